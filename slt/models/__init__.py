@@ -1,0 +1,1 @@
+"""The zoo: one file for each toy model, all behind `base.Model`."""

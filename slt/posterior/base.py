@@ -1,0 +1,53 @@
+"""One protocol for every sampler: a potential and a key in, a `Posterior` out."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+
+import jax
+import numpy as np
+
+from slt.models.base import Data, Model
+from slt.potential import Potential
+from slt.records import Ladder, Posterior
+from slt.stage import LongStage
+
+
+class LadderSampler(abc.ABC):
+    """Anything that yields a posterior at every n. Subclasses are frozen dataclasses of plain options."""
+
+    @abc.abstractmethod
+    def stage(self, model: Model, data: Data, ns: tuple[int, ...]) -> LongStage[Ladder]:
+        """The long stage that samples every rung of `ns` for every data set.
+
+        Args:
+          model: the model.
+          data: pytree with leading axes (dataset, N), N >= max(ns); or None for the annealed ladder, on the
+            population loss (then there is one "data set").
+          ns: increasing numbers of observations, each >= 1.
+        """
+
+
+class Sampler(LadderSampler):
+    """A sampler of one potential; its ladder is one independent call for each rung and data set."""
+
+    @abc.abstractmethod
+    def __call__(self, potential: Potential, key: jax.Array) -> Posterior:
+        """Draw from `potential`."""
+
+    def stage(self, model: Model, data: Data, ns: tuple[int, ...]) -> LongStage[Ladder]:
+        from slt.posterior.rungs import EachRung
+
+        return EachRung(self, model, data, ns)
+
+
+def stack_ladder(ns: tuple[int, ...], posteriors: list[list[Posterior]]) -> Ladder:
+    """A ladder from `posteriors[dataset][rung]`."""
+
+    def stacked(*values: np.ndarray) -> np.ndarray:
+        array = np.stack([np.asarray(v) for v in values])
+        return array.reshape(len(posteriors), len(ns), *array.shape[1:])
+
+    flat = [dataclasses.asdict(p) for per_dataset in posteriors for p in per_dataset]
+    return Ladder(ns=np.asarray(ns), **jax.tree.map(stacked, *flat))

@@ -1,0 +1,304 @@
+"""What stages hand to one another: frozen, typed, documented, and convertible to xarray.
+
+Array records name the axes of every field in `DIMS` (a trailing "..." stands for a parameter's own axes);
+dict fields hold one array for each parameter or diagnostic. Small records, of numbers and names, are plain
+dataclasses that `dataclasses.asdict` turns into JSON.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import xarray
+
+Array = np.ndarray
+OK = "ok"
+
+
+@dataclasses.dataclass(frozen=True)
+class Trajectory:
+    """An ensemble of SGD runs, seen at checkpoints.
+
+    Attributes:
+      steps: (checkpoint,) optimiser steps taken, increasing, the first 0.
+      params: name -> (seed, checkpoint, ...) parameters.
+      loss: (seed, checkpoint) L_n on the seed's own data set, nats per observation; NaN for a fresh stream.
+      population_loss: (seed, checkpoint) nats per observation; NaN where the model has no closed form.
+      observables: name -> (seed, checkpoint).
+      dataset: (seed,) index of the data set each seed was trained on; -1 for a fresh stream.
+      status: (seed,) "ok", or what went wrong and at which step.
+    """
+
+    steps: Array
+    params: dict[str, Array]
+    loss: Array
+    population_loss: Array
+    observables: dict[str, Array]
+    dataset: Array
+    status: Array
+
+    DIMS: ClassVar[dict[str, tuple[str, ...]]] = {
+        "steps": ("checkpoint",),
+        "params": ("seed", "checkpoint", "..."),
+        "loss": ("seed", "checkpoint"),
+        "population_loss": ("seed", "checkpoint"),
+        "observables": ("seed", "checkpoint"),
+        "dataset": ("seed",),
+        "status": ("seed",),
+    }
+
+
+@dataclasses.dataclass(frozen=True)
+class Posterior:
+    """Weighted draws from one tempered posterior. A repeat is a chain, a particle population or a grid.
+
+    Attributes:
+      draws: name -> (repeat, draw, ...) parameters.
+      log_weights: (repeat, draw) normalised within a repeat (they sum to 1 after exp); equal for chains and
+        for particles.
+      loss: (repeat, draw) L_n(w), nats per observation (the population loss for an annealed posterior).
+      log_evidence: (repeat,) log Z, nats; NaN where the method gives none.
+      info: name -> (repeat,) diagnostics: "ess", "acceptance", "r_hat" (chains), "ancestors",
+        "correlation", "temperatures", "moves" (particles). Each sampler documents its own.
+      status: (repeat,) "ok", or the named failure.
+    """
+
+    draws: dict[str, Array]
+    log_weights: Array
+    loss: Array
+    log_evidence: Array
+    info: dict[str, Array]
+    status: Array
+
+    DIMS: ClassVar[dict[str, tuple[str, ...]]] = {
+        "draws": ("repeat", "draw", "..."),
+        "log_weights": ("repeat", "draw"),
+        "loss": ("repeat", "draw"),
+        "log_evidence": ("repeat",),
+        "info": ("repeat",),
+        "status": ("repeat",),
+    }
+
+
+@dataclasses.dataclass(frozen=True)
+class Ladder:
+    """A posterior at each n of an increasing sequence, over data sets and independent repeats.
+
+    Fields are those of `Posterior` under two more axes, (dataset, n); `ns` is (n,), increasing.
+    """
+
+    ns: Array
+    draws: dict[str, Array]
+    log_weights: Array
+    loss: Array
+    log_evidence: Array
+    info: dict[str, Array]
+    status: Array
+
+    DIMS: ClassVar[dict[str, tuple[str, ...]]] = {
+        "ns": ("n",),
+        **{
+            field: ("dataset", "n", *dims)
+            for field, dims in Posterior.DIMS.items()
+        },
+    }
+
+
+@dataclasses.dataclass(frozen=True)
+class PhasePath:
+    """Which phase each seed is in at each checkpoint.
+
+    Attributes:
+      steps: (checkpoint,).
+      label: (seed, checkpoint) index into the phase names; the last index is "other".
+    """
+
+    steps: Array
+    label: Array
+
+    DIMS: ClassVar[dict[str, tuple[str, ...]]] = {"steps": ("checkpoint",), "label": ("seed", "checkpoint")}
+
+
+@dataclasses.dataclass(frozen=True)
+class Occupancy:
+    """How the posterior's mass is shared among phases on each rung.
+
+    Attributes:
+      ns: (n,).
+      share: (dataset, n, repeat, phase) posterior probability of each phase, within one repeat.
+      free_energy: (dataset, n, repeat) F_n = -log Z, nats; NaN where unknown.
+      visits: (dataset, n, repeat, phase) number of draws in each phase.
+      switches: (dataset, n, repeat) times that consecutive draws of a chain change phase; -1 for particles
+        and grids, whose draws have no order.
+      loss: (dataset, n, repeat, phase) posterior mean of L_n within each phase, NaN where never visited.
+      floor: smallest share that could have been seen in one repeat (1 / number of draws; 0 for quadrature).
+    """
+
+    ns: Array
+    share: Array
+    free_energy: Array
+    visits: Array
+    switches: Array
+    loss: Array
+    floor: Array
+
+    DIMS: ClassVar[dict[str, tuple[str, ...]]] = {
+        "ns": ("n",),
+        "share": ("dataset", "n", "repeat", "phase"),
+        "free_energy": ("dataset", "n", "repeat"),
+        "visits": ("dataset", "n", "repeat", "phase"),
+        "switches": ("dataset", "n", "repeat"),
+        "loss": ("dataset", "n", "repeat", "phase"),
+        "floor": (),
+    }
+
+
+@dataclasses.dataclass(frozen=True)
+class PhaseFacts:
+    """What is known of a phase without sampling: `models.base.Phase` less its point. `llc` None: unknown."""
+
+    name: str
+    family: str
+    loss: float
+    llc: float | None
+    multiplicity: int | None
+    log_prior: float
+    source: str
+
+
+@dataclasses.dataclass(frozen=True)
+class DynamicalTransition:
+    """SGD left `source` for `target`, pooled over seeds.
+
+    Attributes:
+      count: seeds that made the transition. `at_risk`: seeds that ever were in `source`.
+      step, step_low, step_high: median and central 95 % range over seeds of the step at which the first
+        checkpoint in `target` was seen.
+      loss_drop: median over seeds of loss before minus loss after, nats per observation.
+    """
+
+    source: str
+    target: str
+    count: int
+    at_risk: int
+    step: float
+    step_low: float
+    step_high: float
+    loss_drop: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """The n at which the free energy formula makes two phases equal.
+
+    `level` is "leading" (loss and lambda log n) or "prior" (plus the prior density at the points). `n` is
+    None where the formula has no crossing, and `why` says so.
+    """
+
+    level: str
+    n: float | None
+    why: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class BayesianTransition:
+    """Posterior mass passes from `source` to `target` as n grows.
+
+    Attributes:
+      n, n_low, n_high: where the two occupancies are equal, with its 95 % interval over data sets and
+        repeats; None where the ladder saw no crossing.
+      crossed, datasets: data sets in which the crossing was seen, of how many.
+      peak_source, peak_target: the largest mean occupancy of each on the ladder.
+      predicted: crossings by formula, from least to most informed.
+      method: how the interval was made.
+    """
+
+    source: str
+    target: str
+    n: float | None
+    n_low: float | None
+    n_high: float | None
+    crossed: int
+    datasets: int
+    peak_source: float
+    peak_target: float
+    predicted: tuple[Prediction, ...] = ()
+    method: str = ""
+
+
+VERDICTS = ("both", "bayesian only", "dynamical only", "inconclusive")
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """One phase pair, judged. `why` is a plain sentence that carries the numbers of `evidence`."""
+
+    source: str
+    target: str
+    verdict: str
+    why: str
+    evidence: dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """SGD's transitions beside the posterior's."""
+
+    phases: tuple[PhaseFacts, ...]
+    dynamical: tuple[DynamicalTransition, ...]
+    bayesian: tuple[BayesianTransition, ...]
+    verdicts: tuple[Verdict, ...]
+    headline: str = ""
+    notes: tuple[str, ...] = ()
+
+
+T = TypeVar("T")
+
+
+def to_dataset(record: Any) -> xarray.Dataset:
+    """An array record as an xarray Dataset: dict fields become variables named "field.key"."""
+    import xarray as xr
+
+    variables: dict[str, Any] = {}
+    for field, dims in type(record).DIMS.items():
+        value = getattr(record, field)
+        items = {field: value} if not isinstance(value, dict) else {f"{field}.{k}": v for k, v in value.items()}
+        for name, array in items.items():
+            array = np.asarray(array)
+            base = [d for d in dims if d != "..."]
+            own = [f"{name}_{i}" for i in range(array.ndim - len(base))]
+            if (own and "..." not in dims) or array.ndim < len(base):
+                raise ValueError(f"{type(record).__name__}.{name}: shape {array.shape} does not fit axes {dims}")
+            variables[name] = ([*base, *own], array)
+    return xr.Dataset(variables, attrs={"record": type(record).__name__})
+
+
+def from_dataset(cls: type[T], dataset: xarray.Dataset) -> T:
+    """The inverse of `to_dataset`. Raises ValueError naming what is missing or of another kind."""
+    if dataset.attrs.get("record") != cls.__name__:
+        raise ValueError(f"this is a {dataset.attrs.get('record', 'foreign')} record, not a {cls.__name__}")
+    values: dict[str, Any] = {}
+    hints = {f.name: f.type for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    for field in cls.DIMS:  # type: ignore[attr-defined]
+        if str(hints[field]).startswith("dict"):
+            prefix = f"{field}."
+            values[field] = {
+                str(name)[len(prefix) :]: dataset[name].values
+                for name in dataset.data_vars
+                if str(name).startswith(prefix)
+            }
+        elif field in dataset:
+            values[field] = dataset[field].values
+        else:
+            raise ValueError(f"this {cls.__name__} record lacks {field!r}")
+    return cls(**values)
+
+
+def finite_or_none(value: float) -> float | None:
+    """JSON has no NaN: a missing number is null."""
+    return float(value) if math.isfinite(value) else None

@@ -1,0 +1,34 @@
+"""Long computations in pieces: what the pipeline drives, shows progress of, and may one day resume."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Generic, Protocol, TypeVar
+
+R_co = TypeVar("R_co", covariant=True)
+
+
+class LongStage(Protocol, Generic[R_co]):
+    """A computation as `init`, repeated `advance`, `finish`.
+
+    `total` and `progress` count the same unit of work, which `unit` names ("steps", "rungs", ...).
+    A stage is done when `progress(state) >= total`.
+    """
+
+    total: int
+    unit: str
+
+    def init(self, key: Any) -> Any: ...
+    def advance(self, state: Any) -> tuple[Any, Any]: ...
+    def progress(self, state: Any) -> int: ...
+    def finish(self, chunks: list[Any]) -> R_co: ...
+
+
+def drive(stage: LongStage[R_co], key: Any, report: Callable[[int], None] = lambda done: None) -> R_co:
+    """Run `stage` to its end and return its record; `report` hears the work done after each piece."""
+    state, chunks = stage.init(key), []
+    while stage.progress(state) < stage.total:
+        state, chunk = stage.advance(state)
+        chunks.append(chunk)
+        report(stage.progress(state))
+    return stage.finish(chunks)

@@ -1,0 +1,1 @@
+"""SGD: ensembles of seeds, trained in time."""
