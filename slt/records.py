@@ -102,10 +102,7 @@ class Ladder:
 
     DIMS: ClassVar[dict[str, tuple[str, ...]]] = {
         "ns": ("n",),
-        **{
-            field: ("dataset", "n", *dims)
-            for field, dims in Posterior.DIMS.items()
-        },
+        **{field: ("dataset", "n", *dims) for field, dims in Posterior.DIMS.items()},
     }
 
 
@@ -267,13 +264,17 @@ def to_dataset(record: Any) -> xarray.Dataset:
     variables: dict[str, Any] = {}
     for field, dims in type(record).DIMS.items():
         value = getattr(record, field)
-        items = {field: value} if not isinstance(value, dict) else {f"{field}.{k}": v for k, v in value.items()}
+        items = (
+            {field: value} if not isinstance(value, dict) else {f"{field}.{k}": v for k, v in value.items()}
+        )
         for name, array in items.items():
             array = np.asarray(array)
             base = [d for d in dims if d != "..."]
             own = [f"{name}_{i}" for i in range(array.ndim - len(base))]
             if (own and "..." not in dims) or array.ndim < len(base):
-                raise ValueError(f"{type(record).__name__}.{name}: shape {array.shape} does not fit axes {dims}")
+                raise ValueError(
+                    f"{type(record).__name__}.{name}: shape {array.shape} does not fit axes {dims}"
+                )
             variables[name] = ([*base, *own], array)
     return xr.Dataset(variables, attrs={"record": type(record).__name__})
 

@@ -1,0 +1,165 @@
+"""The toy model of superposition: c features squeezed through r hidden dimensions and a ReLU.
+
+    f(x) = ReLU(W^T W x + b),   W of shape (r, c), b of shape (c,)
+
+Source: Elhage et al. 2022, "Toy models of superposition"; here in the sparse limit of Chen, Lau, Mendel, Wei
+and Murfet 2023 (arXiv:2310.06301): one feature i is active, uniform on {1..c}, and x = t e_i with t ~ U[0, 1].
+
+Conventions: the loss is ||x - f(x)||^2, unhalved (a Gaussian of variance 1/2), and the prior is N(0, 1) on
+every parameter. Predicted crossings depend on both.
+
+Everything follows from one fact: on input t e_i, output j is ReLU(a t + b_j) with a = w_j . w_i, which is
+positive on one interval of t. On it the squared error is a quadratic in t, so its sum over any set of inputs
+needs only the sums of (1, t, t^2) over an interval: moments of U[0, 1] for the population loss, differences
+of prefix sums of the sorted inputs for a data set. The latter makes n L_n and its gradient exact at a cost of
+O(c^2 log n).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from slt.models import kgons
+from slt.models.base import Model, Params, Phase, as_model, static
+
+_TINY = 1e-100  # below this |a| the pre-activation is constant in t (and 1/a would overflow)
+
+
+class Inputs(NamedTuple):
+    """Observations x = value e_feature: `feature` (n,) int32 in [0, c), `value` (n,) in [0, 1)."""
+
+    feature: jax.Array
+    value: jax.Array
+
+
+class PrefixSums(NamedTuple):
+    """Weighted inputs, sorted by (feature, value).
+
+    Attributes:
+      keys: (N,) feature + value, non-decreasing.
+      starts: (c + 1,) where each feature's block starts in `keys`.
+      sums: (N + 1, 3) running sums of weight x (1, t, t^2) over the inputs before each position.
+    """
+
+    keys: jax.Array
+    starts: jax.Array
+    sums: jax.Array
+
+
+@as_model
+class Superposition(Model):
+    """One active feature out of `features`, compressed to `hidden` dimensions.
+
+    Args:
+      features: c >= 1.
+      hidden: r, 1 <= r <= c.
+      init_scale: standard deviation of W where SGD starts (b starts at 0).
+    """
+
+    features: int = static(6)
+    hidden: int = static(2)
+    init_scale: float = static(0.1)
+
+    def __post_init__(self) -> None:
+        if self.features < 1:
+            raise ValueError(f"features must be at least 1, not {self.features}")
+        if not 1 <= self.hidden <= self.features:
+            raise ValueError(f"hidden must lie between 1 and features = {self.features}, not {self.hidden}")
+        if self.init_scale < 0:
+            raise ValueError(f"init_scale is a standard deviation and cannot be {self.init_scale}")
+
+    def init(self, key: jax.Array) -> Params:
+        shape = (self.hidden, self.features)
+        return {"W": self.init_scale * jax.random.normal(key, shape), "b": jnp.zeros(self.features)}
+
+    def sample(self, key: jax.Array, n: int) -> Inputs:
+        def one(i: jax.Array) -> Inputs:  # a key for each row, so that samples are nested in n
+            which, size = jax.random.split(jax.random.fold_in(key, i))
+            return Inputs(
+                jax.random.randint(which, (), 0, self.features, dtype=jnp.int32),
+                jax.random.uniform(size, dtype=jnp.float64),
+            )
+
+        return jax.vmap(one)(jnp.arange(n))
+
+    def losses(self, w: Params, data: Inputs) -> jax.Array:
+        x = jax.nn.one_hot(data.feature, self.features, dtype=data.value.dtype) * data.value[:, None]
+        output = jax.nn.relu((x @ w["W"].T) @ w["W"] + w["b"])
+        return jnp.sum((x - output) ** 2, axis=-1)
+
+    def log_prior(self, w: Params) -> jax.Array:
+        return sum(jnp.sum(jax.scipy.stats.norm.logpdf(leaf)) for leaf in (w["W"], w["b"]))
+
+    def sample_prior(self, key: jax.Array) -> Params:
+        weights, bias = jax.random.split(key)
+        return {
+            "W": jax.random.normal(weights, (self.hidden, self.features)),
+            "b": jax.random.normal(bias, (self.features,)),
+        }
+
+    def population_loss(self, w: Params) -> jax.Array:
+        slope = w["W"].T @ w["W"]  # slope[i, j] = w_i . w_j: input i, output j
+        bias = jnp.broadcast_to(w["b"], slope.shape)
+        threshold = _threshold(slope, bias)
+        low = jnp.where(slope > 0, threshold, 0.0)
+        high = jnp.where(slope > 0, 1.0, threshold)
+        active = jnp.stack([high - low, (high**2 - low**2) / 2, (high**3 - low**3) / 3], axis=-1)
+        return _squared_error(slope, bias, active, jnp.full(self.features, 1 / 3)) / self.features
+
+    def summarise(self, data: Inputs, weights: jax.Array) -> PrefixSums:
+        order = jnp.lexsort((data.value, data.feature))
+        feature, value, weights = data.feature[order], data.value[order], weights[order]
+        terms = weights[:, None] * jnp.stack([jnp.ones_like(value), value, value**2], axis=-1)
+        return PrefixSums(
+            keys=feature + value,
+            starts=jnp.searchsorted(feature, jnp.arange(self.features + 1)),
+            sums=jnp.concatenate([jnp.zeros((1, 3)), jnp.cumsum(terms, axis=0)]),
+        )
+
+    def summed_loss(self, w: Params, summary: PrefixSums) -> jax.Array:
+        slope = w["W"].T @ w["W"]
+        bias = jnp.broadcast_to(w["b"], slope.shape)
+        threshold = jax.lax.stop_gradient(_threshold(slope, bias))
+        start, end = summary.starts[:-1, None], summary.starts[1:, None]
+        query = jnp.arange(self.features)[:, None] + threshold
+        cut = jnp.clip(jnp.searchsorted(summary.keys, query), start, end)
+        at_start, at_cut, at_end = (summary.sums[i] for i in (start, cut, end))
+        active = jnp.where((slope > 0)[..., None], at_end - at_cut, at_cut - at_start)
+        return _squared_error(slope, bias, active, (at_end - at_start)[:, 0, 2])
+
+    def phases(self) -> tuple[Phase, ...]:
+        return kgons.phases(self.features) if self.hidden == 2 else ()
+
+    def classify(self, w: Params) -> jax.Array:
+        if self.hidden != 2:
+            return jnp.asarray(0, jnp.int32)
+        return kgons.classify(w["W"], w["b"])
+
+    def observables(self, w: Params) -> dict[str, jax.Array]:
+        norms = jnp.linalg.norm(w["W"], axis=0)
+        return {"alive": jnp.sum(norms > kgons.ALIVE), "norm": jnp.sum(norms**2)}
+
+
+def _threshold(slope: jax.Array, bias: jax.Array) -> jax.Array:
+    """The t in [0, 1] at which slope t + bias changes sign, such that it is positive above the threshold if
+    slope > 0 and below it otherwise (a constant counts as slope <= 0)."""
+    flat = jnp.abs(slope) < _TINY
+    root = -bias / jnp.where(flat, 1.0, slope)
+    return jnp.clip(jnp.where(flat, jnp.where((bias > 0) == (slope <= 0), 1.0, 0.0), root), 0.0, 1.0)
+
+
+def _squared_error(slope: jax.Array, bias: jax.Array, active: jax.Array, squares: jax.Array) -> jax.Array:
+    """Summed ||x - f(x)||^2 from sums of (1, t, t^2) over the inputs on which each output is positive.
+
+    Args:
+      slope, bias: (c, c), input feature by output.
+      active: (c, c, 3) sums of (1, t, t^2) over the active interval.
+      squares: (c,) sum of t^2 over all inputs of each feature.
+    """
+    s0, s1, s2 = active[..., 0], active[..., 1], active[..., 2]
+    outputs = slope**2 * s2 + 2 * slope * bias * s1 + bias**2 * s0
+    overlap = jnp.diagonal(slope * s2 + bias * s1)
+    return jnp.sum(squares) + jnp.sum(outputs) - 2 * jnp.sum(overlap)

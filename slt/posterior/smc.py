@@ -1,0 +1,39 @@
+"""Tempered SMC from the prior to one potential: weighted evidence for any model, at one n."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+
+from slt.posterior import tempering
+from slt.posterior.base import Sampler
+from slt.posterior.particles import ParticleOptions, to_posterior
+from slt.potential import Potential
+from slt.records import Posterior
+
+
+@dataclasses.dataclass(frozen=True)
+class SMC(ParticleOptions, Sampler):
+    """Particles carried from the prior by inverse temperature. See `tempering` for the method."""
+
+    def __call__(self, potential: Potential, key: jax.Array) -> Posterior:
+        options = self.options
+        path = tempering.Heating(jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], potential))
+        first, key = jax.random.split(key)
+        keys = jax.random.split(first, (1, self.repeats))
+        populations = tempering.from_prior_all(potential.model, options, keys)
+        populations = jax.vmap(jax.vmap(tempering.start_rung))(populations)
+        temperatures, moves = 0, 0
+        while temperatures < options.max_temperatures and jnp.any(populations.phi < 1):
+            fresh, key = jax.random.split(key)
+            populations, more = tempering.temperature(path, populations, fresh, options)
+            temperatures, moves = temperatures + 1, moves + more
+        only = jax.tree.map(lambda leaf: leaf[0], populations)
+        return to_posterior(only, _losses(potential, only.particles), temperatures, moves, options)
+
+
+@jax.jit
+def _losses(potential: Potential, particles: dict) -> jax.Array:
+    return jax.vmap(jax.vmap(potential.loss))(particles)

@@ -1,0 +1,229 @@
+"""Sequential Monte Carlo along a straight path of weighted observations: the engine of `smc` and `ladder`.
+
+A population of particles is carried from the posterior of `start` weights to that of `stop` weights through
+
+    prior(w) exp(-E_phi(w)),   E_phi = sum_i ((1 - phi) start_i + phi stop_i) losses_i(w),   phi: 0 -> 1.
+
+One temperature is: choose the next phi so that the effective sample size of the incremental weights is a set
+share; add the log of their mean to log Z; resample; then move every particle by Hamiltonian Monte Carlo *at the
+new phi*, so that each temperature ends with equal weights (Del Moral, Doucet and Jasra 2006, with adaptive
+temperatures after Jasra et al. 2011). The kernels, the resampling and the solver are BlackJAX's; their order is
+ours, since its ready-made tempered kernels move before they reweight and leave weights behind.
+
+`reweight` and `move` are for one population; `temperature` runs them over (path, repeat): every leaf of its
+path and populations carries those axes first.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import partial
+from typing import Any, NamedTuple
+
+import blackjax.smc.ess
+import blackjax.smc.resampling
+import blackjax.smc.solver
+import jax
+import jax.numpy as jnp
+from blackjax.mcmc import hmc
+from jax.flatten_util import ravel_pytree
+from jax.scipy.special import logsumexp
+
+from slt.models.base import Data, Model, Params
+from slt.potential import Potential, potential
+
+TARGET_ACCEPTANCE = 0.8
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """How a population is moved. Frozen and hashable: part of the compiled program.
+
+    Attributes:
+      particles: P, per repeat.
+      ess: effective sample size kept at each temperature, as a share of P.
+      leapfrog: integration steps of one HMC move; their size adapts to 80 % acceptance.
+      moves: HMC moves between looks at the correlation.
+      forget: moves go on until the energies' correlation with those before the moves falls below this ...
+      max_rounds: ... or this many rounds of `moves` were made.
+      max_temperatures: between two rungs; beyond it the repeat is given up, with a status.
+    """
+
+    particles: int
+    ess: float
+    leapfrog: int
+    moves: int
+    forget: float
+    max_rounds: int
+    max_temperatures: int
+
+
+class Population(NamedTuple):
+    """What the next temperature needs: particles (P, ...), phi, log Z, step size, ancestors at the rung's
+    start (P,), the energies before the current moves (P,), and the last correlation and acceptance."""
+
+    particles: Params
+    phi: jax.Array
+    log_evidence: jax.Array
+    step_size: jax.Array
+    ancestors: jax.Array
+    before: jax.Array
+    correlation: jax.Array
+    acceptance: jax.Array
+
+
+class Observing(NamedTuple):
+    """The path from `start` to `stop` weights over one data set; `data` is None for the population loss, and
+    the weights are then numbers of observations."""
+
+    model: Model
+    data: Data
+    start: jax.Array
+    stop: jax.Array
+
+    def at(self, phi: jax.Array) -> Potential:
+        return potential(self.model, self.data, (1 - phi) * self.start + phi * self.stop)
+
+    def increment(self) -> Potential:
+        return potential(self.model, self.data, self.stop - self.start)
+
+
+class Heating(NamedTuple):
+    """The path from the prior to one potential, by inverse temperature."""
+
+    target: Potential
+
+    def at(self, phi: jax.Array) -> Potential:
+        return dataclasses.replace(self.target, beta=phi * self.target.beta)
+
+    def increment(self) -> Potential:
+        return self.target
+
+
+Path = Observing | Heating
+
+
+def from_prior(model: Model, options: Options, key: jax.Array) -> Population:
+    """P independent draws from the prior, log Z = 0, at the end of an empty path."""
+    count = options.particles
+    particles = jax.vmap(model.sample_prior)(jax.random.split(key, count))
+    particles = jax.tree.map(lambda leaf: leaf.astype(jnp.float64), particles)
+    dimension = ravel_pytree(particles)[0].size // count
+    zero = jnp.zeros(())
+    return Population(
+        particles=particles,
+        phi=jnp.ones(()),
+        log_evidence=zero,
+        step_size=jnp.asarray(dimension**-0.25),
+        ancestors=jnp.arange(count),
+        before=jnp.zeros(count),
+        correlation=zero,
+        acceptance=jnp.ones(()),
+    )
+
+
+def start_rung(population: Population) -> Population:
+    """The population at phi = 0 of the next path."""
+    count = population.ancestors.shape[0]
+    return population._replace(phi=jnp.zeros(()), ancestors=jnp.arange(count))
+
+
+def reweight(population: Population, path: Path, options: Options, key: jax.Array) -> Population:
+    """Advance phi as far as the effective sample size allows, account for log Z, and resample."""
+    count = options.particles
+    increment = path.increment()
+    gain = -jax.vmap(increment.energy)(population.particles)
+    gain = jnp.where(jnp.isnan(gain), -jnp.inf, gain)
+    room = 1 - population.phi
+    delta = blackjax.smc.ess.ess_solver(
+        lambda _: gain, population.particles, options.ess, room, blackjax.smc.solver.dichotomy
+    )
+    log_weights = jnp.where(delta > 0, delta * gain, 0.0)
+    total = logsumexp(log_weights)
+    chosen = blackjax.smc.resampling.systematic(key, jnp.exp(log_weights - total), count)
+    particles = jax.tree.map(lambda leaf: leaf[chosen], population.particles)
+    phi = jnp.where(delta >= room, 1.0, population.phi + delta)
+    return population._replace(
+        particles=particles,
+        phi=phi,
+        log_evidence=population.log_evidence + total - jnp.log(count),
+        ancestors=population.ancestors[chosen],
+        before=jax.vmap(path.at(phi).energy)(particles),
+    )
+
+
+def move(population: Population, path: Path, options: Options, key: jax.Array) -> Population:
+    """`options.moves` HMC moves of every particle at the current phi; step size and masses from the particles."""
+    target = path.at(population.phi)
+    flat = jax.vmap(lambda w: ravel_pytree(w)[0])(population.particles)
+    inverse_mass = jnp.var(flat, axis=0) + 1e-300
+    kernel = hmc.build_kernel()
+    jitter_key, key = jax.random.split(key)
+    # one size for every trajectory would let some directions come full circle
+    jitter = jax.random.uniform(jitter_key, (options.moves, options.particles), minval=0.6, maxval=1.2)
+
+    def one_move(state: Any, inputs: tuple[jax.Array, jax.Array]) -> tuple[Any, jax.Array]:
+        scale, move_key = inputs
+        keys = jax.random.split(move_key, options.particles)
+        step = partial(
+            kernel,
+            logdensity_fn=target.log_density,
+            inverse_mass_matrix=inverse_mass,
+            num_integration_steps=options.leapfrog,
+        )
+        moved, info = jax.vmap(lambda k, s, h: step(k, s, step_size=h))(
+            keys, state, population.step_size * scale
+        )
+        return moved, jnp.mean(info.acceptance_rate)
+
+    states = jax.vmap(lambda w: hmc.init(w, target.log_density))(population.particles)
+    states, accepted = jax.lax.scan(one_move, states, (jitter, jax.random.split(key, options.moves)))
+    acceptance = jnp.mean(accepted)
+    after = jax.vmap(target.energy)(states.position)
+    return population._replace(
+        particles=states.position,
+        step_size=population.step_size * jnp.exp(acceptance - TARGET_ACCEPTANCE),
+        correlation=_correlation(population.before, after),
+        acceptance=acceptance,
+    )
+
+
+def _correlation(a: jax.Array, b: jax.Array) -> jax.Array:
+    a, b = a - jnp.mean(a), b - jnp.mean(b)
+    scale = jnp.sqrt(jnp.mean(a**2) * jnp.mean(b**2))
+    return jnp.where(scale > 0, jnp.mean(a * b) / jnp.where(scale > 0, scale, 1.0), 0.0)
+
+
+def from_prior_all(model: Model, options: Options, keys: jax.Array) -> Population:
+    """`from_prior` for every key of (path, repeat)."""
+    return _from_prior(model, keys, options=options)
+
+
+def temperature(
+    path: Path, populations: Population, key: jax.Array, options: Options
+) -> tuple[Population, int]:
+    """One temperature for all populations: reweight, then move until forgotten. Returns the moves made too.
+
+    The loop runs on the host: how many rounds of moves are needed is only known by looking.
+    """
+    reweigh, key = jax.random.split(key)
+    shape = populations.phi.shape
+    populations = _act(path, populations, jax.random.split(reweigh, shape), options=options, what="reweight")
+    for rounds in range(1, options.max_rounds + 1):
+        fresh, key = jax.random.split(key)
+        populations = _act(path, populations, jax.random.split(fresh, shape), options=options, what="move")
+        if jnp.mean(populations.correlation) <= options.forget:
+            break
+    return populations, rounds * options.moves
+
+
+@partial(jax.jit, static_argnames=("options",))
+def _from_prior(model: Model, keys: jax.Array, *, options: Options) -> Population:
+    return jax.vmap(jax.vmap(lambda key: from_prior(model, options, key)))(keys)
+
+
+@partial(jax.jit, static_argnames=("options", "what"))
+def _act(path: Path, populations: Population, keys: jax.Array, *, options: Options, what: str) -> Population:
+    act = {"reweight": reweight, "move": move}[what]
+    over_repeats = jax.vmap(lambda path, one, key: act(one, path, options, key), in_axes=(None, 0, 0))
+    return jax.vmap(over_repeats)(path, populations, keys)
