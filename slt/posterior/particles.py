@@ -44,8 +44,8 @@ def to_posterior(
     """The record of populations with one leading axis, (repeat,), and their losses (repeat, draw).
 
     Info: "ess" (distinct ancestors among the particles that started this stretch: a bound on independent
-    draws), "acceptance" of the last HMC moves, "correlation" of energies across the last temperature's moves (1: nothing
-    was forgotten), "temperatures" and "moves" spent.
+    draws), "acceptance" of the last HMC moves, "correlation" of energies across the last temperature's moves
+    (1: nothing was forgotten), "temperatures" and "moves" spent.
     """
     one = jax.tree.map(np.asarray, population)
     repeats, count = one.ancestors.shape

@@ -114,7 +114,7 @@ def from_prior(model: Model, options: Options, key: jax.Array) -> Population:
         particles=particles,
         phi=jnp.ones(()),
         log_evidence=zero,
-        step_size=jnp.asarray(dimension**-0.25),
+        step_size=jnp.asarray(dimension**-0.25, jnp.float64),  # typed: a weak type would compile twice
         ancestors=jnp.arange(count),
         before=jnp.zeros(count),
         correlation=zero,
@@ -209,12 +209,12 @@ def temperature(
     reweigh, key = jax.random.split(key)
     shape = populations.phi.shape
     populations = _act(path, populations, jax.random.split(reweigh, shape), options=options, what="reweight")
-    for rounds in range(1, options.max_rounds + 1):
+    for made in range(1, options.max_rounds + 1):  # noqa: B007
         fresh, key = jax.random.split(key)
         populations = _act(path, populations, jax.random.split(fresh, shape), options=options, what="move")
         if jnp.mean(populations.correlation) <= options.forget:
             break
-    return populations, rounds * options.moves
+    return populations, made * options.moves
 
 
 @partial(jax.jit, static_argnames=("options",))

@@ -1,0 +1,153 @@
+"""Every sampler against exact answers: the conjugate model and an asymmetric pair of modes."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from slt.posterior.ladder import BridgingSMC
+from slt.posterior.nuts import NUTS
+from slt.posterior.smc import SMC
+from slt.potential import potential, prefix_weights
+from slt.records import OK
+from slt.stage import drive
+from tests.toys import LinearGaussian, TwoModes
+
+NS = (5, 10, 20, 40, 60, 80, 120, 160, 240, 320, 480, 640)
+
+
+@pytest.fixture(scope="module")
+def conjugate():
+    model = LinearGaussian(dimension=10)
+    data = jax.vmap(lambda key: model.sample(key, NS[-1]))(jax.random.split(jax.random.key(0), 2))
+    ladder = drive(BridgingSMC(particles=1024, repeats=16).stage(model, data, NS), jax.random.key(1))
+    return model, data, ladder
+
+
+def test_ladder_evidence_is_within_three_errors_of_the_closed_form_at_every_rung(conjugate):
+    model, data, ladder = conjugate
+    mean = ladder.log_evidence.mean(-1)
+    error = ladder.log_evidence.std(-1, ddof=1) / np.sqrt(16)
+    assert np.all(error < 0.1)
+    for d in range(2):
+        rows = jax.tree.map(lambda leaf, d=d: leaf[d], data)
+        exact = np.array([model.log_evidence(rows, n) for n in NS])
+        assert np.all(np.abs(mean[d] - exact) < 3 * error[d]), (mean[d] - exact) / error[d]
+
+
+def test_ladder_draws_have_the_posterior_moments(conjugate):
+    model, data, ladder = conjugate
+    rows = jax.tree.map(lambda leaf: leaf[0], data)
+    for rung, n in enumerate(NS):
+        mean, covariance = model.posterior_moments(rows, n)
+        spread = np.sqrt(np.diag(covariance))
+        draws = (ladder.draws["w"][0, rung] - mean) / spread  # (repeat, draw, dimension), standardised
+        centre = draws.mean(axis=1)
+        error = np.sqrt(np.mean(centre.var(axis=0, ddof=1)) / len(centre))  # pooled over dimensions
+        assert error < 0.03
+        assert np.all(np.abs(centre.mean(axis=0)) < 4.5 * error)
+        np.testing.assert_allclose(draws.var(axis=1).mean(axis=0), 1.0, atol=0.08)
+
+
+def test_ladder_compiles_once_for_all_rungs():
+    from slt.posterior import tempering
+
+    model = LinearGaussian(dimension=3)
+    data = jax.vmap(lambda key: model.sample(key, 64))(jax.random.split(jax.random.key(0), 1))
+    before = tempering._act._cache_size()
+    ladder = drive(BridgingSMC(particles=64, repeats=2).stage(model, data, (1, 4, 16, 64)), jax.random.key(1))
+    assert tempering._act._cache_size() - before == 2  # one to reweight, one to move
+    assert ladder.loss.shape == (1, 4, 2, 64)
+    np.testing.assert_allclose(np.exp(ladder.log_weights).sum(-1), 1.0)
+
+
+def test_ladder_is_reproducible_and_its_repeats_are_not_copies():
+    model = LinearGaussian(dimension=2)
+    data = jax.vmap(lambda key: model.sample(key, 20))(jax.random.split(jax.random.key(0), 1))
+    run = BridgingSMC(particles=32, repeats=3).stage(model, data, (10, 20))
+    one, two = drive(run, jax.random.key(5)), drive(run, jax.random.key(5))
+    np.testing.assert_array_equal(one.draws["w"], two.draws["w"])
+    assert len(np.unique(one.log_evidence[0, -1])) == 3
+
+
+@pytest.mark.parametrize("sampler", [SMC(particles=2000, repeats=8), NUTS(chains=16, samples=2000)])
+def test_samplers_recover_an_asymmetric_pair_of_modes(sampler):
+    """A symmetric target would hide weights left behind by the last reweighting."""
+    model = TwoModes() if isinstance(sampler, SMC) else TwoModes(centres=(-1.0, 1.0), widths=(0.5, 1.0))
+    target = potential(model, None, 1.0)
+    found = sampler(target, jax.random.key(0))
+    grid = np.linspace(-30, 30, 200_001)
+    density = np.exp(np.asarray(jax.vmap(lambda x: target.log_density({"w": x}))(jnp.asarray(grid))))
+    step = grid[1] - grid[0]
+    total = density.sum() * step
+    share = np.sum(np.exp(found.log_weights) * (found.draws["w"] < 0), axis=1)
+    error = share.std(ddof=1) / np.sqrt(share.size)
+    assert error < 0.02
+    assert abs(share.mean() - density[grid < 0].sum() * step / total) < 4 * error
+    if isinstance(sampler, SMC):
+        evidence = found.log_evidence
+        spread = evidence.std(ddof=1) / np.sqrt(evidence.size)
+        assert spread < 0.05
+        assert abs(evidence.mean() - np.log(total)) < 4 * spread
+        assert set(found.status) == {OK}
+    else:
+        assert np.all(np.isnan(found.log_evidence))
+        assert found.info["r_hat"][0] < 1.05
+
+
+def test_nuts_ladder_agrees_with_the_bridging_ladder_on_the_conjugate_model():
+    model = LinearGaussian(dimension=3)
+    data = jax.vmap(lambda key: model.sample(key, 50))(jax.random.split(jax.random.key(0), 2))
+    ladder = drive(NUTS(chains=4, samples=1000).stage(model, data, (10, 50)), jax.random.key(1))
+    assert ladder.draws["w"].shape == (2, 2, 4, 1000, 3)
+    for d in range(2):
+        for rung, n in enumerate((10, 50)):
+            rows = jax.tree.map(lambda leaf, d=d: leaf[d], data)
+            mean, covariance = model.posterior_moments(rows, n)
+            chains = ladder.draws["w"][d, rung].mean(axis=1)
+            np.testing.assert_allclose(
+                chains.mean(axis=0), mean, atol=0.1 * np.sqrt(np.diag(covariance).max()) * 3
+            )
+            np.testing.assert_allclose(
+                ladder.draws["w"][d, rung].reshape(-1, 3).var(axis=0), np.diag(covariance), rtol=0.15
+            )
+
+
+def test_annealed_ladder_takes_the_population_loss():
+    model = TwoModes()
+    ladder = drive(BridgingSMC(particles=500, repeats=4).stage(model, None, (1, 3)), jax.random.key(0))
+    assert ladder.loss.shape == (1, 2, 4, 500)
+    w = ladder.draws["w"][0, 1].ravel()
+    expected = jax.vmap(lambda w: model.population_loss({"w": w}))(jnp.asarray(w))
+    np.testing.assert_allclose(ladder.loss[0, 1].ravel(), expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: SMC(particles=1), "particles must be at least 2, not 1"),
+        (lambda: BridgingSMC(repeats=0), "repeats must be at least 1"),
+        (lambda: SMC(ess=1.0), "ess must lie strictly between 0 and 1"),
+        (lambda: NUTS(chains=0), "chains must be at least 1"),
+        (lambda: NUTS(target_acceptance=1.5), "target_acceptance"),
+    ],
+)
+def test_impossible_options_are_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_failures_are_named_on_the_record():
+    model = LinearGaussian(dimension=2)
+    data = model.sample(jax.random.key(0), 50)
+    target = potential(model, data, prefix_weights(50, 50))
+    unfinished = SMC(particles=50, repeats=2, max_temperatures=1)(target, jax.random.key(0))
+    assert all(status.startswith("unfinished") for status in unfinished.status)
+    broken = jax.tree.map(lambda leaf: leaf * jnp.nan, data)
+    lost = SMC(particles=50, repeats=2, max_temperatures=3)(
+        potential(model, broken, prefix_weights(50, 50)), jax.random.key(0)
+    )
+    assert all(status.startswith("not finite") for status in lost.status)
+    apart = TwoModes(share=0.05, centres=(-9.0, 9.0), widths=(0.5, 0.5))
+    chains = NUTS(chains=6, warmup=100, samples=100)(potential(apart, None, 1.0), jax.random.key(2))
+    assert all(status.startswith("not mixed") for status in chains.status)
