@@ -1,0 +1,121 @@
+"""Which jumps do SGD and the posterior share?
+
+Transitions are matched by phase pair, a -> b, and compared by order; steps and n are never put on one scale.
+Each side of a pair is judged on its own:
+
+SGD *has* a -> b when at least 10 % of the seeds at risk (those that ever held a) went from a straight to b.
+It *lacks* it when the upper end of the 95 % Clopper-Pearson interval of that share is below 10 %, which takes
+36 seeds at risk if none went. If no seed ever held a, but some held another phase of a's family, families are
+counted instead, and the verdict says so. Otherwise it is unknown.
+
+The posterior *has* a -> b when `transitions.bayesian.find` saw it. It *lacks* it when
+  - a leads at the end of the ladder and b's loss is no lower, so that b will not overtake; or
+  - b leads from the first rung on, and the ladder starts at n = 1 or the formula has b ahead at every n.
+Otherwise it is unknown, because the ladder is too short, starts too late, or is too noisy to tell.
+
+Both have it: "both". One has it and the other lacks it: "bayesian only", "dynamical only". One has it and the
+other is unknown: "inconclusive", as is a pair that some seeds took and neither side can settle. Nothing is said
+of pairs that neither side has.
+
+Verdicts are given for pairs of phases and then, where families have several phases, for pairs of families
+("5-family -> 6"); `evidence["level"]` says which. A pair of families of one phase each is given once.
+"""
+
+from __future__ import annotations
+
+from slt.comparer import sides, words
+from slt.comparer.levels import Level, family_level, held_by
+from slt.comparer.summary import summary_of, to_json
+from slt.records import (
+    Array,
+    BayesianTransition,
+    Comparison,
+    DynamicalTransition,
+    Occupancy,
+    PhaseFacts,
+    PhasePath,
+    Verdict,
+)
+from slt.transitions import predicted
+
+__all__ = ["compare", "summary_of", "to_json"]
+
+_VERDICTS = {
+    ("has", "has"): "both",
+    ("lacks", "has"): "bayesian only",
+    ("has", "lacks"): "dynamical only",
+}
+
+
+def compare(
+    facts: tuple[PhaseFacts, ...],
+    dynamical: tuple[DynamicalTransition, ...],
+    bayesian: tuple[BayesianTransition, ...],
+    path: PhasePath | None,
+    occupancy: Occupancy | None,
+    names: tuple[str, ...],
+    *,
+    loss: Array | None = None,
+    hysteresis: int = 2,
+    seed_status: Array | None = None,
+    ladder_status: Array | None = None,
+) -> Comparison:
+    """Match the two sets of transitions and judge every pair; the module's docstring has the rules.
+
+    Args:
+      facts: of the phases, by index.
+      dynamical, bayesian: transitions between phases, from `dynamical.find` and `bayesian.find`.
+      path: labels of SGD's checkpoints; None if SGD was not run.
+      occupancy: of the phases; None if there is no ladder.
+      names: of the phases by index, the last "other".
+      loss: (seed, checkpoint), for the drop in loss of transitions between families.
+      hysteresis: what `dynamical` was found with.
+      seed_status: (seed,) of the trajectory; ladder_status: (dataset, n, repeat) of the ladder.
+    """
+    held = None if path is None else held_by(path, names, hysteresis, seed_status)
+    members: dict[str, tuple[PhaseFacts, ...]] = {fact.name: (fact,) for fact in facts}
+    by_phase = Level("phase", names, members, held, occupancy, dynamical, bayesian)
+    by_family = family_level(by_phase, facts, path, loss, hysteresis, seed_status)
+    verdicts = [
+        verdict
+        for level in (by_phase, by_family)
+        for pair in level.pairs()
+        if level is by_phase or not all(name in members for name in pair)
+        if (verdict := _judge(level, by_family, *pair))
+    ]
+    return Comparison(
+        phases=facts,
+        dynamical=dynamical,
+        bayesian=bayesian,
+        verdicts=tuple(verdicts),
+        headline=words.headline(by_family, verdicts),
+        notes=tuple(words.notes(by_phase, by_family, verdicts, seed_status, ladder_status)),
+    )
+
+
+def _judge(level: Level, families: Level, source: str, target: str) -> Verdict | None:
+    """The verdict on one pair, or None where there is nothing to say."""
+    sgd = sides.sgd(level, families, source, target)
+    posterior = sides.posterior(level, source, target)
+    answers = sgd.answer, posterior.answer
+    if answers == ("lacks", "lacks"):
+        return None
+    evidence = {
+        "level": level.name,
+        "sgd": sgd.answer,
+        "posterior": posterior.answer,
+        **sgd.evidence,
+        **posterior.evidence,
+        "predicted": _predictions(level, source, target),
+    }
+    why = f"SGD: {sgd.why}. Posterior: {posterior.why}."
+    return Verdict(source, target, _VERDICTS.get(answers, "inconclusive"), why, evidence)
+
+
+def _predictions(level: Level, source: str, target: str) -> dict[str, dict[str, float | None]]:
+    """Crossings by formula for each pair of members: {"5 -> 6": {"leading": 445.1, "prior": 601.0}}."""
+    return {
+        f"{a.name} -> {b.name}": {p.level: p.n for p in predicted.both_levels(a, b)}
+        for a in level.members[source]
+        for b in level.members[target]
+    }

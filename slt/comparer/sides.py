@@ -1,0 +1,135 @@
+"""What each learner has to say of one pair of phases; the rules are in the package's docstring."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import scipy.stats
+
+from slt import phases
+from slt.comparer import words
+from slt.comparer.levels import Level
+from slt.records import Array, BayesianTransition, Occupancy
+from slt.transitions import bayesian as in_n
+from slt.transitions import predicted
+from slt.transitions.odds import LogOdds, log_odds
+
+SHARED = 0.10  # the share of seeds at risk that counts as SGD having a transition
+
+
+@dataclasses.dataclass(frozen=True)
+class Side:
+    """One learner's answer for one pair: "has", "lacks" or "unknown", with a sentence and its numbers."""
+
+    answer: str
+    why: str
+    evidence: dict[str, Any]
+
+
+def sgd(level: Level, families: Level, source: str, target: str) -> Side:
+    """Counted among seeds that held `source`, or among its family where none did."""
+    if level.held is None:
+        return Side("unknown", "was not run", {"seeds": 0, "at_risk": 0, "went": 0})
+    at_risk, went = level.count(source, target)
+    counted = source, target
+    if not at_risk:
+        kin = families.holding(level.members[source][0]), families.holding(level.members[target][0])
+        if kin[0] != kin[1] and families.count(*kin)[0]:
+            (at_risk, went), counted = families.count(*kin), kin
+    evidence: dict[str, Any] = {
+        "seeds": len(level.held),
+        "at_risk": at_risk,
+        "went": went,
+        "counted": f"{counted[0]} -> {counted[1]}",
+    }
+    if not at_risk:
+        return Side("unknown", f"none of {len(level.held)} seeds was ever in {source}", evidence)
+    share = went / at_risk
+    low, high = scipy.stats.binomtest(went, at_risk).proportion_ci(0.95, method="exact")
+    evidence |= {"share": share, "share_low": low, "share_high": high}
+    seen = [t for t in (*level.dynamical, *families.dynamical) if (t.source, t.target) == counted]
+    if seen:
+        fields = ("step", "step_low", "step_high", "loss_drop")
+        evidence |= {field: getattr(seen[0], field) for field in fields}
+    why = f"{at_risk} of {len(level.held)} seeds were in {counted[0]}, {went} went on to {counted[1]}"
+    why += f" ({words.percent(share)}, 95 % interval {words.percent(low)} to {words.percent(high)})"
+    if counted != (source, target):
+        why += f"; counted by family, as no seed was ever in {source} itself"
+    if share >= SHARED:
+        return Side("has", why, evidence)
+    if high < SHARED:
+        return Side("lacks", why, evidence)
+    return Side("unknown", f"{why}: too few seeds to tell", evidence)
+
+
+def posterior(level: Level, source: str, target: str) -> Side:
+    occupancy = level.occupancy
+    if occupancy is None:
+        return Side("unknown", "there is no ladder", {})
+    for transition in level.bayesian:
+        if (transition.source, transition.target) == (source, target) and transition.n is not None:
+            return _crossed(level, occupancy, transition)
+    a, b = level.names.index(source), level.names.index(target)
+    peak = np.nan_to_num(phases.occupancy_summary(occupancy).mean).max(axis=0)
+    evidence = {"peak_source": float(peak[a]), "peak_target": float(peak[b])}
+    unseen = [name for name, i in ((source, a), (target, b)) if peak[i] == 0]
+    if unseen:
+        return Side("unknown", _unseen(unseen, source, occupancy), evidence)
+    odds = log_odds(occupancy, a, b)
+    answer, why = _uncrossed(level, source, target, odds, occupancy.ns)
+    return Side(answer, why, evidence)
+
+
+def _unseen(unseen: list[str], source: str, occupancy: Occupancy) -> str:
+    floor, first, last = float(occupancy.floor), int(occupancy.ns[0]), int(occupancy.ns[-1])
+    least = f" above 1/{1 / floor:,.0f}" if floor else ""
+    advice = f"go beyond n = {last:,}"
+    if source in unseen:
+        advice = f"start below n = {first:,}" if first > 1 else "use more draws"
+    return f"the ladder never saw {' or '.join(unseen)}{least}; {advice}"
+
+
+def _crossed(level: Level, occupancy: Occupancy, seen: BayesianTransition) -> Side:
+    assert seen.n is not None
+    mean = np.nan_to_num(phases.occupancy_summary(occupancy).mean)
+    shares = {
+        name: float(np.interp(seen.n, occupancy.ns, mean[:, i])) for i, name in enumerate(level.names[:-1])
+    }
+    held = (shares.pop(seen.source) + shares.pop(seen.target)) / 2
+    third = max(shares, key=lambda name: shares[name], default=None)
+    direct = third is None or shares[third] <= held
+    fields = ("n", "n_low", "n_high", "crossed", "datasets", "peak_source", "peak_target", "method")
+    evidence = {field: getattr(seen, field) for field in fields} | {
+        "share_at_crossing": held,
+        "direct": direct,
+    }
+    why = f"mass passes at n = {seen.n:,.0f} ({words.interval(seen)}), where each holds about {words.percent(held)}"
+    why += f"; seen in {seen.crossed} of {seen.datasets} data sets"
+    if third is not None and not direct:
+        why += f"; they change order while {third} holds more, {words.percent(shares[third])}"
+    return Side("has", why, evidence)
+
+
+def _uncrossed(level: Level, source: str, target: str, odds: LogOdds, ns: Array) -> tuple[str, str]:
+    """What it means that no crossing was found, of two phases that were both seen."""
+    led = odds.decisive[odds.decisive != 0]
+    if not len(led):
+        return "unknown", f"{source} and {target} are too close, or too noisy, to tell apart at any n"
+    if led[-1] < 0:
+        loss = [min(fact.loss for fact in level.members[name]) for name in (source, target)]
+        if loss[1] < loss[0]:
+            why = f"{source} still leads {target} at the last rung, n = {int(ns[-1]):,}; {target} has lower loss"
+            return "unknown", f"{why} and must overtake it further on: go on in n"
+        return "lacks", f"{source} leads {target} to the end, n = {int(ns[-1]):,}, and has no higher loss"
+    if (led < 0).any():
+        why = f"the lead changes from {source} to {target}, but they never both held"
+        return "unknown", f"{why} {words.percent(in_n.MINIMUM)} of the posterior"
+    why = f"{target} leads {source} from n = {int(ns[odds.decisive > 0][0]):,} on, and never follows it"
+    if ns[0] <= 1:
+        return "lacks", why
+    pairs = [(a, b) for a in level.members[source] for b in level.members[target]]
+    if all(predicted.always_preferred(predicted.both_levels(a, b)[-1]) for a, b in pairs):
+        return "lacks", f"{why}, and the formula has it ahead at every n"
+    return "unknown", f"{why}; if mass passes, it does so earlier: start lower in n"

@@ -1,0 +1,98 @@
+"""A comparison as plain values for JSON: `from` and `to`, and null for every number that is missing."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+
+from slt import phases
+from slt.records import (
+    BayesianTransition,
+    Comparison,
+    DynamicalTransition,
+    Occupancy,
+    PhaseFacts,
+    Verdict,
+)
+from slt.transitions.bayesian import dominance
+
+
+def summary_of(
+    facts: tuple[PhaseFacts, ...],
+    occupancy: Occupancy | None,
+    comparison: Comparison,
+    names: tuple[str, ...],
+) -> dict[str, Any]:
+    """What `summary.json` says of the science: all of it but `status` and `provenance`.
+
+    `occupancy` and `free_energy` have one entry for each n, with mean and standard error over what
+    `phases.estimate` says (its words are in `error_of`); empty lists where there is no ladder.
+    """
+    told = to_json(comparison)
+    return {
+        "phases": plain([dataclasses.asdict(fact) for fact in facts]),
+        "occupancy": [] if occupancy is None else plain(_occupancy(occupancy, names)),
+        "free_energy": [] if occupancy is None else plain(_free_energy(occupancy)),
+        "dominance": [] if occupancy is None else _dominance(occupancy, names),
+        "dynamical": told["dynamical"],
+        "bayesian": told["bayesian"],
+        "comparison": told["verdicts"],
+        "headline": told["headline"],
+        "notes": told["notes"],
+    }
+
+
+def to_json(comparison: Comparison) -> dict[str, Any]:
+    """A comparison as plain values; `source` and `target` become `from` and `to`."""
+    return {
+        "headline": comparison.headline,
+        "verdicts": [_pair(verdict) for verdict in comparison.verdicts],
+        "dynamical": [_pair(transition) for transition in comparison.dynamical],
+        "bayesian": [_pair(transition) for transition in comparison.bayesian],
+        "phases": plain([dataclasses.asdict(fact) for fact in comparison.phases]),
+        "notes": list(comparison.notes),
+    }
+
+
+def plain(value: Any) -> Any:
+    """Nested plain Python values: arrays become lists, and a number that is not finite becomes None."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, (np.ndarray, np.generic)):
+        return plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _pair(record: Verdict | DynamicalTransition | BayesianTransition) -> dict[str, Any]:
+    fields = dataclasses.asdict(record)
+    return {"from": fields.pop("source"), "to": fields.pop("target"), **plain(fields)}
+
+
+def _occupancy(occupancy: Occupancy, names: tuple[str, ...]) -> list[dict[str, Any]]:
+    share = phases.occupancy_summary(occupancy)
+    return [
+        {
+            "n": occupancy.ns[rung],
+            "share": dict(zip(names, share.mean[rung], strict=True)),
+            "error": dict(zip(names, share.error[rung], strict=True)),
+            "error_of": share.method,
+        }
+        for rung in range(len(occupancy.ns))
+    ]
+
+
+def _free_energy(occupancy: Occupancy) -> list[dict[str, Any]]:
+    value = phases.estimate(occupancy.free_energy, exact=phases.is_exact(occupancy))
+    rows = zip(occupancy.ns, value.mean, value.error, strict=True)
+    return [{"n": n, "value": mean, "error": error, "error_of": value.method} for n, mean, error in rows]
+
+
+def _dominance(occupancy: Occupancy, names: tuple[str, ...]) -> list[dict[str, Any]]:
+    return [{"n_low": low, "n_high": high, "phase": name} for low, high, name in dominance(occupancy, names)]

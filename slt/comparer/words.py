@@ -1,0 +1,129 @@
+"""The comparison in words: numbers for people, the headline, the notes."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.stats
+
+from slt.comparer.levels import Level
+from slt.records import OK, Array, BayesianTransition, Verdict
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"
+
+
+def interval(seen: BayesianTransition) -> str:
+    if seen.n_low == seen.n == seen.n_high:
+        return "exact"
+    if seen.n_low is None and seen.n_high is None:
+        return "no interval"
+    low = "below the ladder" if seen.n_low is None else f"{seen.n_low:,.0f}"
+    high = "beyond the ladder" if seen.n_high is None else f"{seen.n_high:,.0f}"
+    return f"95 % interval {low} to {high}"
+
+
+def coarse(families: Level, verdicts: list[Verdict]) -> list[Verdict]:
+    """Each pair of families once: what a short answer is about. Changes within a family are details."""
+    return [v for v in verdicts if v.source in families.members and v.target in families.members]
+
+
+def headline(families: Level, verdicts: list[Verdict]) -> str:
+    """Which jumps are shared, in a sentence or two.
+
+    Left out are pairs that change order in the posterior while a third holds more than either, unless SGD
+    makes that jump.
+    """
+    told = [
+        v for v in coarse(families, verdicts) if v.evidence.get("direct", True) or v.evidence["sgd"] == "has"
+    ]
+
+    def listed(verdict: str) -> str:
+        return ", ".join(_short(v) for v in told if v.verdict == verdict)
+
+    said = [
+        f"{title}: {listed(verdict)}."
+        for verdict, title in (
+            ("both", "Both SGD and the posterior make"),
+            ("bayesian only", "Only the posterior makes"),
+            ("dynamical only", "Only SGD makes"),
+        )
+        if listed(verdict)
+    ]
+    open_pairs = [f"{v.source} -> {v.target}" for v in told if v.verdict == "inconclusive"]
+    if open_pairs:
+        said.append(f"Inconclusive: {', '.join(open_pairs)}.")
+    if not said:
+        return "Neither SGD nor the posterior was seen to jump from one phase to another."
+    return " ".join(said if listed("both") else ["No jump was seen to be shared.", *said])
+
+
+def _short(verdict: Verdict) -> str:
+    numbers = []
+    if "n" in verdict.evidence:
+        numbers.append(f"at n = {verdict.evidence['n']:,.0f}")
+    if verdict.evidence["at_risk"]:
+        numbers.append(f"{verdict.evidence['went']} of {verdict.evidence['at_risk']} seeds")
+    return f"{verdict.source} -> {verdict.target} ({'; '.join(numbers)})"
+
+
+def notes(
+    by_phase: Level,
+    families: Level,
+    verdicts: list[Verdict],
+    seed_status: Array | None,
+    ladder_status: Array | None,
+) -> list[str]:
+    """What a reader should know beside the verdicts: failures, starts, what is missing, order."""
+    notes = [
+        _failures("seeds", seed_status),
+        _failures("rungs of the ladder (data set x n x repeat)", ladder_status),
+        _missing(by_phase),
+        _never_settled(by_phase),
+        _order(coarse(families, verdicts)),
+    ]
+    first = [f"{t.target} ({t.count})" for t in by_phase.dynamical if t.source == "other"]
+    if first:
+        notes.append(f"Seeds that began in no phase settled first in: {', '.join(first)}.")
+    return [note for note in notes if note]
+
+
+def _failures(what: str, status: Array | None) -> str:
+    if status is None:
+        return ""
+    kinds, counts = np.unique(np.asarray(status)[np.asarray(status) != OK], return_counts=True)
+    if not len(kinds):
+        return ""
+    most = np.argsort(-counts, kind="stable")[:3]
+    listed = "; ".join(f"{kinds[i]} ({counts[i]})" for i in most)
+    rest = f"; and {len(kinds) - 3} other kinds" if len(kinds) > 3 else ""
+    return f"{counts.sum()} of {np.asarray(status).size} {what} are not ok: {listed}{rest}."
+
+
+def _missing(level: Level) -> str:
+    if level.occupancy is None:
+        return ""
+    missing = ~np.isfinite(level.occupancy.share).all(axis=-1)
+    return (
+        f"{missing.sum()} of {missing.size} posteriors have no usable draws and are left out."
+        if missing.any()
+        else ""
+    )
+
+
+def _never_settled(level: Level) -> str:
+    never = sum(names == ["other"] for names in level.held or [])
+    return f"{never} of {len(level.held or [])} seeds never settled in any phase." if never else ""
+
+
+def _order(verdicts: list[Verdict]) -> str:
+    """Whether shared transitions come in the same order in steps as in n: Kendall's tau."""
+    shared = [v.evidence for v in verdicts if v.verdict == "both" and "step" in v.evidence]
+    if len(shared) < 2:
+        return ""
+    tau = float(scipy.stats.kendalltau([e["step"] for e in shared], [e["n"] for e in shared]).statistic)
+    if not np.isfinite(tau):
+        return ""
+    return (
+        f"The {len(shared)} shared transitions: order in steps against order in n, Kendall's tau = {tau:.2f}."
+    )

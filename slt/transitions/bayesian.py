@@ -1,0 +1,162 @@
+"""Transitions in n: where posterior mass passes from one phase to another.
+
+The mass passes from a to b when
+  1. each holds at least `minimum` of the posterior, on average, at some rung;
+  2. the log odds log(P_b / P_a) are decisive for a at some rung, and at the last decisive rung for b.
+`odds` says what is decisive. So two phases that hover about equal shares have no transition, and neither has
+a pair whose change of lead is reversed later. The crossing is the last upward zero of the mean log odds, from
+the first rung decisive for a since b last led, to the last rung decisive for b. Between rungs log odds are
+taken to be linear in n, since their leading term is n (L_a - L_b): linear in log n, the crossing of a sparse
+ladder comes out too early.
+
+A crossing is one of order: it says which of the two holds more, not that they hold most of the mass.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import scipy.stats
+
+from slt.phases import is_exact, mean_of, occupancy_summary
+from slt.records import Array, BayesianTransition, Occupancy, PhaseFacts
+from slt.transitions import predicted
+from slt.transitions.odds import LogOdds, last_upward, log_odds, passage, pooled_log_ratio
+
+MINIMUM = 0.05
+DRAWS = 2000
+
+
+class _Interval(NamedTuple):
+    low: float | None
+    high: float | None
+    method: str
+
+
+def find(
+    occupancy: Occupancy,
+    names: tuple[str, ...],
+    facts: tuple[PhaseFacts, ...],
+    minimum: float = MINIMUM,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> tuple[BayesianTransition, ...]:
+    """All transitions that the ladder saw, by the n of equal occupancy.
+
+    The 95 % interval comes from a bootstrap over data sets and, within each, over repeats: on either side of
+    the crossing the distance to the end of the central 68 % of draws, times t sqrt(k / (k - 1)) with k the
+    number of data sets (of repeats, if there is one data set) and t the 97.5 % quantile of Student's
+    distribution. Percentiles alone would be far too narrow for a handful of data sets (Hesterberg 2015, "What
+    teachers should know about the bootstrap"). An end off the ladder is None, and `method` says so.
+
+    `crossed` counts data sets whose own log odds have the crossing on the same rungs.
+
+    Args:
+      occupancy: of phases or of families.
+      names: by index, the last "other".
+      facts: of phases by name; pairs without facts get no predictions.
+      minimum: mean share that both phases must reach.
+      draws: bootstrap draws.
+      seed: of the bootstrap.
+    """
+    peak = np.nan_to_num(occupancy_summary(occupancy).mean).max(axis=0)
+    present = [phase for phase in range(len(names) - 1) if peak[phase] >= minimum]
+    known = {fact.name: fact for fact in facts}
+    found = []
+    for a, b in ((a, b) for a in present for b in present if a != b):
+        odds = log_odds(occupancy, a, b)
+        rungs = passage(odds)
+        if rungs is None:
+            continue
+        ns = np.asarray(occupancy.ns, float)[rungs]
+        n = float(last_upward(ns, odds.mean[rungs]))
+        interval = _interval(occupancy, (a, b), odds, rungs, n, draws, seed)
+        facts_of = [known[name] for name in (names[a], names[b]) if name in known]
+        found.append(
+            BayesianTransition(
+                source=names[a],
+                target=names[b],
+                n=n,
+                n_low=interval.low,
+                n_high=interval.high,
+                crossed=int(np.isfinite(last_upward(ns, odds.per_dataset[:, rungs])).sum()),
+                datasets=len(occupancy.share),
+                peak_source=float(peak[a]),
+                peak_target=float(peak[b]),
+                predicted=predicted.both_levels(*facts_of) if len(facts_of) == 2 else (),
+                method=interval.method,
+            )
+        )
+    return tuple(sorted(found, key=lambda transition: transition.n or math.inf))
+
+
+def dominance(occupancy: Occupancy, names: tuple[str, ...]) -> list[tuple[float, float, str]]:
+    """(first n, last n, name) of each phase in turn that has the largest mean share; "other" may be one."""
+    mean = occupancy_summary(occupancy).mean
+    turns: list[tuple[float, float, str]] = []
+    for rung in np.flatnonzero(np.isfinite(mean).all(axis=1)):
+        n, name = float(occupancy.ns[rung]), names[int(np.argmax(mean[rung]))]
+        first = turns.pop()[0] if turns and turns[-1][2] == name else n
+        turns.append((first, n, name))
+    return turns
+
+
+def _interval(
+    occupancy: Occupancy,
+    pair: tuple[int, int],
+    odds: LogOdds,
+    rungs: Array,
+    n: float,
+    draws: int,
+    seed: int,
+) -> _Interval:
+    """95 % interval of the crossing at n, and how it was made."""
+    ns = np.asarray(occupancy.ns, float)
+    datasets, _, repeats, _ = occupancy.share.shape
+    if datasets == repeats == 1:
+        if is_exact(occupancy):
+            return _Interval(n, n, "exact: quadrature at each rung, log odds linear in n between rungs")
+        return _Interval(None, None, "one data set, one repeat: nothing to make an interval from")
+
+    a, b = (np.asarray(occupancy.share)[:, rungs][..., phase] for phase in pair)
+    crossings = np.sort(_bootstrap(a, b, float(occupancy.floor), ns[rungs], draws, seed))
+    tail = scipy.stats.norm.cdf(-1)  # a standard deviation on either side, if the draws were Gaussian
+    units = datasets if datasets > 1 else repeats
+    stretch = scipy.stats.t.ppf(0.975, units - 1) * math.sqrt(units / (units - 1))
+    low = n - stretch * (n - crossings[math.floor(tail * (draws - 1))])
+    high = n + stretch * (crossings[math.ceil((1 - tail) * (draws - 1))] - n)
+    method = f"bootstrap, {draws} draws over {datasets} data sets and, within each, {repeats} repeat(s)"
+    if datasets == 1:
+        method = f"bootstrap, {draws} draws over {repeats} repeats of one data set, so not of other data"
+    if not low >= ns[0]:
+        method += "; the interval is open below: it reaches under the ladder"
+    if not high <= ns[-1]:
+        method += "; the interval is open above: it reaches beyond the ladder"
+    after = int(np.searchsorted(ns[rungs], n))
+    if odds.bounded[rungs[[after - 1, after]]].any():
+        method += (
+            "; limited by the number of draws: one phase was never visited on a rung beside the crossing"
+        )
+    return _Interval(
+        float(low) if low >= ns[0] else None,
+        float(high) if high <= ns[-1] else None,
+        method,
+    )
+
+
+def _bootstrap(a: Array, b: Array, floor: float, ns: Array, draws: int, seed: int) -> Array:
+    """(draws,) crossings; -inf where a draw has b ahead all along, inf where not at the end.
+
+    Shares `a` and `b` are (dataset, n, repeat).
+    """
+    rng = np.random.default_rng(seed)
+    datasets, _, repeats = a.shape
+    which = rng.integers(datasets, size=(draws, datasets, 1))
+    within = rng.integers(repeats, size=(draws, datasets, repeats))
+
+    def resample(share: Array) -> Array:  # (draw, dataset, n, repeat)
+        return np.moveaxis(share[which, :, within], 2, 3)
+
+    return last_upward(ns, mean_of(pooled_log_ratio(resample(a), resample(b), floor), axis=1))
