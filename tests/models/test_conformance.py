@@ -1,0 +1,235 @@
+"""One suite for every model in configs/model/: a new YAML is picked up with no edit here."""
+
+import importlib
+import math
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import yaml
+from jax.flatten_util import ravel_pytree
+
+from slt.models.base import Model, phase_names
+from slt.potential import prefix_weights
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "model").glob("*.yaml"))
+N = 200
+
+
+def load(path: Path) -> Model:
+    """The model of a YAML file, its lists handed over as lists, as Hydra does."""
+    options = yaml.safe_load(path.read_text())
+    module, name = options.pop("_target_").rsplit(".", 1)
+    options = {k: v for k, v in options.items() if not k.startswith("_")}
+    return getattr(importlib.import_module(module), name)(**options)
+
+
+@pytest.fixture(scope="module", params=CONFIGS, ids=lambda path: path.stem)
+def path(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def model(path):
+    return load(path)
+
+
+@pytest.fixture(scope="module")
+def data(model):
+    return model.sample(jax.random.key(1), N)
+
+
+@pytest.fixture(scope="module")
+def points(model):
+    """Parameters to test at, stacked: 4 SGD starts, 16 prior draws, then the phase points."""
+    starts = jax.vmap(model.init)(jax.random.split(jax.random.key(2), 4))
+    draws = jax.vmap(model.sample_prior)(jax.random.split(jax.random.key(3), 16))
+    known = [jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], phase.point) for phase in model.phases()]
+    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves), starts, draws, *known)
+
+
+def unstack(tree):
+    leaves, structure = jax.tree.flatten(tree)
+    return [structure.unflatten(rows) for rows in zip(*leaves, strict=True)]
+
+
+def assert_close(actual, expected, relative):
+    """Trees are equal up to `relative` times the size of the larger entries of `expected`."""
+    actual, expected = (np.asarray(ravel_pytree(tree)[0], float) for tree in (actual, expected))
+    assert actual.shape == expected.shape
+    assert np.all(np.isfinite(actual))
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=relative * max(np.abs(expected).max(), 1.0))
+
+
+def functions(model, data):
+    """Everything a model computes of its parameters, by name."""
+    named = {
+        "losses": lambda w: model.losses(w, data),
+        "log_prior": model.log_prior,
+        "summed_loss": lambda w: model.summed_loss(w, model.summarise(data, jnp.ones(N))),
+        "classify": model.classify,
+        "observables": model.observables,
+    }
+    return named | ({"population_loss": model.population_loss} if model.has_population_loss else {})
+
+
+def test_values_and_gradients_are_finite(model, data, points):
+    scalars = functions(model, data)
+    for name in ("log_prior", "summed_loss", "population_loss"):
+        if name in scalars:
+            value, gradient = jax.jit(jax.vmap(jax.value_and_grad(scalars[name])))(points)
+            assert value.shape == (len(unstack(points)),)
+            assert np.all(np.isfinite(ravel_pytree((value, gradient))[0])), name
+    losses = jax.jit(jax.vmap(scalars["losses"]))(points)
+    assert losses.shape[1:] == (N,)
+    assert np.all(np.isfinite(losses))
+
+
+def test_jit_and_vmap_agree_with_plain_calls(model, data, points):
+    for function in functions(model, data).values():
+        mapped = unstack(jax.jit(jax.vmap(function))(points))
+        for i in (4, -1):  # a prior draw and, where there is one, a phase: plain calls are slow
+            assert_close(mapped[i], function(unstack(points)[i]), 1e-12)
+
+
+def test_shapes_and_kinds(model, points):
+    w = unstack(points)[0]
+    assert isinstance(w, dict)
+    assert jax.tree.map(jnp.shape, model.init(jax.random.key(0))) == jax.tree.map(jnp.shape, w)
+    assert jnp.shape(model.log_prior(w)) == ()
+    assert all(jnp.shape(value) == () for value in model.observables(w).values())
+    label = jax.jit(jax.vmap(model.classify))(points)
+    assert jnp.issubdtype(label.dtype, jnp.integer)
+    assert 0 <= label.min() <= label.max() <= len(model.phases())
+
+
+def test_samples_are_nested_float64_and_reproducible(model, data):
+    for m in (1, 7, N - 1):
+        few = model.sample(jax.random.key(1), m)
+        jax.tree.map(lambda a, b: np.testing.assert_array_equal(a, b[: len(a)]), few, data)
+        assert all(len(leaf) == m for leaf in jax.tree.leaves(few))
+    floating = [leaf for leaf in jax.tree.leaves(data) if jnp.issubdtype(leaf.dtype, jnp.floating)]
+    assert floating
+    assert all(leaf.dtype == jnp.float64 for leaf in floating)
+
+
+def test_losses_average_to_the_population_loss(model, points):
+    if not model.has_population_loss:
+        pytest.skip("no closed-form population loss")
+    n = 20_000
+    data = model.sample(jax.random.key(4), n)
+    losses = jax.jit(lambda w: jax.lax.map(lambda v: model.losses(v, data), w))(points)
+    exact = np.asarray(jax.jit(jax.vmap(model.population_loss))(points))
+    error = np.std(losses, axis=1, ddof=1) / math.sqrt(n)
+    assert np.all(np.abs(np.mean(losses, axis=1) - exact) <= 5 * error + 1e-12 * np.abs(exact))
+
+
+def weightings():
+    random = jax.random.uniform(jax.random.key(5), (N,), jnp.float64)
+    return {
+        "ones": jnp.ones(N),
+        "fractions": random,
+        "zeros among them": jnp.where(random < 0.3, 0.0, random),
+        "padding": prefix_weights(N, 13),
+        "one observation": prefix_weights(N, 1),
+        "none": jnp.zeros(N),
+    }
+
+
+@jax.jit
+def both_sums(model, data, weights, points):
+    """Value and gradient at each point of the summary's sum and of the direct one."""
+    summary = model.summarise(data, weights)
+    functions = (
+        lambda w: model.summed_loss(w, summary),
+        lambda w: jnp.sum(weights * model.losses(w, data)),
+    )
+    return [jax.vmap(jax.value_and_grad(function))(points) for function in functions]
+
+
+@pytest.mark.parametrize("weighting", weightings())
+def test_summed_loss_and_its_gradient_equal_the_weighted_sum(model, data, points, weighting):
+    weights = weightings()[weighting]
+    scale = max(float(jnp.sum(weights)), 1.0)
+    (summed, summed_gradient), (total, gradient) = both_sums(model, data, weights, points)
+    np.testing.assert_allclose(summed, total, rtol=1e-10, atol=1e-13 * scale)
+    for ours, theirs in zip(unstack(summed_gradient), unstack(gradient), strict=True):
+        ours, theirs = ravel_pytree(ours)[0], ravel_pytree(theirs)[0]
+        # Relative to the gradient's norm; at a critical point that norm is rounding, so to the total weight.
+        assert np.linalg.norm(ours - theirs) <= 1e-10 * np.linalg.norm(theirs) + 1e-13 * scale
+
+
+def test_phases_are_what_they_claim(model):
+    phases = model.phases()
+    names = phase_names(model)
+    slope = jax.jit(jax.grad(model.population_loss))
+    assert len(set(names)) == len(names)
+    for index, phase in enumerate(phases):
+        assert int(model.classify(phase.point)) == index, phase.name
+        assert phase.source, phase.name
+        assert phase.llc is None or phase.llc > 0
+        assert phase.multiplicity is None or phase.llc is not None, phase.name
+        assert phase.log_prior >= float(model.log_prior(phase.point)) - 1e-9, phase.name
+        if model.has_population_loss:
+            assert float(model.population_loss(phase.point)) == pytest.approx(phase.loss, abs=1e-12)
+            if phase.critical:
+                gradient = ravel_pytree(slope(phase.point))[0]
+                assert np.linalg.norm(gradient) < 1e-9, phase.name
+
+
+def prior_draws(model, count=8192):
+    draws = jax.vmap(model.sample_prior)(jax.random.split(jax.random.key(6), count))
+    return draws, np.asarray(jax.vmap(lambda w: ravel_pytree(w)[0])(draws))
+
+
+def test_prior_density_belongs_to_its_samples(model):
+    """For any density p that falls off smoothly, E_p[grad log p(w)_i (w - a)_j] = -1 if i = j, else 0."""
+    draws, flat = prior_draws(model)
+    score = np.asarray(jax.jit(jax.vmap(lambda w: ravel_pytree(jax.grad(model.log_prior)(w))[0]))(draws))
+    products = score[:, :, None] * (flat - np.median(flat, axis=0))[:, None, :]
+    error = products.std(axis=0, ddof=1) / math.sqrt(len(flat))
+    assert np.all(np.abs(products.mean(axis=0) + np.eye(flat.shape[1])) <= 6 * error)
+
+
+def test_prior_density_is_normalised(model):
+    """E_p[q / p] = 1 for a normalised q: a Gaussian a little narrower than p, so that q / p stays bounded.
+
+    A forgotten factor sqrt(2 pi) in one coordinate alone would give 2.5 here.
+    """
+    draws, flat = prior_draws(model)
+    mean, scale = flat.mean(axis=0), math.sqrt(0.8) * flat.std(axis=0)
+    log_q = -0.5 * ((flat - mean) / scale) ** 2 - np.log(scale * math.sqrt(2 * math.pi))
+    ratio = np.exp(log_q.sum(axis=1) - np.asarray(jax.vmap(model.log_prior)(draws)))
+    error = ratio.std(ddof=1) / math.sqrt(len(ratio))
+    assert error < 0.1
+    assert abs(ratio.mean() - 1) < 5 * error
+
+
+def test_losses_in_float32_stay_float32(model, data, points):
+    def single(tree):
+        def cast(leaf):
+            return leaf.astype(jnp.float32) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+
+        return jax.tree.map(cast, tree)
+
+    w, rows = single(unstack(points)[0]), single(data)
+    value, gradient = jax.eval_shape(jax.value_and_grad(lambda w: jnp.mean(model.losses(w, rows))), w)
+    assert value.dtype == jnp.float32
+    assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(gradient))
+
+
+def test_a_model_is_a_pytree_whose_sizes_are_static(path, points):
+    """Two models of one file share one compiled program: what is static hashes, and equal configs are equal."""
+    traces = []
+
+    @jax.jit
+    def log_prior(model, w):
+        traces.append(model)
+        return model.log_prior(w)
+
+    w = unstack(points)[0]
+    values = [log_prior(load(path), w) for _ in range(2)]
+    assert values[0] == values[1]
+    assert len(traces) == 1
