@@ -76,19 +76,18 @@ class Superposition(Model):
         return {"W": self.init_scale * jax.random.normal(key, shape), "b": jnp.zeros(self.features)}
 
     def sample(self, key: jax.Array, n: int) -> Inputs:
-        def one(i: jax.Array) -> Inputs:  # a key for each row, so that samples are nested in n
-            which, size = jax.random.split(jax.random.fold_in(key, i))
-            return Inputs(
-                jax.random.randint(which, (), 0, self.features, dtype=jnp.int32),
-                jax.random.uniform(size, dtype=jnp.float64),
-            )
-
-        return jax.vmap(one)(jnp.arange(n))
+        # nested in n: JAX's counter-based generator gives row i the same bits whatever the length
+        which, size = jax.random.split(key)
+        return Inputs(
+            jax.random.randint(which, (n,), 0, self.features, dtype=jnp.int32),
+            jax.random.uniform(size, (n,), dtype=jnp.float64),
+        )
 
     def losses(self, w: Params, data: Inputs) -> jax.Array:
-        x = jax.nn.one_hot(data.feature, self.features, dtype=data.value.dtype) * data.value[:, None]
-        output = jax.nn.relu((x @ w["W"].T) @ w["W"] + w["b"])
-        return jnp.sum((x - output) ** 2, axis=-1)
+        # observations on the trailing axis: small batched products are about 2 x faster so on a CPU
+        x = jnp.where(jnp.arange(self.features)[:, None] == data.feature, data.value, 0)
+        output = jax.nn.relu(w["W"].T @ (w["W"] @ x) + w["b"][:, None])
+        return jnp.sum((x - output) ** 2, axis=0)
 
     def log_prior(self, w: Params) -> jax.Array:
         return sum(jnp.sum(jax.scipy.stats.norm.logpdf(leaf)) for leaf in (w["W"], w["b"]))
