@@ -124,7 +124,7 @@ class Superposition(Model):
         threshold = jax.lax.stop_gradient(_threshold(slope, bias))
         start, end = summary.starts[:-1, None], summary.starts[1:, None]
         query = jnp.arange(self.features)[:, None] + threshold
-        cut = jnp.clip(jnp.searchsorted(summary.keys, query), start, end)
+        cut = jnp.clip(jnp.searchsorted(summary.keys, query, method="scan_unrolled"), start, end)
         at_start, at_cut, at_end = (summary.sums[i] for i in (start, cut, end))
         active = jnp.where((slope > 0)[..., None], at_end - at_cut, at_cut - at_start)
         return _squared_error(slope, bias, active, (at_end - at_start)[:, 0, 2])
