@@ -1,0 +1,120 @@
+"""Models of one parameter: where the posterior puts it at each n, and where SGD leaves it."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from slt.records import OK, Array, Ladder
+from slt.report import style
+from slt.report.inputs import ReportInputs
+from slt.report.style import Palette, Plate
+from slt.report.summaries import estimate, percent, units
+
+BINS, MOST_RUNGS = 140, 6
+
+
+def scalar_name(params: dict[str, Array], leading: int) -> str | None:
+    """The name of the only parameter if it is one number, after `leading` axes of seeds or draws."""
+    if len(params) != 1:
+        return None
+    ((name, values),) = params.items()
+    return name if values.shape[leading:] in ((), (1,)) else None
+
+
+def density(inputs: ReportInputs, palette: Palette) -> Plate | None:
+    """A row for the posterior at each of several n, and one for SGD; None for models of more parameters."""
+    ladder, trajectory = inputs.ladder, inputs.trajectory
+    name = scalar_name(ladder.draws, 4) if ladder is not None else None
+    ended = scalar_name(trajectory.params, 2) if trajectory is not None else None
+    if name is None and ended is None:
+        return None
+    rungs: list[int] = []
+    if ladder is not None and name is not None:
+        rungs = np.unique(np.linspace(0, len(ladder.ns) - 1, MOST_RUNGS).round().astype(int)).tolist()
+    rows = len(rungs) + (ended is not None)
+    fig = style.figure(0.9 + 0.62 * rows)
+    ax = fig.subplots()
+    if ladder is not None and name is not None:
+        edges = _edges(ladder, name)
+        for row, rung in enumerate(rungs):
+            _posterior_row(ax, -row, edges, rung, inputs, palette)
+    if ended is not None:
+        _sgd_row(ax, -len(rungs), ended, inputs, palette)
+    labels = [f"n = {ladder.ns[i]:,}" for i in rungs] if ladder is not None else []
+    ax.set_yticks([-i for i in range(rows)], labels + ["SGD ends"] * (ended is not None))
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+    ax.set_ylim(-rows + 0.75, 0.95)
+    ax.set_xlabel(f"{name or ended}, the model's one parameter")
+    style.phase_legend(ax, [n for n in inputs.names if n != "other"], palette)
+    return Plate(
+        "density",
+        "Where the parameter is",
+        "Look for the hump that empties as another fills: each row is the posterior's mass at one n (heights are "
+        "square roots of the mass in a bin, so that traces show), with the share of each phase at the right; "
+        "the last row is where SGD runs end.",
+        "Posterior of the parameter at several n, and where SGD ends.",
+        style.png(fig),
+    )
+
+
+def _values(ladder: Ladder, name: str) -> Array:
+    """(dataset, n, repeat, draw)."""
+    values = ladder.draws[name]
+    return values[..., 0] if values.ndim == 5 else values
+
+
+def _mass(ladder: Ladder, rung: int) -> Array:
+    """(dataset * repeat * draw,) weights of one rung, summing to 1 where any is finite."""
+    log_weights = ladder.log_weights[:, rung]
+    weights = np.where(np.isfinite(log_weights), np.exp(log_weights), 0.0).reshape(-1)
+    return weights / max(weights.sum(), 1e-300)
+
+
+def _edges(ladder: Ladder, name: str) -> Array:
+    """Bins over the draws that carry mass on any rung (a grid reaches far beyond)."""
+    values = _values(ladder, name)
+    carry = np.exp(ladder.log_weights) * np.isfinite(values) > 1e-5 / values.shape[-1]
+    kept = values[carry]
+    low, high = (float(kept.min()), float(kept.max())) if kept.size else (-1.0, 1.0)
+    margin = 0.03 * (high - low) or 0.5
+    return np.linspace(low - margin, high + margin, BINS + 1)
+
+
+def _posterior_row(
+    ax: Axes, base: float, edges: Array, rung: int, inputs: ReportInputs, palette: Palette
+) -> None:
+    """A histogram on its own baseline, coloured by phase where the draws are labelled."""
+    ladder = inputs.ladder
+    assert ladder is not None
+    name = next(iter(ladder.draws))
+    values, mass = _values(ladder, name)[:, rung].reshape(-1), _mass(ladder, rung)
+    labels = None if inputs.draw_labels is None else inputs.draw_labels[:, rung].reshape(-1)
+    for i, phase in enumerate(inputs.names if labels is not None else ("other",)):
+        of_phase = mass if labels is None else mass * (labels == i)
+        if of_phase.sum() > 0:
+            height = np.sqrt(np.histogram(values, edges, weights=of_phase)[0])
+            ax.stairs(base + 0.9 * height, edges, baseline=base, fill=True, color=palette[phase], alpha=0.85)
+    ax.axhline(base, color=style.FAINT, linewidth=0.7, zorder=0)
+    if inputs.occupancy is not None and np.array_equal(inputs.occupancy.ns, ladder.ns):
+        mean = np.nan_to_num(estimate(units(inputs.occupancy.share)).mean[rung])
+        words = ", ".join(
+            f"{inputs.names[i]} {percent(mean[i])}" for i in np.argsort(-mean)[:2] if mean[i] > 0
+        )
+        ax.annotate(
+            words, (1.01, base), xycoords=("axes fraction", "data"), fontsize=style.SMALL, va="bottom"
+        )
+
+
+def _sgd_row(ax: Axes, base: float, name: str, inputs: ReportInputs, palette: Palette) -> None:
+    """A dot for each seed that did not fail, stacked by a fixed jitter."""
+    trajectory, path = inputs.trajectory, inputs.path
+    assert trajectory is not None
+    assert path is not None
+    kept = trajectory.status == OK
+    ends = trajectory.params[name][kept, -1].reshape(int(kept.sum()))
+    colours = [palette[inputs.names[i]] for i in path.label[kept, -1]]
+    jitter = 0.08 + 0.5 * (np.arange(len(ends)) % 7) / 7
+    ax.scatter(ends, base + jitter, c=colours, s=14, alpha=0.7, linewidths=0)
+    ax.axhline(base, color=style.FAINT, linewidth=0.7, zorder=0)

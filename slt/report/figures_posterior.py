@@ -1,0 +1,139 @@
+"""The posterior in n: who holds its mass, where it passes from one phase to the next, and by how many nats."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from slt.records import Array, Occupancy
+from slt.report import crossings, style
+from slt.report.inputs import ReportInputs
+from slt.report.style import Palette, Plate
+from slt.report.summaries import (
+    VISIBLE,
+    error_in_words,
+    estimate,
+    phase_energy,
+    sizes_in_words,
+    units,
+)
+
+HIGHEST = 20.0  # nats: a phase that far above the whole has lost
+
+
+def occupancy(inputs: ReportInputs, palette: Palette) -> Plate | None:
+    """Posterior share of each phase against n, with crossings seen and predicted; None without a ladder."""
+    seen = inputs.occupancy
+    if seen is None:
+        return None
+    mean, error = estimate(units(seen.share))
+    shown = crossings.of_families(inputs.comparison.verdicts)
+    shown += crossings.of_phases(inputs.comparison.bayesian, seen.ns, mean, inputs.names)
+    fig = style.figure(3.9 + (0.45 * len(shown) + 0.7) * bool(shown))
+    if shown:
+        top, bottom = fig.subplots(2, 1, sharex=True, height_ratios=(3.4, 0.45 * len(shown) + 0.2))
+        style.n_axis(bottom, seen.ns)
+        crossings.rows(bottom, shown, palette)
+        crossings.key(bottom)
+    else:
+        top = fig.subplots()
+    style.n_axis(top, seen.ns, label=not shown)
+    drawn = _curves(top, seen.ns, mean, error, inputs.names, palette)
+    for crossing in shown:
+        crossings.verticals(top, crossing, palette)
+    _share_axis(top, float(seen.floor))
+    style.phase_legend(top, [inputs.names[i] for i in drawn], palette)
+    return Plate(
+        "occupancy",
+        "The posterior as data grow",
+        "Look for where one phase hands over to the next: each line is the share of the posterior's mass in a "
+        f"phase, averaged ({sizes_in_words(seen)}; {error_in_words(seen)}). "
+        + ("Verticals are the crossings that the free energy formula predicts. " if shown else "")
+        + (
+            f"No share below {float(seen.floor):.2g} (dotted) could be seen." if float(seen.floor) > 0 else ""
+        ),
+        "Posterior share of each phase against the number of observations n.",
+        style.png(fig),
+    )
+
+
+def _curves(
+    ax: Axes, ns: Array, mean: Array, error: Array, names: tuple[str, ...], palette: Palette
+) -> list[int]:
+    """A line and a band for each phase that is ever big enough to be seen; their indices."""
+    shown = [i for i in range(mean.shape[1]) if np.any(mean[:, i] > VISIBLE)]
+    for i in shown:
+        colour = palette[names[i]]
+        ax.plot(ns, mean[:, i], "o-", color=colour, markersize=3.5, linewidth=1.8)
+        low, high = np.clip(mean[:, i] - error[:, i], 0, None), mean[:, i] + error[:, i]
+        if np.isfinite(error[:, i]).any():
+            ax.fill_between(ns, low, high, color=colour, alpha=0.22, linewidth=0)
+    return shown
+
+
+def _share_axis(ax: Axes, floor: float) -> None:
+    ax.set_ylim(-0.02, 1.02)
+    ax.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
+    ax.set_ylabel("share of posterior mass")
+    if floor > 0:
+        ax.axhline(floor, color=style.GREY, linewidth=0.9, linestyle=":")
+
+
+def free_energy(inputs: ReportInputs, palette: Palette) -> Plate | None:
+    """F_n(W_a) - F_n of each phase against n, under F_n itself; None without a ladder."""
+    seen = inputs.occupancy
+    if seen is None:
+        return None
+    total = estimate(units(seen.free_energy))
+    known = bool(np.isfinite(total.mean).any())
+    fig = style.figure(5.4 if known else 4.2)
+    if known:
+        ax, strip = fig.subplots(2, 1, sharex=True, height_ratios=(3.2, 1))
+        style.n_axis(strip, seen.ns)
+        strip.plot(seen.ns, total.mean, "o-", color=style.INK, markersize=3, linewidth=1.3)
+        low, high = total.mean - total.error, total.mean + total.error
+        strip.fill_between(seen.ns, low, high, color=style.INK, alpha=0.2, linewidth=0)
+        strip.set_ylabel("F_n, nats")
+    else:
+        ax = fig.subplots()
+    style.n_axis(ax, seen.ns, label=not known)
+    shown, bounded = _energies(ax, inputs, seen, palette)
+    style.phase_legend(ax, [inputs.names[i] for i in shown], palette)
+    ax.set_ylabel("F_n(phase) − F_n, nats")
+    return Plate(
+        "free_energy",
+        "Free energy of each phase",
+        "The lowest line wins: it is −log of the phase's share, so that a phase one nat above another holds e "
+        "times less mass. "
+        + (
+            "Triangles are lower bounds: the phase was not visited in some data set or repeat. "
+            if bounded
+            else ""
+        )
+        + ("The lower panel is F_n of the whole posterior." if known else ""),
+        "Free energy of each phase above that of the whole posterior, against n.",
+        style.png(fig),
+    )
+
+
+def _energies(ax: Axes, inputs: ReportInputs, seen: Occupancy, palette: Palette) -> tuple[list[int], bool]:
+    """Lines with error bars; returns the phases shown and whether any value is a bound."""
+    mean, error, bound = phase_energy(seen)
+    mean = np.where(mean <= HIGHEST, mean, np.nan)
+    visited = np.any(seen.share > 0, axis=(0, 1, 2))
+    shown = [i for i in range(mean.shape[1]) if visited[i] and np.isfinite(mean[:, i]).any()]
+    rung_ratio = (seen.ns[-1] / seen.ns[0]) ** (1 / max(len(seen.ns) - 1, 1))
+    for place, i in enumerate(shown):
+        colour = palette[inputs.names[i]]
+        # marks of different phases stand side by side, within part of the space between rungs
+        ns = seen.ns * rung_ratio ** ((place + 0.5 - len(shown) / 2) / (2.5 * len(shown)))
+        sure = ~bound[:, i]
+        near = sure | np.roll(sure, 1) | np.roll(sure, -1)
+        ax.plot(ns, np.where(near, mean[:, i], np.nan), "-", color=colour, linewidth=1.0, alpha=0.6)
+        whisker = np.where(np.isfinite(error[:, i]), error[:, i], 0.0)
+        ax.errorbar(
+            ns[sure], mean[sure, i], whisker[sure], fmt="o", color=colour, markersize=4, elinewidth=1.3
+        )
+        ax.plot(ns[~sure], mean[~sure, i], "^", color=colour, markersize=5, markerfacecolor="none")
+    ax.set_ylim(bottom=min(-0.15, ax.get_ylim()[0]))
+    return shown, bool(bound[:, shown].any())

@@ -1,0 +1,64 @@
+"""All that a report is made of: records, names, and what the run says of itself."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from slt.records import Array, Comparison, Ladder, Occupancy, PhasePath, Trajectory
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportInputs:
+    """What `slt.report.page.write_report` reads. Either branch may be absent (None).
+
+    Attributes:
+      title: what was run, in a few words.
+      names: phase names by classifier index; the last is "other".
+      comparison: facts of the phases, transitions, verdicts and the answer in words.
+      trajectory, path: the SGD branch, both or neither.
+      ladder: the posterior's draws; without it the parameters of draws are not drawn.
+      occupancy: the posterior's mass by phase.
+      draw_labels: (dataset, n, repeat, draw) index into `names` of the ladder's draws, to colour them by phase.
+      config: the resolved configuration (nested, of plain values).
+      provenance: versions, seed, hash, device, seconds of each stage (nested, of plain values).
+      status: stage -> "ok", or what went wrong.
+    """
+
+    title: str
+    names: tuple[str, ...]
+    comparison: Comparison
+    trajectory: Trajectory | None = None
+    path: PhasePath | None = None
+    ladder: Ladder | None = None
+    occupancy: Occupancy | None = None
+    draw_labels: Array | None = None
+    config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    status: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if (self.trajectory is None) != (self.path is None):
+            raise ValueError("a report needs a trajectory and its phase path together, or neither")
+        if self.trajectory is not None and self.path is not None:
+            _same("path.label", self.path.label.shape, "trajectory.loss", self.trajectory.loss.shape)
+            self._known("path.label", self.path.label)
+        if self.occupancy is not None:
+            _same("phases in occupancy.share", self.occupancy.share.shape[-1], "names", len(self.names))
+        if self.draw_labels is not None:
+            if self.ladder is None:
+                raise ValueError("draw_labels label the draws of a ladder, and there is no ladder")
+            _same("draw_labels", self.draw_labels.shape, "ladder.log_weights", self.ladder.log_weights.shape)
+            self._known("draw_labels", self.draw_labels)
+
+    def _known(self, what: str, labels: Array) -> None:
+        if labels.size and not 0 <= labels.min() <= labels.max() < len(self.names):
+            raise ValueError(
+                f"{what} holds a label outside 0..{len(self.names) - 1}: {len(self.names)} phase names"
+            )
+
+
+def _same(what: str, is_: object, other: str, should_be: object) -> None:
+    if is_ != should_be:
+        raise ValueError(f"{what} {is_} does not fit {other} {should_be}")

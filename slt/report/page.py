@@ -1,0 +1,146 @@
+"""One self-contained page: the answer in words, then what it rests on. Made from records alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from slt.report import (
+    figures_density,
+    figures_dynamics,
+    figures_phases,
+    figures_posterior,
+    figures_weights,
+    style,
+    tables,
+)
+from slt.report.inputs import ReportInputs
+from slt.report.markup import Markup, element, image, join
+from slt.report.style import Palette, Plate
+from slt.report.summaries import plural, sizes_in_words
+
+__all__ = ["ReportInputs", "write_report"]
+
+# nothing is fetched and nothing runs, whatever the records say
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+_STYLE = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
+_TWO_AXES = (
+    "SGD moves in steps t, the posterior in observations n. These are different axes and are never put on one "
+    "scale here: transitions are matched by which phase gives way to which."
+)
+_FIGURES = (
+    figures_phases.shares,
+    figures_dynamics.losses,
+    figures_posterior.occupancy,
+    figures_posterior.free_energy,
+    figures_weights.polygons,
+    figures_density.density,
+    figures_phases.verdicts,
+)
+
+
+def write_report(inputs: ReportInputs, out: Path) -> list[Path]:
+    """Write `out`/report.html and `out`/figures/*.png; returns their paths, the page first.
+
+    The same inputs always give the same bytes. Raises OSError where `out` cannot be written.
+    """
+    palette = style.palette(inputs.names, inputs.comparison.phases)
+    plates = draw(inputs, palette)
+    folder = out / "figures"
+    folder.mkdir(parents=True, exist_ok=True)
+    written = [out / "report.html"]
+    written[0].write_text(page(inputs, palette, plates), encoding="utf-8")
+    for plate in plates:
+        written.append(folder / f"{plate.name}.png")
+        written[-1].write_bytes(plate.png)
+    return written
+
+
+def draw(inputs: ReportInputs, palette: Palette) -> list[Plate]:
+    """Every figure that the records allow, in the order of the page."""
+    with style.look():
+        plates = [make(inputs, palette) for make in _FIGURES]
+    return [plate for plate in plates if plate is not None]
+
+
+def page(inputs: ReportInputs, palette: Palette, plates: list[Plate]) -> str:
+    """The page as text."""
+    comparison = inputs.comparison
+    body = element(
+        "main",
+        _header(inputs),
+        _section("What was found", tables.verdicts(comparison, palette)),
+        *map(_figure, plates),
+        _section("Phases", tables.phases(comparison, palette)),
+        _section("Transitions of SGD, in steps t", tables.dynamical(comparison, palette)),
+        _section("Transitions of the posterior, in observations n", tables.bayesian(comparison, palette)),
+        _notes(comparison.notes),
+        _section("Where this comes from", tables.provenance(inputs.provenance), _config(inputs)),
+    )
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
+        element("meta", name="color-scheme", content="light dark"),
+        element("link", rel="icon", href="data:,"),
+        element("title", inputs.title),
+        element("style", Markup(_STYLE)),
+    )
+    return f"<!doctype html>\n{element('html', head, element('body', body), lang='en')}\n"
+
+
+def _header(inputs: ReportInputs) -> Markup:
+    headline = tables.arrows(inputs.comparison.headline) or "No transition was compared."
+    troubles = tables.problems(inputs)
+    warning = element(
+        "aside",
+        element("b", "Read with care. "),
+        element("ul", *(element("li", trouble) for trouble in troubles)),
+        class_="warning",
+    )
+    return element(
+        "header",
+        element("p", inputs.title, class_="title"),
+        element("h1", headline),
+        element("p", _sizes(inputs), class_="sizes"),
+        element("p", _TWO_AXES, class_="axes"),
+        warning if troubles else "",
+    )
+
+
+def _sizes(inputs: ReportInputs) -> str:
+    parts = []
+    if inputs.trajectory is not None:
+        last = int(inputs.trajectory.steps[-1])
+        parts.append(f"SGD: {plural(len(inputs.trajectory.status), 'seed')}, {last:,} steps")
+    if inputs.occupancy is not None:
+        ns = inputs.occupancy.ns
+        parts.append(f"Posterior: {sizes_in_words(inputs.occupancy)}, n = {ns[0]:,} to {ns[-1]:,}")
+    return ". ".join(parts or ["Nothing was run"]) + "."
+
+
+def _section(title: str, *content: object) -> Markup:
+    return element("section", element("h2", title), *content)
+
+
+def _figure(plate: Plate) -> Markup:
+    picture = element("div", image(plate.png, plate.alt), class_="plate")
+    return element(
+        "section",
+        element("h2", plate.title),
+        element("figure", picture, element("figcaption", plate.caption)),
+    )
+
+
+def _notes(notes: tuple[str, ...]) -> Markup:
+    return (
+        _section("Notes", element("ul", *(element("li", tables.arrows(note)) for note in notes)))
+        if notes
+        else join([])
+    )
+
+
+def _config(inputs: ReportInputs) -> Markup:
+    text = json.dumps(inputs.config, indent=2, default=str, ensure_ascii=False)
+    return element("details", element("summary", "The configuration"), element("pre", text))

@@ -1,0 +1,188 @@
+"""The page's tables: verdicts, phases, transitions, statuses, provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from slt.records import OK, VERDICTS, Array, Comparison, Verdict
+from slt.report.crossings import LEVELS
+from slt.report.inputs import ReportInputs
+from slt.report.judged import VERDICT_COLOURS, by_level, is_direct
+from slt.report.markup import Markup, element, join, table
+from slt.report.style import Palette
+from slt.report.summaries import interval, number, percent, plural, whole
+
+MOST_LINES = 6
+
+
+def chip(name: str, palette: Palette) -> Markup:
+    """A phase's name beside a spot of its colour."""
+    return element(
+        "span",
+        *[element("span", class_="chip", style=f"background:{palette[name]}"), element("b", name)],
+        class_="pair",
+    )
+
+
+def arrows(words: str) -> str:
+    """Words with their arrows drawn."""
+    return words.replace(" -> ", " → ")
+
+
+def arrow(source: str, target: str, palette: Palette) -> Markup:
+    return element("span", chip(source, palette), " → ", chip(target, palette), class_="pair")
+
+
+def verdicts(comparison: Comparison, palette: Palette) -> Markup:
+    """Families in the open and phases folded away, where there are families of several phases."""
+    if not comparison.verdicts:
+        return element("p", "No pair of phases was judged.")
+    families, phases_ = by_level(comparison.verdicts)
+    if not families:
+        return _folding_table(phases_, palette)
+    folded = element("summary", f"Phase by phase: {plural(len(phases_), 'pair')}")
+    return join(
+        [_folding_table(families, palette), element("details", folded, _folding_table(phases_, palette))]
+    )
+
+
+def _folding_table(level: list[Verdict], palette: Palette) -> Markup:
+    """Pairs by verdict; those that change order in the shadow of a third phase are folded away."""
+    ranked = sorted(
+        level, key=lambda v: VERDICTS.index(v.verdict) if v.verdict in VERDICTS else len(VERDICTS)
+    )
+    first = [v for v in ranked if is_direct(v)]
+    rest = [v for v in ranked if v not in first]
+    if not first or not rest:
+        return _verdict_table(ranked, palette)
+    words = f"{plural(len(rest), 'more pair')}, which change order while a third phase holds more"
+    return join(
+        [
+            _verdict_table(first, palette),
+            element("details", element("summary", words), _verdict_table(rest, palette)),
+        ]
+    )
+
+
+def _verdict_table(verdicts_: list[Verdict], palette: Palette) -> Markup:
+    rows = [(arrow(v.source, v.target, palette), _pill(v.verdict), arrows(v.why)) for v in verdicts_]
+    return table(("From → to", "Verdict", "Why"), rows, class_="verdicts")
+
+
+def _pill(verdict: str) -> Markup:
+    fill, text = VERDICT_COLOURS.get(verdict, VERDICT_COLOURS["inconclusive"])
+    return element("span", verdict, class_="pill", style=f"background:{fill};color:{text}")
+
+
+def phases(comparison: Comparison, palette: Palette) -> Markup:
+    rows = [
+        (
+            chip(p.name, palette),
+            number(p.loss, 5),
+            "unknown" if p.llc is None else number(p.llc),
+            "unknown" if p.multiplicity is None else str(p.multiplicity),
+            p.source,
+        )
+        for p in comparison.phases
+    ]
+    if not rows:
+        return element("p", "The model names no phases.")
+    headers = ("Phase", "Loss L, nats per observation", "Learning coefficient λ", "Multiplicity m", "Source")
+    return table(headers, rows)
+
+
+def dynamical(comparison: Comparison, palette: Palette) -> Markup:
+    rows = [
+        (
+            arrow(d.source, d.target, palette),
+            f"{d.count} of {d.at_risk}",
+            whole(d.step),
+            interval(d.step_low, d.step_high),
+            number(d.loss_drop, 3),
+        )
+        for d in comparison.dynamical
+    ]
+    if not rows:
+        return element("p", "No transition of SGD was seen.")
+    headers = (
+        "Transition",
+        "Seeds, of those in the first phase",
+        "Step t (median)",
+        "95 % of seeds",
+        "Loss drop, nats",
+    )
+    return table(headers, rows)
+
+
+def bayesian(comparison: Comparison, palette: Palette) -> Markup:
+    levels = list(dict.fromkeys(p.level for b in comparison.bayesian for p in b.predicted))
+    methods = list(dict.fromkeys(b.method for b in comparison.bayesian if b.method))
+    rows = []
+    for b in comparison.bayesian:
+        predicted = {p.level: (whole(p.n) if p.n is not None else p.why or "none") for p in b.predicted}
+        rows.append(
+            (
+                arrow(b.source, b.target, palette),
+                "not seen" if b.n is None else whole(b.n),
+                join([interval(b.n_low, b.n_high), _mark(methods, b.method)]),
+                f"{b.crossed} of {b.datasets}",
+                *(predicted.get(level, "–") for level in levels),
+                f"{percent(b.peak_source)}, {percent(b.peak_target)}",
+            )
+        )
+    if not rows:
+        return element("p", "No transition of the posterior was seen or predicted.")
+    headers = ["Transition", "Equal mass at n", "95 % interval", "Data sets that crossed"]
+    headers += [f"Predicted n, {LEVELS.get(level, level)}" for level in levels]
+    notes = [element("p", _mark(methods, method), " ", method, class_="footnote") for method in methods]
+    return join([table([*headers, "Largest share of each"], rows), *notes])
+
+
+def _mark(methods: list[str], method: str) -> Markup:
+    """The number of the footnote that says how an interval was made."""
+    return element("sup", str(methods.index(method) + 1)) if method in methods else join([])
+
+
+def problems(inputs: ReportInputs) -> list[str]:
+    """Everything that is not "ok", in words: stages, seeds, rungs."""
+    found = [f"{stage}: {status}" for stage, status in inputs.status.items() if status != OK]
+    if inputs.trajectory is not None:
+        status = inputs.trajectory.status
+        found += _capped(
+            [f"{count} of {plural(status.size, 'SGD seed')}: {what}" for what, count in _grouped(status)]
+        )
+    if inputs.ladder is not None:
+        status = inputs.ladder.status
+        rungs = []
+        for what, count in _grouped(status):
+            ns = inputs.ladder.ns[np.any(status == what, axis=(0, 2))]
+            where = f"n = {', '.join(f'{n:,}' for n in ns[:8])}{', …' if len(ns) > 8 else ''}"
+            rungs.append(f"{count} of {status.size:,} posteriors (data set × n × repeat), at {where}: {what}")
+        found += _capped(rungs)
+    return found
+
+
+def _capped(lines: list[str]) -> list[str]:
+    more = len(lines) - MOST_LINES
+    return lines if more <= 0 else [*lines[:MOST_LINES], f"and {plural(more, 'other kind')} of failure"]
+
+
+def _grouped(status: Array) -> list[tuple[str, int]]:
+    """What went wrong and how often, the most frequent first."""
+    values, counts = np.unique(status[status != OK].astype(str), return_counts=True)
+    return sorted(zip(values.tolist(), counts.tolist(), strict=True), key=lambda pair: -pair[1])
+
+
+def provenance(facts: Mapping[str, object]) -> Markup:
+    rows = list(_flat(facts))
+    return table(("What", "Value"), rows) if rows else element("p", "Nothing is recorded.")
+
+
+def _flat(facts: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in facts.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key} · ")
+        else:
+            yield f"{prefix}{key}", number(value) if isinstance(value, float) else str(value)

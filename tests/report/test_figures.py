@@ -1,0 +1,150 @@
+"""What the figures choose to show: colours, crossings, plateaus, draws, labels."""
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib import colors
+
+from slt.records import BayesianTransition, PhaseFacts, PhasePath, Prediction, Trajectory
+from slt.report import crossings, style
+from slt.report.figures_density import scalar_name
+from slt.report.figures_phases import cell_text
+from slt.report.figures_weights import choose_draws, corners, is_planar, plateaus
+from tests.report import fakes
+
+# linear RGB as seen without one kind of cone: Viénot, Brettel and Mollon 1999
+PROTAN = np.array([[0.11238, 0.88762, 0.0], [0.11238, 0.88762, 0.0], [0.00401, -0.00401, 1.0]])
+DEUTAN = np.array([[0.29275, 0.70725, 0.0], [0.29275, 0.70725, 0.0], [-0.02234, 0.02234, 1.0]])
+
+
+def seen(colour: str, eye: np.ndarray) -> np.ndarray:
+    linear = np.array(colors.to_rgb(colour)) ** 2.2
+    return np.clip(eye @ linear, 0, 1) ** (1 / 2.2)
+
+
+@pytest.mark.parametrize("eye", [np.eye(3), PROTAN, DEUTAN], ids=["all cones", "protan", "deutan"])
+def test_phases_can_be_told_apart_by_colour(eye):
+    palette = style.palette(fakes.NAMES, fakes.comparison().phases)
+    shades = {name: seen(palette[name], eye) for name in fakes.NAMES}
+    for a, b in itertools.combinations(fakes.NAMES, 2):
+        assert np.linalg.norm(shades[a] - shades[b]) > 0.12, (a, b)
+
+
+def test_labels_can_be_read_on_white():
+    palette = style.palette(fakes.NAMES, fakes.comparison().phases)
+    for name in fakes.NAMES:
+        red, green, blue = (channel**2.2 for channel in colors.to_rgb(palette.ink(name)))
+        luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+        assert 1.05 / (luminance + 0.05) > 4.5, name  # WCAG AA
+
+
+def test_any_number_of_families_gets_its_own_colour():
+    facts = [PhaseFacts(f"p{i}", f"p{i}", 0.0, None, None, 0.0, "") for i in range(14)]
+    palette = style.palette([fact.name for fact in facts] + ["other"], facts)
+    assert len({palette[fact.name] for fact in facts}) == 14
+    assert palette["other"] == palette["never heard of"] == style.OTHER
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=25), st.floats(0.01, 0.2))
+def test_spread_labels_keep_their_order_and_their_distance(positions, gap):
+    placed = np.array(style.spread(positions, gap, 0.0, 1.0))
+    order = np.argsort(positions, kind="stable")
+    room = min(gap, 1 / max(len(positions) - 1, 1))
+    assert np.all(np.diff(placed[order]) >= room - 1e-9)
+    assert placed.min() >= -1e-9
+    assert placed.max() <= 1 + 1e-9
+
+
+def test_labels_far_apart_stay_where_they_are():
+    assert style.spread([0.9, 0.1, 0.5], 0.2, 0.0, 1.0) == [0.9, 0.1, 0.5]
+
+
+@pytest.mark.parametrize("k", [4, 5, 6])
+def test_polygons_align_whatever_their_turn_and_order(k):
+    rng = np.random.default_rng(k)
+    upright = None
+    for _ in range(5):
+        tips = 1.2 * np.exp(1j * (2 * np.pi * rng.permutation(k) / k + rng.uniform(0, 6.3)))
+        weights = np.zeros((2, k + 1))
+        weights[:, 1:] = tips.real, tips.imag
+        found = corners(weights)
+        assert found.shape == (k, 2)
+        assert np.min(np.abs(found - [0, 1.2]).sum(axis=1)) < 1e-9  # one corner points up
+        found = found[np.lexsort(np.round(found, 6).T)]
+        upright = found if upright is None else upright
+        assert found == pytest.approx(upright, abs=1e-9)
+
+
+def test_a_plateau_is_the_middle_of_the_longest_stay_of_a_seed_that_did_not_fail():
+    label = np.array([[2, 0, 0, 0, 1, 1, 1, 1, 1], [2, 0, 0, 0, 0, 0, 0, 0, 1], [0, 0, 0, 0, 0, 0, 0, 0, 0]])
+    steps = np.array([0, 1, 2, 4, 8, 16, 32, 64, 128])
+    blank = np.zeros(label.shape)
+    status = np.array(["ok", "ok", "diverged at step 1"])
+    trajectory = Trajectory(steps, {}, blank, blank, {}, np.zeros(3), status)
+    found = plateaus(trajectory, PhasePath(steps, label), phases=3)
+    assert [(p.phase, p.seed, p.checkpoint) for p in found] == [(0, 1, 4), (1, 0, 6)]
+
+
+def test_draws_are_chosen_by_weight_and_the_same_ones_every_time():
+    with np.errstate(divide="ignore"):
+        log_weights = np.log(np.array([[0.0, 0.9, 0.1], [0.0, 0.5, 0.5]]))
+    log_weights[1, 2] = np.nan
+    chosen = choose_draws(log_weights, 500)
+    assert set(chosen) == {1, 2, 4}
+    assert np.mean(chosen == 1) == pytest.approx(0.9 / 1.5, abs=0.08)
+    assert np.array_equal(chosen, choose_draws(log_weights, 500))
+    assert choose_draws(np.full((2, 3), np.nan), 5).size == 0
+
+
+def test_shapes_decide_what_is_drawn():
+    planar = {"W": np.zeros((3, 4, 2, 6)), "b": np.zeros((3, 4, 6))}
+    assert is_planar(planar, 2)
+    assert not is_planar({"W": np.zeros((3, 4, 3, 6)), "b": np.zeros((3, 4, 6))}, 2)
+    assert not is_planar({"W": planar["W"]}, 2)
+    assert scalar_name({"w": np.zeros((3, 4))}, 2) == scalar_name({"w": np.zeros((3, 4, 1))}, 2) == "w"
+    assert scalar_name({"w": np.zeros((3, 4, 2))}, 2) is scalar_name(planar, 2) is None
+
+
+def moved(source: str, target: str, n: float | None, *predicted: Prediction) -> BayesianTransition:
+    return BayesianTransition(source, target, n, None, None, 1, 1, 0.5, 0.5, predicted)
+
+
+def test_crossings_shown_are_those_where_mass_changes_hands():
+    ns = np.array([10, 100, 1000])
+    mean = np.array([[0.9, 0.1, 0.0], [0.48, 0.5, 0.02], [0.0, 0.1, 0.9]])
+    names = ("a", "b", "c")
+    empty = moved("a", "c", 120.0)  # both all but gone there
+    late, early = moved("b", "c", 600.0), moved("a", "b", 95.0)
+    predicted = moved("b", "a", None, Prediction("leading", 50.0))
+    unknown = moved("c", "a", None, Prediction("leading", None, "λ is unknown"))
+    shown = crossings.of_phases([empty, late, unknown, predicted, early], ns, mean, names)
+    assert shown == [early, late, predicted]
+
+
+def test_crossings_of_families_come_from_their_verdicts():
+    found = crossings.of_families(fakes.comparison().verdicts)
+    assert [(t.source, t.target, t.n) for t in found] == [
+        ("4-family", "5-family", 98.0),
+        ("5-family", "6", 446.0),
+    ]
+
+
+def test_a_crossing_in_words():
+    both = (Prediction("leading", 445.1), Prediction("prior", 601.0))
+    crossing = dataclasses.replace(moved("5+", "6", 430.0, *both), n_low=350.0, n_high=550.0)
+    assert crossings.in_words(crossing) == (
+        "5+ → 6: seen at 430 (350 to 550); predicted 445 leading order, 601 with prior"
+    )
+    assert (
+        crossings.in_words(moved("a", "b", None, both[0])) == "a → b: not seen; predicted 445 leading order"
+    )
+
+
+def test_a_cell_counts_both_learners():
+    texts = {(v.source, v.target): cell_text(v) for v in fakes.comparison().verdicts}
+    assert texts["4++", "5"] == "SGD 55/63\nn ≈ 96"
+    assert texts["4", "4+"] == "SGD 63/63\nn –"
