@@ -3,10 +3,10 @@
 Transitions are matched by phase pair, a -> b, and compared by order; steps and n are never put on one scale.
 Each side of a pair is judged on its own:
 
-SGD *has* a -> b when at least 10 % of the seeds at risk (those that ever held a) went from a straight to b.
-It *lacks* it when the upper end of the 95 % Clopper-Pearson interval of that share is below 10 %, which takes
-36 seeds at risk if none went. If no seed ever held a, but some held another phase of a's family, families are
-counted instead, and the verdict says so. Otherwise it is unknown.
+Of the seeds at risk (those that ever held a), some share goes from a straight to b. SGD *has* a -> b when the 95 %
+Clopper-Pearson interval of that share lies above 10 %, and *lacks* it when the interval lies below, which takes 36
+seeds at risk if none went. Where it does neither, because few seeds ever held a, the families of a and b are
+counted instead if that settles it, and the verdict says so. Otherwise it is unknown.
 
 The posterior *has* a -> b when `transitions.bayesian.find` saw it. It *lacks* it when
   - a leads at the end of the ladder and b's loss is no lower, so that b will not overtake; or
@@ -14,8 +14,7 @@ The posterior *has* a -> b when `transitions.bayesian.find` saw it. It *lacks* i
 Otherwise it is unknown, because the ladder is too short, starts too late, or is too noisy to tell.
 
 Both have it: "both". One has it and the other lacks it: "bayesian only", "dynamical only". One has it and the
-other is unknown: "inconclusive", as is a pair that some seeds took and neither side can settle. Nothing is said
-of pairs that neither side has.
+other is unknown: "inconclusive". Nothing is said of pairs that neither side has.
 
 Verdicts are given for pairs of phases and then, where families have several phases, for pairs of families
 ("5-family -> 6"); `evidence["level"]` says which. A pair of families of one phase each is given once.
@@ -98,7 +97,7 @@ def _judge(level: Level, families: Level, source: str, target: str) -> Verdict |
     sgd = sides.sgd(level, families, source, target)
     posterior = sides.posterior(level, source, target)
     answers = sgd.answer, posterior.answer
-    if answers == ("lacks", "lacks"):
+    if "has" not in answers:
         return None
     evidence = {
         "level": level.name,

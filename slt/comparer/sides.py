@@ -29,15 +29,15 @@ class Side:
 
 
 def sgd(level: Level, families: Level, source: str, target: str) -> Side:
-    """Counted among seeds that held `source`, or among its family where none did."""
+    """Counted among seeds that held `source`, or among its family where those are too few to tell."""
     if level.held is None:
         return Side("unknown", "was not run", {"seeds": 0, "at_risk": 0, "went": 0})
-    at_risk, went = level.count(source, target)
-    counted = source, target
-    if not at_risk:
+    own = level.count(source, target)
+    counted, (at_risk, went), answer = (source, target), own, _answer(*own)
+    if answer == "unknown":
         kin = families.holding(level.members[source][0]), families.holding(level.members[target][0])
-        if kin[0] != kin[1] and families.count(*kin)[0]:
-            (at_risk, went), counted = families.count(*kin), kin
+        if kin[0] != kin[1] and (by_family := _answer(*families.count(*kin))) != "unknown":
+            counted, (at_risk, went), answer = kin, families.count(*kin), by_family
     evidence: dict[str, Any] = {
         "seeds": len(level.held),
         "at_risk": at_risk,
@@ -46,22 +46,33 @@ def sgd(level: Level, families: Level, source: str, target: str) -> Side:
     }
     if not at_risk:
         return Side("unknown", f"none of {len(level.held)} seeds was ever in {source}", evidence)
-    share = went / at_risk
-    low, high = scipy.stats.binomtest(went, at_risk).proportion_ci(0.95, method="exact")
-    evidence |= {"share": share, "share_low": low, "share_high": high}
+    low, high = _interval(at_risk, went)
+    evidence |= {"share": went / at_risk, "share_low": low, "share_high": high}
     seen = [t for t in (*level.dynamical, *families.dynamical) if (t.source, t.target) == counted]
     if seen:
         fields = ("step", "step_low", "step_high", "loss_drop")
         evidence |= {field: getattr(seen[0], field) for field in fields}
     why = f"{at_risk} of {len(level.held)} seeds were in {counted[0]}, {went} went on to {counted[1]}"
-    why += f" ({words.percent(share)}, 95 % interval {words.percent(low)} to {words.percent(high)})"
+    why += f" ({words.percent(went / at_risk)}, 95 % interval {words.percent(low)} to {words.percent(high)})"
     if counted != (source, target):
-        why += f"; counted by family, as no seed was ever in {source} itself"
-    if share >= SHARED:
-        return Side("has", why, evidence)
-    if high < SHARED:
-        return Side("lacks", why, evidence)
-    return Side("unknown", f"{why}: too few seeds to tell", evidence)
+        why += f"; counted by family, as {own[0] or 'no'} seeds were in {source} itself"
+    if answer == "unknown":
+        why += ": too few seeds to tell"
+    return Side(answer, why, evidence)
+
+
+def _answer(at_risk: int, went: int) -> str:
+    """Whether the share that went is beyond doubt above or below SHARED."""
+    if not at_risk:
+        return "unknown"
+    low, high = _interval(at_risk, went)
+    return "has" if low >= SHARED else "lacks" if high < SHARED else "unknown"
+
+
+def _interval(at_risk: int, went: int) -> tuple[float, float]:
+    """95 % interval of the share that went (Clopper and Pearson 1934)."""
+    interval = scipy.stats.binomtest(went, at_risk).proportion_ci(0.95, method="exact")
+    return float(interval.low), float(interval.high)
 
 
 def posterior(level: Level, source: str, target: str) -> Side:

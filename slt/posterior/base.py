@@ -28,6 +28,11 @@ class LadderSampler(abc.ABC):
           ns: increasing numbers of observations, each >= 1.
         """
 
+    @property
+    def draws_per_rung(self) -> int | None:
+        """Draws kept at each rung of one data set, all repeats together; None where it depends on the model."""
+        return None
+
 
 class Sampler(LadderSampler):
     """A sampler of one potential; its ladder is one independent call for each rung and data set."""

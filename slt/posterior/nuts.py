@@ -43,6 +43,10 @@ class NUTS(Sampler):
                 f"target_acceptance must lie strictly between 0 and 1, not {self.target_acceptance}"
             )
 
+    @property
+    def draws_per_rung(self) -> int:
+        return self.chains * self.samples
+
     def __call__(self, potential: Potential, key: jax.Array) -> Posterior:
         draws, loss, accepted, diverging = _chains(
             potential, jax.random.split(key, self.chains), options=self

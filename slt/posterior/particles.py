@@ -34,6 +34,10 @@ class ParticleOptions:
                 raise ValueError(f"{name} must lie strictly between 0 and 1, not {getattr(self, name)}")
 
     @property
+    def draws_per_rung(self) -> int:
+        return self.particles * self.repeats
+
+    @property
     def options(self) -> Options:
         return Options(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Options)})
 

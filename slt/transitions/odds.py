@@ -4,10 +4,10 @@ Shares are pooled over the repeats of a data set first, then log odds are averag
 zero is replaced by half of the smallest that the pooled draws could have shown, which understates the odds;
 where both shares are zero the rung says nothing of the pair.
 
-A rung is *decisive* for one of the two when the mean log odds exceeds both log 2 and t standard errors, t the
-95 % quantile of Student's distribution for the number of data sets (of repeats, if there is one data set). The
-log 2 is there because an error known from a few units may be far too small; the exact posterior of one data
-set, by quadrature, need only exceed 0.1.
+A rung is *decisive* for one of the two when the mean log odds exceeds both log(4/3), odds of 4 to 3, and t standard
+errors, t the 97.5 % quantile of Student's distribution for the number of data sets (of repeats, if there is one data
+set). The first bound is there because an error known from a few units may be far too small; the exact posterior of
+one data set has no such error, and 0.1 nat is enough.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ import scipy.stats
 from slt.phases import is_exact, mean_of, standard_error
 from slt.records import Array, Occupancy
 
-_LEAST, _LEAST_EXACT = math.log(2), 0.1  # nats
+_LEAST, _LEAST_EXACT = math.log(4 / 3), 0.1  # nats
+_LEVEL = 0.975  # of one rung: a ladder has a dozen, and any of them may err
 _TINY = 1e-300  # stands for a share of zero on a grid, whose shares have no floor
 
 
@@ -50,9 +51,9 @@ def log_odds(occupancy: Occupancy, source: int, target: int) -> LogOdds:
     mean = mean_of(per_dataset, axis=0)
     spread = per_dataset if len(a) > 1 else _log_ratio(a[0], b[0], floor).T  # (unit, n)
     error = standard_error(spread, axis=0)
-    quantile = scipy.stats.t.ppf(0.95, np.maximum(np.isfinite(spread).sum(axis=0) - 1, 1))
+    quantile = scipy.stats.t.ppf(_LEVEL, np.maximum(np.isfinite(spread).sum(axis=0) - 1, 1))
     if len(spread) == 1:
-        error, quantile = _error_of_one(occupancy, source, target), scipy.stats.norm.ppf(0.95)
+        error, quantile = _error_of_one(occupancy, source, target), scipy.stats.norm.ppf(_LEVEL)
     least = _LEAST_EXACT if len(spread) == 1 and is_exact(occupancy) else _LEAST
     threshold = np.maximum(least, np.where(np.isfinite(error), quantile * error, np.inf))
     lead = np.sign(np.nan_to_num(mean)).astype(int)

@@ -99,7 +99,7 @@ def test_phases_that_hover_about_equal_shares_have_no_transition(datasets, repea
         )
         for _ in range(200)
     ]
-    assert sum(map(bool, found)) <= 4
+    assert sum(map(bool, found)) <= 10  # one ladder in twenty, at most
 
 
 def test_the_same_noise_does_not_hide_a_crossing_that_is_there():
@@ -139,7 +139,7 @@ def test_an_exact_posterior_needs_no_margin_for_noise():
     """Shares go from 0.6 to 0.4: far from any noise by quadrature, too close to tell from one chain."""
 
     def slow(n):
-        return np.stack([0.4 * np.log(n / 450), 0 * n, 50 + 0 * n], axis=-1)
+        return np.stack([0.25 * np.log(n / 450), 0 * n, 50 + 0 * n], axis=-1)
 
     ns = np.geomspace(200, 1000, 40)
     (found,) = bayesian.find(exact(slow, ns), NAMES, ())

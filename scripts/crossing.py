@@ -1,0 +1,142 @@
+"""Where the posterior of superposition passes from the 5-gon to the 6-gon, beside where formulas put it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax
+from matplotlib.figure import Figure
+
+from scripts.results import Result, table
+from slt import phases
+from slt.models.base import phase_names
+from slt.models.superposition import Superposition
+from slt.posterior.ladder import BridgingSMC
+from slt.records import BayesianTransition, Occupancy
+from slt.stage import drive
+from slt.transitions import bayesian, predicted
+
+MODULES = ("slt.models.superposition", "slt.posterior.ladder", "slt.phases", "slt.transitions.bayesian")
+NS = (30, 60, 100, 150, 200, 250, 300, 350, 400, 450, 500, 550, 600, 700, 850, 1000)
+DATASETS = 8
+REPEATS = 4
+PARTICLES = 1024
+MODEL = Superposition()
+
+
+def study() -> Result:
+    keys = jax.random.split(jax.random.key(0), DATASETS)
+    data = jax.vmap(lambda key: MODEL.sample(key, NS[-1]))(keys)
+    climbs = {
+        "on data": _climb(data, PARTICLES, REPEATS, 1),
+        "on data, twice the particles": _climb(data, 2 * PARTICLES, REPEATS // 2, 2),
+        "annealed (population loss, no data noise)": _climb(None, 2 * PARTICLES, 2 * REPEATS, 3),
+    }
+    facts = phases.phase_facts(MODEL)
+    crossings = {name: _transitions(occupancy) for name, occupancy in climbs.items()}
+    by_name = {fact.name: fact for fact in facts}
+    formulas = {
+        f"{a} -> {b}": {p.level: p.n for p in predicted.both_levels(by_name[a], by_name[b])}
+        for a, b in (("5", "6"), ("5+", "6"))
+    }
+    numbers = {
+        "ns": NS,
+        "datasets": DATASETS,
+        "repeats": REPEATS,
+        "particles": PARTICLES,
+        "predicted": formulas,
+        "crossings": {
+            name: [dataclasses.asdict(transition) for transition in found]
+            for name, found in crossings.items()
+        },
+        "share": {
+            name: phases.merge_families(occupancy, facts)[1].share.tolist()
+            for name, occupancy in climbs.items()
+        },
+        "each_data_set": {f"data set {d}": _location(_single(climbs["on data"], d)) for d in range(DATASETS)},
+    }
+    return Result(_text(numbers, crossings, climbs), numbers, {"crossing.png": _figure(climbs, numbers)})
+
+
+def _climb(data: Any, particles: int, repeats: int, seed: int) -> Occupancy:
+    sampler = BridgingSMC(particles=particles, repeats=repeats)
+    ladder = drive(sampler.stage(MODEL, data, NS), jax.random.key(seed))
+    return phases.label_ladder(MODEL, ladder, ordered=False)
+
+
+def _transitions(occupancy: Occupancy) -> list[BayesianTransition]:
+    """5-family -> 6, and 5 -> 6."""
+    facts = phases.phase_facts(MODEL)
+    names, merged = phases.merge_families(occupancy, facts)
+    found = [*bayesian.find(merged, names, facts), *bayesian.find(occupancy, phase_names(MODEL), facts)]
+    return [t for t in found if t.target == "6" and t.source in ("5-family", "5")]
+
+
+def _single(occupancy: Occupancy, d: int) -> Occupancy:
+    names = ("share", "free_energy", "visits", "switches", "loss")
+    return dataclasses.replace(occupancy, **{name: getattr(occupancy, name)[d : d + 1] for name in names})
+
+
+def _location(occupancy: Occupancy) -> float | None:
+    return next((t.n for t in _transitions(occupancy) if t.source == "5-family"), None)
+
+
+def _interval(t: BayesianTransition) -> str:
+    ends = ["off the ladder" if end is None else f"{end:.0f}" for end in (t.n_low, t.n_high)]
+    return f"{ends[0]} to {ends[1]}"
+
+
+def _text(numbers: dict, crossings: dict, climbs: dict) -> str:
+    rows = [
+        [name, f"{t.source} -> {t.target}", f"{t.n:.0f}", _interval(t), f"{t.crossed} of {t.datasets}"]
+        for name, found in crossings.items()
+        for t in found
+    ]
+    formulas = [
+        [f"formula, {pair}", *("never" if n is None else f"{n:.0f}" for n in levels.values())]
+        for pair, levels in numbers["predicted"].items()
+    ]
+    each = ", ".join("none" if n is None else f"{n:.0f}" for n in numbers["each_data_set"].values())
+    other = phases.occupancy_summary(climbs["on data"]).mean[:, -1]
+    return f"""# 5-gon to 6-gon: the n of equal occupancy
+
+Superposition, c = 6, r = 2; loss unhalved, prior N(0, 1). {DATASETS} data sets x {REPEATS} repeats x {PARTICLES}
+particles, one ladder of {len(NS)} rungs up to n = {NS[-1]}. A draw is a k-gon when k columns of W are longer
+than 0.6 and go round evenly (`slt/models/kgons.py`); "5-family" is 5 and 5+. Intervals are 95 %, by bootstrap over
+data sets and repeats.
+
+![Occupancy against n](crossing.png)
+
+{table(["ladder", "transition", "n", "95 % interval", "data sets that crossed"], rows)}
+
+{table(["", "leading order", "with the prior at the points"], formulas)}
+
+Data set by data set, 5-family -> 6 crosses at n = {each}.
+Draws that are no k-gon ("other") hold {other[NS.index(100)]:.0%} of the posterior at n = 100,
+{other[NS.index(300)]:.0%} at n = 300 and {other[NS.index(600)]:.0%} at n = 600.
+"""
+
+
+def _figure(climbs: dict, numbers: dict) -> Figure:
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.subplots()
+    facts = phases.phase_facts(MODEL)
+    styles = {"on data": "-", "annealed (population loss, no data noise)": ":"}
+    colours = {"4-family": "tab:blue", "5-family": "tab:orange", "6": "tab:green", "other": "0.6"}
+    for name, style in styles.items():
+        names, merged = phases.merge_families(climbs[name], facts)
+        summary = phases.occupancy_summary(merged)
+        for i, phase in enumerate(names):
+            label = phase if name == "on data" else None
+            axes.plot(NS, summary.mean[:, i], style, color=colours[phase], label=label)
+            if name == "on data":
+                low, high = summary.mean[:, i] - summary.error[:, i], summary.mean[:, i] + summary.error[:, i]
+                axes.fill_between(NS, low, high, color=colours[phase], alpha=0.2, lw=0)
+    for level, n in numbers["predicted"]["5 -> 6"].items():
+        axes.axvline(n, color="0.3", ls="--", lw=1)
+        axes.text(n, 1.01, f" 5 → 6, formula\n ({level})", fontsize=8, transform=axes.get_xaxis_transform())
+    axes.set(xscale="log", xlabel="observations n", ylabel="share of the posterior", ylim=(0, 1))
+    axes.plot([], [], "k:", label="annealed")
+    axes.legend(loc="center left", frameon=False)
+    return figure

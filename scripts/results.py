@@ -1,0 +1,79 @@
+"""results/: what was measured, stamped with the version of the code that measured it.
+
+A study is a module of `scripts` with `MODULES` (the slt modules that its numbers rest on) and
+`study() -> Result`. Its stamp hashes those modules, all that they import, and the study itself, comments and
+docstrings aside.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+import platform
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "results"
+STUDIES = ("statistics_cost", "evidence", "agreement", "crossing", "verdicts")
+
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What a study found: `markdown` for people, `numbers` (JSON) for programs, figures by file name."""
+
+    markdown: str
+    numbers: dict[str, Any]
+    figures: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def load(study: str) -> ModuleType:
+    return importlib.import_module(f"scripts.{study}")
+
+
+def stamp(study: ModuleType) -> str:
+    """Version of the code that the study's numbers rest on."""
+    for module in study.MODULES:
+        importlib.import_module(module)
+    from slt.source import code_version
+
+    return code_version([*study.MODULES, study.__name__])
+
+
+def make(name: str) -> Path:
+    """Run a study and write results/NAME.md, NAME.json and its figures."""
+    study = load(name)
+    started, version_of_code = time.time(), stamp(study)  # before the run: the files may change meanwhile
+    result: Result = study.study()
+    provenance = {
+        "study": name,
+        "code_version": version_of_code,
+        "seconds": round(time.time() - started, 1),
+        "python": platform.python_version(),
+        **{package: version(package) for package in ("slt", "jax", "blackjax", "numpyro", "optax")},
+    }
+    RESULTS.mkdir(exist_ok=True)
+    for file, figure in result.figures.items():
+        figure.savefig(RESULTS / file, dpi=130, metadata={"Software": None})
+    record = {"provenance": provenance, **result.numbers}
+    (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
+    footer = (
+        f"\n---\nMade by `python scripts/science.py {name}` in {provenance['seconds']:.0f} s on two cores, "
+        f"code version `{provenance['code_version'][:12]}`, jax {provenance['jax']}.\n"
+    )
+    (RESULTS / f"{name}.md").write_text(result.markdown.rstrip() + "\n" + footer)
+    return RESULTS / f"{name}.md"
+
+
+def table(header: list[str], rows: list[list[Any]]) -> str:
+    """A Markdown table."""
+    lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
+    return "\n".join(lines + ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows])

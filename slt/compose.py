@@ -1,0 +1,101 @@
+"""From files and overrides to one composed configuration, with errors that a person can act on."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from slt.errors import ConfigError, suggestion
+
+
+def configs_dir() -> Path:
+    """The presets that come with slt: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parent
+    inside = package / "configs"
+    return inside if inside.is_dir() else package.parent / "configs"
+
+
+def compose(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -> DictConfig:
+    """The configuration of a run. Raises ConfigError for what cannot be composed.
+
+    Args:
+      overrides: Hydra overrides, such as "model=superposition" or "training.seeds=16".
+      config_dir: a directory with more configs, laid out like those of slt.
+    """
+    with explained(overrides, config_dir), _initialised():
+        return hydra_compose("config", overrides=[*overrides, *search_path(config_dir)])
+
+
+def search_path(config_dir: str | Path | None) -> list[str]:
+    """The override that adds `config_dir` to where Hydra looks."""
+    if config_dir is None:
+        return []
+    path = Path(config_dir).resolve()
+    if not path.is_dir():
+        raise ConfigError(f"the config directory {path} does not exist")
+    return [f"hydra.searchpath=['file://{path}']"]
+
+
+@contextlib.contextmanager
+def explained(overrides: Sequence[str], config_dir: str | Path | None = None) -> Iterator[None]:
+    """Turn what Hydra raises for bad input into a ConfigError that names the nearest valid choice."""
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
+        raise ConfigError(_explanation(error, overrides, config_dir)) from error
+
+
+def make_importable(folder: Path) -> None:
+    """Let modules in `folder` be imported, after all that is installed."""
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
+
+
+@contextlib.contextmanager
+def _initialised() -> Iterator[None]:
+    """Hydra ready for slt's presets; whoever used Hydra before gets it back."""
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(configs_dir()), job_name="slt", version_base="1.3"):
+        yield
+
+
+def _explanation(error: Exception, overrides: Sequence[str], config_dir: str | Path | None) -> str:
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options is not None:
+        group, _, choice = error.missing_cfg_file.rpartition("/")
+        choice = choice.removesuffix(".yaml")
+        return f"there is no {group} called {choice!r}" + suggestion(choice, error.options)
+    text = str(error).strip()
+    if isinstance(error, OverrideParseException):
+        what = f"{error.override!r} is not a valid override: {text.splitlines()[0]}"
+        return f"{what}\nWrite key=value, e.g. training.seeds=16"
+    found = re.search(r"Could not override '([^']+)'", text)
+    if found:
+        return _unknown_key(found.group(1), config_dir)
+    return "\n".join(line.strip() for line in text.splitlines()[:3])
+
+
+def _unknown_key(key: str, config_dir: str | Path | None) -> str:
+    """For a key that the configuration does not have: what it has at the same place."""
+    default = compose((), config_dir)
+    if OmegaConf.select(default, key) is not None:
+        return f"{key} cannot be set here: the configuration that you chose has no {key.rpartition('.')[0]}"
+    parent, _, last = key.rpartition(".")
+    while parent and not OmegaConf.is_dict(OmegaConf.select(default, parent)):
+        key, (parent, _, last) = parent, parent.rpartition(".")
+    node = OmegaConf.select(default, parent) if parent else default
+    choices = [str(name) for name in node] + (
+        [] if parent else ["model", "optimizer", "sampler", "experiment"]
+    )
+    return f"there is no option {key!r}" + suggestion(
+        last, choices, f"options{' of ' + parent if parent else ''}"
+    )

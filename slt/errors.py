@@ -1,0 +1,28 @@
+"""Mistakes that a person can put right, and how they are told."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """Wrong input. The message is for a person: what was wrong, and what would be right, in three lines at most."""
+
+
+class ConfigError(UserError):
+    """A configuration that cannot be used."""
+
+
+def suggestion(wrong: str, choices: Iterable[str], noun: str = "choices") -> str:
+    """A second line for a message about `wrong`: the nearest valid choice, or all of them."""
+    valid = sorted(set(choices))
+    close = difflib.get_close_matches(wrong, valid, n=1, cutoff=0.5)
+    listed = ", ".join(valid[:20]) + (", ..." if len(valid) > 20 else "")
+    if close:
+        return (
+            f"\nDid you mean {close[0]!r}? The {noun}: {listed}"
+            if len(valid) > 1
+            else f"\nDid you mean {close[0]!r}?"
+        )
+    return f"\nThe {noun}: {listed}" if valid else ""

@@ -1,0 +1,266 @@
+"""A run: its stages in order, each made once and kept, and the report at the end.
+
+A stage whose record exists is not made again. The manifest is on disk before the first stage begins and after each
+one ends, so that whatever stops a run, what it finished is kept and the same command goes on from there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from slt.comparer.summary import summary_of
+from slt.compose import compose
+from slt.errors import ConfigError, UserError, suggestion
+from slt.progress import Silent, progress_for
+from slt.recipes import STAGES, Stage, failure, plan, statuses
+from slt.records import (
+    Comparison,
+    Ladder,
+    Occupancy,
+    PhaseFacts,
+    PhasePath,
+    Trajectory,
+    from_dataset,
+)
+from slt.report.page import ReportInputs, write_report
+from slt.runs import DONE, INTERRUPTED, Journal, Run, run_directory
+from slt.schema import Experiment, experiment
+from slt.store import Record, Store, StoreError, digest, write_json, write_text
+from slt.typed import build
+
+PACKAGES = ("slt", "jax", "jaxlib", "numpy", "optax", "numpyro", "blackjax", "xarray", "zarr", "scipy")
+
+
+class RunError(UserError):
+    """A run that could not give a result: its numbers failed, not its input."""
+
+
+def run(
+    overrides: Sequence[str] = (),
+    *,
+    config_dir: str | Path | None = None,
+    store: str | Path | None = None,
+    force: Sequence[str] = (),
+    progress: bool = True,
+) -> Run:
+    """Run an experiment and return it: `.summary`, `.records` (xarray), `.path`.
+
+    Args:
+      overrides: Hydra overrides, e.g. ["experiment=demo", "training.seeds=16"].
+      config_dir: a directory with more configs.
+      store: where records and runs are kept; default: the configuration's.
+      force: stages to make again.
+      progress: whether to show it.
+
+    Raises UserError for wrong input and RunError for a run without a result.
+    """
+    more = [] if store is None else [f"store='{store}'"]
+    return execute(compose([*overrides, *more], config_dir), force, progress_for(progress))
+
+
+def execute(config: DictConfig | Mapping[str, Any], force: Sequence[str], progress: Silent) -> Run:
+    """Run the experiment that a composed configuration describes."""
+    described, plain = experiment(config)
+    stages = plan(described, plain)
+    forced = _with_dependents(stages, _known(force))
+    whole = run_hash(stages)
+    this = Run(run_directory(Path(described.store), described.name, whole))
+    try:
+        journal = Journal.start(
+            this, {"name": described.name, "hash": whole, "config": plain, "provenance": _versions()}
+        )
+    except OSError as error:
+        raise ConfigError(
+            f"nothing can be written in {this.path.parent}: {error.strerror}\nChoose another place: store=DIR"
+        ) from error
+    try:
+        write_text(this.path / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain)))
+        _make_all(described, stages, forced, journal, progress)
+        _report(this, journal, progress)
+    except KeyboardInterrupt:
+        journal.end(INTERRUPTED)
+        raise
+    except OSError as error:  # a full disk, say: whatever was finished is whole
+        _end_quietly(journal, f"failed: {error.strerror or error}")
+        raise RunError(
+            f"{this.id} stopped: {error}\nWhat it finished is kept; run the same command again"
+        ) from error
+    except BaseException as error:
+        _end_quietly(journal, f"failed: {str(error).splitlines()[0] if str(error) else type(error).__name__}")
+        raise
+    journal.end(DONE)
+    return this
+
+
+def run_hash(stages: Sequence[Stage]) -> str:
+    """The hash of a run: of the recipes of its stages."""
+    return digest([stage.recipe.hash for stage in stages])
+
+
+def rewrite_report(this: Run) -> list[Path]:
+    """Make summary.json, report.html and the figures again, from stored records alone."""
+    records = {stage: this.record(stage) for stage in this.manifest["stages"] if stage != "report"}
+    if "comparison" not in records:
+        raise StoreError(
+            f"{this.path} has no comparison yet: it is {this.status}\nFinish it with the same slt run"
+        )
+    return _write_report(this, this.manifest, records)
+
+
+def _end_quietly(journal: Journal, status: str) -> None:
+    """Say how the run ended, if the disk lets us: the error that ended it matters more."""
+    with contextlib.suppress(OSError):
+        journal.end(status)
+
+
+# -- stages -----------------------------------------------------------------------------------------------------
+def _known(force: Sequence[str]) -> set[str]:
+    for name in force:
+        if name not in STAGES:
+            raise ConfigError(f"there is no stage called {name!r}" + suggestion(name, STAGES, "stages"))
+    return set(force)
+
+
+def _with_dependents(stages: Sequence[Stage], forced: set[str]) -> set[str]:
+    """The forced stages, and those that read what they make."""
+    chosen = set(forced)
+    for stage in stages:
+        if chosen.intersection(stage.needs):
+            chosen.add(stage.name)
+    return chosen
+
+
+def _make_all(
+    described: Experiment, stages: Sequence[Stage], forced: set[str], journal: Journal, progress: Silent
+) -> None:
+    store = Store(Path(described.store))
+    records: dict[str, Record] = {}
+    for stage in stages:
+        progress.start(stage.name, stage.what)
+        try:
+            record = None if stage.name in forced else _kept(store, stage)
+            outcome = "kept from an earlier run"
+            if record is None:
+                started = time.monotonic()
+                items = stage.make(described, records, progress)
+                facts = {
+                    "seconds": time.monotonic() - started,
+                    "work": stage.work.amount,
+                    "unit": stage.work.unit,
+                }
+                record = store.write(stage.recipe, items, {**facts, **_versions()}, replace=True)
+                outcome = f"{facts['seconds']:.1f} s"
+        except BaseException:
+            progress.end()
+            raise
+        progress.end(outcome)
+        records[stage.name] = record
+        entry = {
+            "record": stage.recipe.name,
+            "seconds": record.meta["seconds"],
+            "made": record.meta["created"],
+        }
+        journal.stage(stage.name, entry)
+        reason = failure(record)
+        if reason:
+            raise RunError(f"{journal.run.id}: {stage.name} gave no result: {reason}")
+
+
+def _kept(store: Store, stage: Stage) -> Record | None:
+    """The stored record, if there is a whole one; a damaged one is made again."""
+    if not store.has(stage.recipe.name):
+        return None
+    try:
+        return store.read(stage.recipe.name)
+    except StoreError:
+        return None
+
+
+# -- the report -------------------------------------------------------------------------------------------------
+def _report(this: Run, journal: Journal, progress: Silent) -> None:
+    progress.start("report", "figures and the page")
+    started = time.monotonic()
+    try:
+        rewrite_report(this)
+    except BaseException:
+        progress.end()
+        raise
+    progress.end(f"{time.monotonic() - started:.1f} s")
+
+
+def _write_report(this: Run, manifest: Mapping[str, Any], records: Mapping[str, Record]) -> list[Path]:
+    comparison = build(records["comparison"].json("comparison"), Comparison)
+    labelled = records["phases"]
+    names = tuple(labelled.json("names"))
+    facts = build(labelled.json("facts"), tuple[PhaseFacts, ...])
+    occupancy = path = trajectory = ladder = labels = None
+    if "training" in records:
+        trajectory = from_dataset(Trajectory, records["training"].array("trajectory"))
+        path = from_dataset(PhasePath, labelled.array("path"))
+    if "posterior" in records:
+        ladder = from_dataset(Ladder, records["posterior"].array("ladder"))
+        occupancy = from_dataset(Occupancy, labelled.array("occupancy"))
+        labels = labelled.array("labels")["label"].values
+    status = statuses(records)
+    provenance = {
+        **manifest["provenance"],
+        "seed": manifest["config"]["seed"],
+        "configuration_hash": manifest["hash"],
+        "started": manifest["started"],
+        "seconds": {name: entry["seconds"] for name, entry in manifest["stages"].items()},
+    }
+    summary = {
+        **summary_of(facts, occupancy, comparison, names),
+        "status": status,
+        "provenance": provenance,
+    }
+    write_json(this.path / "summary.json", summary)
+    inputs = ReportInputs(
+        title=_title(manifest),
+        names=names,
+        comparison=comparison,
+        trajectory=trajectory,
+        path=path,
+        ladder=ladder,
+        occupancy=occupancy,
+        draw_labels=labels,
+        config=manifest["config"],
+        provenance=provenance,
+        status={stage: _in_words(counts) for stage, counts in status.items()},
+    )
+    return write_report(inputs, this.path)
+
+
+def _title(manifest: Mapping[str, Any]) -> str:
+    model = manifest["config"]["model"]
+    name = str(model.get("_target_", "model")).rpartition(".")[2]
+    options = ", ".join(
+        f"{k} = {v}" for k, v in model.items() if isinstance(v, int | float) and k != "_target_"
+    )
+    return f"{name}: {options}" if options else name
+
+
+def _in_words(counts: Mapping[str, int]) -> str:
+    if set(counts) == {"ok"}:
+        return "ok"
+    return "; ".join(f"{times} x {status}" for status, times in counts.items())
+
+
+def _versions() -> dict[str, Any]:
+    import jax
+
+    return {
+        "versions": {
+            "python": platform.python_version(),
+            **{package: version(package) for package in PACKAGES},
+        },
+        "device": ", ".join(sorted({device.device_kind for device in jax.devices()})),
+    }

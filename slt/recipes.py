@@ -1,0 +1,299 @@
+"""The stages of a run: what each is made from, how it is made, and what it would cost.
+
+A stage's recipe is its slice of the typed configuration, the hashes of what it takes in, and the version of the
+code that it stands on. Each `_make` turns stored records into new ones and knows nothing of files or caches.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from slt import comparer, datasets, phases
+from slt.comparer.summary import plain
+from slt.models.base import Model, phase_names
+from slt.progress import Silent
+from slt.records import (
+    OK,
+    Comparison,
+    Ladder,
+    Occupancy,
+    PhaseFacts,
+    PhasePath,
+    Trajectory,
+    from_dataset,
+    to_dataset,
+)
+from slt.rng import named_key
+from slt.schema import Experiment
+from slt.source import code_version
+from slt.stage import drive
+from slt.store import Recipe, Record, digest
+from slt.transitions import bayesian, dynamical
+from slt.typed import build
+
+Records = Mapping[str, Record]
+Items = dict[str, Any]
+STAGES = ("data", "training", "posterior", "phases", "comparison", "report")
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """What a stage costs: `amount` of `unit`, and the bytes of its record; either may be unknown."""
+
+    amount: int | None = None
+    unit: str = ""
+    size: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """One stage of a run.
+
+    Attributes:
+      recipe: what determines its record.
+      what: what it does, in a few words.
+      needs: stages whose records `make` reads.
+      make: from these records to the items of its own.
+      work: what it costs.
+    """
+
+    recipe: Recipe
+    what: str
+    needs: tuple[str, ...]
+    make: Callable[[Experiment, Records, Silent], Items]
+    work: Work = Work()
+
+    @property
+    def name(self) -> str:
+        return self.recipe.stage
+
+
+def plan(experiment: Experiment, config: Mapping[str, Any]) -> list[Stage]:
+    """The stages of `experiment`, in order, all but the report.
+
+    `config` is the typed configuration that `experiment` was built from.
+    """
+    made = [maker(experiment, config) for maker in (_data, _training, _posterior)]
+    stages = {stage.name: stage for stage in made if stage is not None}
+    stages["phases"] = _phases(experiment, config, stages)
+    stages["comparison"] = _comparison(config, stages)
+    return list(stages.values())
+
+
+def failure(record: Record) -> str:
+    """Why nothing can be learned from a record: every one of its parts failed. "" where something can."""
+    stage = record.meta["stage"]
+    if stage == "training":
+        status = record.array("trajectory")["status"].values
+        if np.all(status != OK):
+            return f"every seed failed: {status[0]}"
+    if stage == "posterior":
+        ladder = record.array("ladder")
+        if not np.isfinite(ladder["loss"].values).any():
+            return f"no rung has a finite loss: {ladder['status'].values.flat[0]}"
+    return ""
+
+
+def statuses(records: Records) -> dict[str, dict[str, int]]:
+    """How often each status occurs: {"training": {"ok": 63, "diverged at step 10": 1}, "posterior": ...}."""
+    counts = {}
+    for stage, item in (("training", "trajectory"), ("posterior", "ladder")):
+        if stage in records:
+            values, times = np.unique(records[stage].array(item)["status"].values, return_counts=True)
+            counts[stage] = dict(zip(values.tolist(), times.tolist(), strict=True))
+    return counts
+
+
+# -- data -------------------------------------------------------------------------------------------------------
+def _data_slice(experiment: Experiment, config: Mapping[str, Any]) -> dict[str, Any]:
+    return {"model": config["model"], "seed": experiment.seed, "data": config["data"]}
+
+
+def _data(experiment: Experiment, config: Mapping[str, Any]) -> Stage | None:
+    rows = experiment.rows
+    if experiment.data is None or rows == 0:
+        return None
+    recipe = Recipe(
+        "data", {**_data_slice(experiment, config), "rows": rows}, {}, _code(_make_data, [experiment.model])
+    )
+    what = f"{_times(experiment.data.datasets, 'data set')} of {rows:,} observations"
+    shape = jax.eval_shape(lambda: experiment.model.sample(jax.random.key(0), rows))
+    return Stage(recipe, what, (), _make_data, Work(size=experiment.data.datasets * _bytes(shape)))
+
+
+def _make_data(experiment: Experiment, records: Records, progress: Silent) -> Items:
+    assert experiment.data is not None
+    data = datasets.draw(experiment.model, experiment.seed, experiment.data.datasets, experiment.rows)
+    return {"data": datasets.to_dataset(data)}
+
+
+def _data_inputs(experiment: Experiment, config: Mapping[str, Any]) -> dict[str, str]:
+    """The hash of the data that a learner meets. Data sets are nested in n, and each learner looks at the first
+    rows only, so that it does not matter how many were drawn for the other."""
+    code = _code(_make_data, [experiment.model])
+    return {"data": digest([_data_slice(experiment, config), code])}
+
+
+def _first_rows(experiment: Experiment, records: Records, size: int) -> Any:
+    data = datasets.from_dataset(experiment.model, records["data"].array("data"))
+    return datasets.first(data, size)
+
+
+# -- SGD --------------------------------------------------------------------------------------------------------
+def _training(experiment: Experiment, config: Mapping[str, Any]) -> Stage | None:
+    trainer, model = experiment.training, experiment.model
+    if trainer is None:
+        return None
+    streaming = trainer.n is None
+    recipe = Recipe(
+        "training",
+        {"model": config["model"], "seed": experiment.seed, "training": config["training"]},
+        {} if streaming else _data_inputs(experiment, config),
+        _code(_make_training, [model, trainer]),
+    )
+    point = _bytes(jax.eval_shape(lambda: model.init(jax.random.key(0)))) // 2  # float32
+    work = Work(
+        trainer.seeds * trainer.steps, "seed-steps", trainer.seeds * trainer.checkpoints * (point + 16)
+    )
+    what = f"{_times(trainer.seeds, 'seed')} x {trainer.steps:,} steps"
+    return Stage(recipe, what, () if streaming else ("data",), _make_training, work)
+
+
+def _make_training(experiment: Experiment, records: Records, progress: Silent) -> Items:
+    trainer = experiment.training
+    assert trainer is not None
+    data = None if trainer.n is None else _first_rows(experiment, records, trainer.n)
+    stage = trainer.stage(experiment.model, data)
+    progress.begin(stage.total, stage.unit)
+    trajectory = drive(stage, named_key(experiment.seed, "training"), progress.update)
+    return {"trajectory": to_dataset(trajectory)}
+
+
+# -- the posterior ----------------------------------------------------------------------------------------------
+def _posterior(experiment: Experiment, config: Mapping[str, Any]) -> Stage | None:
+    plan, model = experiment.posterior, experiment.model
+    if plan is None:
+        return None
+    annealed = experiment.data is None
+    recipe = Recipe(
+        "posterior",
+        {"model": config["model"], "seed": experiment.seed, "posterior": config["posterior"]},
+        {} if annealed else _data_inputs(experiment, config),
+        _code(_make_posterior, [model, plan.sampler]),
+    )
+    count = 1 if experiment.data is None else experiment.data.datasets
+    draws = plan.sampler.draws_per_rung
+    point = _bytes(jax.eval_shape(lambda: model.sample_prior(jax.random.key(0))))
+    kept = None if draws is None else count * len(plan.ns) * draws
+    work = Work(kept, "draws", None if kept is None else kept * (point + 16))
+    kind = "the population loss" if annealed else _times(count, "data set")
+    what = f"{_times(len(plan.ns), 'rung')} to n = {plan.ns[-1]:,} on {kind}"
+    return Stage(recipe, what, () if annealed else ("data",), _make_posterior, work)
+
+
+def _make_posterior(experiment: Experiment, records: Records, progress: Silent) -> Items:
+    plan = experiment.posterior
+    assert plan is not None
+    data = None if experiment.data is None else _first_rows(experiment, records, plan.ns[-1])
+    stage = plan.sampler.stage(experiment.model, data, plan.ns)
+    progress.begin(stage.total, stage.unit)
+    ladder = drive(stage, named_key(experiment.seed, "posterior"), progress.update)
+    return {"ladder": to_dataset(ladder)}
+
+
+# -- phases and comparison --------------------------------------------------------------------------------------
+def _phases(experiment: Experiment, config: Mapping[str, Any], stages: Mapping[str, Stage]) -> Stage:
+    needs = tuple(name for name in ("training", "posterior") if name in stages)
+    inputs = {name: stages[name].recipe.hash for name in needs}
+    recipe = Recipe("phases", {"model": config["model"]}, inputs, _code(_make_phases, [experiment.model]))
+    return Stage(recipe, "labels checkpoints and draws", needs, _make_phases)
+
+
+def _make_phases(experiment: Experiment, records: Records, progress: Silent) -> Items:
+    model: Model = experiment.model
+    items: Items = {
+        "facts": plain([dataclasses.asdict(fact) for fact in phases.phase_facts(model)]),
+        "names": list(phase_names(model)),
+    }
+    if "training" in records:
+        trajectory = from_dataset(Trajectory, records["training"].array("trajectory"))
+        items["path"] = to_dataset(phases.label_trajectory(model, trajectory))
+    if "posterior" in records:
+        import xarray as xr
+
+        ladder = from_dataset(Ladder, records["posterior"].array("ladder"))
+        chains = "r_hat" in ladder.info  # draws in order, so that they can switch phase
+        items["occupancy"] = to_dataset(phases.label_ladder(model, ladder, ordered=chains))
+        labels = phases.label_draws(model, ladder).astype(np.int16)
+        items["labels"] = xr.Dataset({"label": (Ladder.DIMS["log_weights"], labels)})
+    return items
+
+
+def _comparison(config: Mapping[str, Any], stages: Mapping[str, Stage]) -> Stage:
+    needs = tuple(name for name in ("training", "posterior", "phases") if name in stages)
+    inputs = {"phases": stages["phases"].recipe.hash}  # which holds the hashes of the others
+    recipe = Recipe("comparison", {"comparison": config["comparison"]}, inputs, _code(_make_comparison, []))
+    return Stage(recipe, "matches SGD's transitions with the posterior's", needs, _make_comparison)
+
+
+def _make_comparison(experiment: Experiment, records: Records, progress: Silent) -> Items:
+    hysteresis = experiment.comparison.hysteresis
+    labelled = records["phases"]
+    facts = build(labelled.json("facts"), tuple[PhaseFacts, ...])
+    names = tuple(labelled.json("names"))
+    path = loss = seed_status = occupancy = ladder_status = None
+    in_steps: tuple = ()
+    in_n: tuple = ()
+    if "training" in records:
+        trajectory = from_dataset(Trajectory, records["training"].array("trajectory"))
+        path, seed_status = from_dataset(PhasePath, labelled.array("path")), trajectory.status
+        known = np.isfinite(trajectory.population_loss).any()
+        loss = trajectory.population_loss if known else trajectory.loss
+        in_steps = dynamical.find(path, loss, names, hysteresis, seed_status)
+    if "posterior" in records:
+        occupancy = from_dataset(Occupancy, labelled.array("occupancy"))
+        ladder_status = records["posterior"].array("ladder")["status"].values
+        in_n = bayesian.find(occupancy, names, facts)
+    comparison: Comparison = comparer.compare(
+        facts,
+        in_steps,
+        in_n,
+        path,
+        occupancy,
+        names,
+        loss=loss,
+        hysteresis=hysteresis,
+        seed_status=seed_status,
+        ladder_status=ladder_status,
+    )
+    return {"comparison": plain(dataclasses.asdict(comparison))}
+
+
+# -- what a recipe says of code and cost ------------------------------------------------------------------------
+def _code(make: Callable, parts: list[Any]) -> str:
+    """The version of `make`, of all modules of slt that it uses, and of those that define `parts`."""
+    used = {_make_data: "slt.datasets", _make_phases: "slt.phases", _make_comparison: "slt.comparer"}
+    modules = {used[make]} if make in used else set()
+    return code_version(sorted(modules.union(*map(_modules, parts))), [make])
+
+
+def _modules(value: Any) -> set[str]:
+    """The modules that define a dataclass instance and the dataclasses that it holds."""
+    if not dataclasses.is_dataclass(value) or isinstance(value, type):
+        return set()
+    held = (_modules(getattr(value, field.name)) for field in dataclasses.fields(value))
+    return {type(value).__module__}.union(*held)
+
+
+def _bytes(shapes: Any) -> int:
+    return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
+
+
+def _times(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,136 @@
+"""The configuration of a run: what may be set, what it means, what it must satisfy."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from slt.errors import ConfigError
+from slt.models.base import Model
+from slt.posterior.base import LadderSampler
+from slt.training.trainer import Trainer
+from slt.typed import build, typed
+
+
+@dataclasses.dataclass(frozen=True)
+class DataPlan:
+    """The data sets that both learners share.
+
+    Attributes:
+      datasets: how many. SGD's seeds take them in turn; the posterior's ladder climbs every one.
+    """
+
+    datasets: int = 4
+
+    def __post_init__(self) -> None:
+        if self.datasets < 1:
+            raise ValueError(f"datasets must be at least 1, not {self.datasets}")
+
+
+@dataclasses.dataclass(frozen=True)
+class PosteriorPlan:
+    """The Bayesian branch.
+
+    Attributes:
+      ns: numbers of observations, increasing.
+      sampler: how each rung is sampled.
+    """
+
+    ns: tuple[int, ...]
+    sampler: LadderSampler
+
+    def __post_init__(self) -> None:
+        if not self.ns:
+            raise ValueError("ns must hold at least one number of observations")
+        if min(self.ns) < 1:
+            raise ValueError(f"ns counts observations: every n must be at least 1, not {min(self.ns)}")
+        for low, high in zip(self.ns[:-1], self.ns[1:], strict=True):
+            if low >= high:
+                raise ValueError(f"ns must increase, and {high} comes after {low}")
+
+
+@dataclasses.dataclass(frozen=True)
+class ComparisonPlan:
+    """How transitions are found and compared.
+
+    Attributes:
+      hysteresis: checkpoints that SGD must stay in a phase for it to count.
+    """
+
+    hysteresis: int = 2
+
+    def __post_init__(self) -> None:
+        if self.hysteresis < 1:
+            raise ValueError(f"hysteresis counts checkpoints and must be at least 1, not {self.hysteresis}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """A whole run.
+
+    Attributes:
+      model: the toy model.
+      training: SGD, or None for no SGD.
+      posterior: the ladder, or None for no posterior; one of the two must be there.
+      data: None means no finite data: SGD meets a fresh stream, the posterior the population loss.
+      comparison: how the two are compared.
+      seed: all randomness comes from it.
+      name: a label for the run's directory.
+      store: where records and runs are kept.
+    """
+
+    model: Model
+    training: Trainer | None = None
+    posterior: PosteriorPlan | None = None
+    data: DataPlan | None = None
+    comparison: ComparisonPlan = ComparisonPlan()
+    seed: int = 0
+    name: str | None = None
+    store: str = "runs"
+
+    def __post_init__(self) -> None:
+        if self.training is None and self.posterior is None:
+            raise ValueError(
+                "training and posterior are both null, so there is nothing to do: set one of them"
+            )
+        if self.data is None and self.training is not None and self.training.n is not None:
+            raise ValueError("data is null, so that SGD meets a fresh stream: set training.n=null as well")
+        if self.data is None and self.posterior is not None and not self.model.has_population_loss:
+            raise ValueError("data is null, which asks for the population loss, and this model has none")
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed must lie between 0 and 2^32 - 1, not {self.seed}")
+        if self.name is not None and (not self.name or not _is_file_name(self.name)):
+            raise ValueError(
+                f"name labels a directory: letters, digits, '.', '_' and '-' only, not {self.name!r}"
+            )
+
+    @property
+    def rows(self) -> int:
+        """Observations drawn in each data set: as many as either branch will see; 0 where neither needs any."""
+        wanted = [0]
+        if self.data is not None and self.training is not None and self.training.n is not None:
+            wanted.append(self.training.n)
+        if self.data is not None and self.posterior is not None:
+            wanted.append(self.posterior.ns[-1])
+        return max(wanted)
+
+
+def experiment(config: DictConfig | Mapping[str, Any]) -> tuple[Experiment, dict[str, Any]]:
+    """The experiment that a composed configuration describes, and that configuration typed, of plain values.
+
+    Raises ConfigError naming the option that is unknown, of a wrong type, or out of range.
+    """
+    try:
+        values = OmegaConf.to_container(OmegaConf.create(config), resolve=True, throw_on_missing=True)  # type: ignore[call-overload]
+    except OmegaConfBaseException as error:
+        raise ConfigError("\n".join(str(error).strip().splitlines()[:2])) from error
+    plain = typed(values, Experiment)
+    return build(plain, Experiment), plain
+
+
+def _is_file_name(name: str) -> bool:
+    return all(c.isalnum() or c in "._-" for c in name) and not name.startswith(".")
