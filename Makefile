@@ -31,7 +31,7 @@ types: $(VENV)/.installed
 	@$(BIN)/mypy
 
 science: $(VENV)/.installed  ## makes results/ again (long)
-	@$(BIN)/python scripts/science.py
+	@$(BIN)/python -m scripts.science
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

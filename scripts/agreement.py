@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import numpy as np
 
@@ -30,7 +32,8 @@ def study() -> Result:
     ladder = drive(LADDER.stage(model, data, NS), jax.random.key(1))
     nuts = drive(CHAINS.stage(model, data, COMPARED), jax.random.key(2))
     a, b = phases.label_ladder(model, ladder, ordered=False), phases.label_ladder(model, nuts, ordered=True)
-    rows, numbers = [], []
+    rows: list[list[Any]] = []
+    numbers: list[dict[str, Any]] = []
     for d in range(DATASETS):
         for i, n in enumerate(COMPARED):
             smc, chains = _shares(a, d, NS.index(n)), _shares(b, d, i)

@@ -11,7 +11,6 @@ import dataclasses
 import importlib
 import json
 import platform
-import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -20,10 +19,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "results"
-STUDIES = ("statistics_cost", "evidence", "agreement", "crossing", "verdicts")
-
-if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))
+STUDIES = ("verdicts", "crossing", "agreement", "evidence", "two_bump", "statistics_cost")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +62,7 @@ def make(name: str) -> Path:
     record = {"provenance": provenance, **result.numbers}
     (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
     footer = (
-        f"\n---\nMade by `python scripts/science.py {name}` in {provenance['seconds']:.0f} s on two cores, "
+        f"\n---\nMade by `python -m scripts.science {name}` in {provenance['seconds']:.0f} s on two cores, "
         f"code version `{provenance['code_version'][:12]}`, jax {provenance['jax']}.\n"
     )
     (RESULTS / f"{name}.md").write_text(result.markdown.rstrip() + "\n" + footer)

@@ -1,8 +1,8 @@
-"""Make results/ again: all studies, or those named on the command line."""
+"""Make results/ again: all studies, or those named. From the checkout: python -m scripts.science [STUDY ...]"""
 
 import sys
 
-import results
+from scripts import results
 
 if __name__ == "__main__":
     wanted = sys.argv[1:] or list(results.STUDIES)

@@ -2,7 +2,7 @@
 
 import json
 
-import results
+from scripts import results
 
 if __name__ == "__main__":
     stale = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +27,7 @@ def study() -> Result:
         data = model.sample(jax.random.key(1), n)
         summary = jax.jit(model.summarise)(data, jnp.ones(n))
 
-        def direct(w: dict, data: object = data) -> jax.Array:
+        def direct(w: dict, data: Any = data) -> jax.Array:
             return jnp.sum(model.losses(w, data))
 
         fast = _microseconds(lambda w, s=summary: model.summed_loss(w, s), w)

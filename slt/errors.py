@@ -14,6 +14,10 @@ class ConfigError(UserError):
     """A configuration that cannot be used."""
 
 
+class RunError(UserError):
+    """A run that could not give a result: its numbers failed, not its input."""
+
+
 def suggestion(wrong: str, choices: Iterable[str], noun: str = "choices") -> str:
     """A second line for a message about `wrong`: the nearest valid choice, or all of them."""
     valid = sorted(set(choices))

@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from slt.comparer.summary import summary_of
 from slt.compose import compose
-from slt.errors import ConfigError, UserError, suggestion
+from slt.errors import ConfigError, RunError, suggestion
 from slt.progress import Silent, progress_for
 from slt.recipes import STAGES, Stage, failure, plan, statuses
 from slt.records import (
@@ -37,10 +37,6 @@ from slt.store import Record, Store, StoreError, digest, write_json, write_text
 from slt.typed import build
 
 PACKAGES = ("slt", "jax", "jaxlib", "numpy", "optax", "numpyro", "blackjax", "xarray", "zarr", "scipy")
-
-
-class RunError(UserError):
-    """A run that could not give a result: its numbers failed, not its input."""
 
 
 def run(
@@ -234,7 +230,6 @@ def _write_report(this: Run, manifest: Mapping[str, Any], records: Mapping[str, 
         draw_labels=labels,
         config=manifest["config"],
         provenance=provenance,
-        status={stage: _in_words(counts) for stage, counts in status.items()},
     )
     return write_report(inputs, this.path)
 
@@ -246,12 +241,6 @@ def _title(manifest: Mapping[str, Any]) -> str:
         f"{k} = {v}" for k, v in model.items() if isinstance(v, int | float) and k != "_target_"
     )
     return f"{name}: {options}" if options else name
-
-
-def _in_words(counts: Mapping[str, int]) -> str:
-    if set(counts) == {"ok"}:
-        return "ok"
-    return "; ".join(f"{times} x {status}" for status, times in counts.items())
 
 
 def _versions() -> dict[str, Any]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import abc
 import dataclasses
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar, dataclass_transform
 
 import jax
 import jax.numpy as jnp
 
 import slt.numerics  # noqa: F401  (float64, before any array is made)
 
+T = TypeVar("T")
 Params = dict[str, Any]
 Data = Any  # a pytree whose leaves share the leading axis n
 Summary = Any  # whatever `summed_loss` needs of weighted observations
@@ -124,7 +125,8 @@ def phase_names(model: Model) -> tuple[str, ...]:
     return (*(phase.name for phase in model.phases()), "other")
 
 
-def as_model(cls: type) -> type:
+@dataclass_transform(kw_only_default=True, frozen_default=True)
+def as_model(cls: type[T]) -> type[T]:
     """Class decorator: a frozen keyword-only dataclass that is a pytree.
 
     Fields marked `static()` are sizes, part of the compiled program; all others are leaves.

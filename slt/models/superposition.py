@@ -90,7 +90,8 @@ class Superposition(Model):
         return jnp.sum((x - output) ** 2, axis=0)
 
     def log_prior(self, w: Params) -> jax.Array:
-        return sum(jnp.sum(jax.scipy.stats.norm.logpdf(leaf)) for leaf in (w["W"], w["b"]))
+        logpdf = jax.scipy.stats.norm.logpdf
+        return jnp.sum(logpdf(w["W"])) + jnp.sum(logpdf(w["b"]))
 
     def sample_prior(self, key: jax.Array) -> Params:
         weights, bias = jax.random.split(key)

@@ -1,0 +1,50 @@
+"""`slt run --dry`: what would be run, what of it exists, and what the rest would cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from rich.table import Table
+
+from slt.recipes import Stage, plan
+from slt.schema import experiment
+from slt.store import Store
+
+
+def show(config: DictConfig) -> None:
+    """Print the typed configuration and a line for each stage."""
+    described, plain = experiment(config)
+    store = Store(Path(described.store))
+    print(OmegaConf.to_yaml(OmegaConf.create(plain)))
+    table = Table(box=None, pad_edge=False)
+    for column in ("stage", "what", "work", "record", "state"):
+        table.add_column(column, justify="right" if column in ("work", "record") else "left")
+    for stage in plan(described, plain):
+        amount = stage.work.amount
+        work = "" if amount is None else f"{amount:,} {stage.work.unit}"
+        kept = store.has(stage.recipe.name)
+        state = "kept from an earlier run" if kept else f"to be made{_estimate(store, stage)}"
+        table.add_row(stage.name, stage.what, work, in_bytes(stage.work.size), state)
+    Console().print(table)
+
+
+def _estimate(store: Store, stage: Stage) -> str:
+    """Seconds, at the rate of the latest record of the same stage that counted its work."""
+    for meta in store.metas(stage.name):
+        if stage.work.amount and meta.get("work") and meta.get("unit") == stage.work.unit:
+            seconds = meta["seconds"] * stage.work.amount / meta["work"]
+            return f", about {seconds:,.0f} s at the rate of the latest {stage.name}"
+    return ""
+
+
+def in_bytes(size: int | None) -> str:
+    if size is None:
+        return ""
+    value = float(size)
+    for unit in ("B", "kB", "MB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}"
+        value /= 1000
+    return f"{value:.1f} GB"

@@ -1,0 +1,66 @@
+"""The zoo as files say it: every model's configuration, class and first sentence, without importing any of them."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from slt.source import module_file
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """One configuration of `model/`: its name, what it says of itself, its class and its options."""
+
+    name: str
+    about: str
+    target: str
+    options: dict[str, Any]
+
+
+def entries(folders: list[Path]) -> list[Entry]:
+    """All models configured in `folders` (those that hold `model/`), by name; earlier folders win."""
+    files: dict[str, Path] = {}
+    for folder in folders:
+        for file in sorted((folder / "model").glob("*.yaml")):
+            files.setdefault(file.stem, file)
+    return [_entry(files[name]) for name in sorted(files)]
+
+
+def _entry(file: Path) -> Entry:
+    text = file.read_text(encoding="utf-8")
+    options = yaml.safe_load(text) or {}
+    target = str(options.pop("_target_", ""))
+    comment = " ".join(line.lstrip("# ") for line in _leading_comment(text))
+    return Entry(file.stem, _first_sentence(comment) or _docstring(target), target, options)
+
+
+def _leading_comment(text: str) -> list[str]:
+    lines = []
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            break
+        if "@package" not in line:
+            lines.append(line)
+    return lines
+
+
+def _first_sentence(text: str) -> str:
+    return text.split(". ")[0].strip().rstrip(".")
+
+
+def _docstring(target: str) -> str:
+    """The first sentence of the docstring of the class that `target` names, read from its source."""
+    module, _, name = target.rpartition(".")
+    file = module_file(module, [Path(__file__).parent.parent, *map(Path, sys.path)]) if module else None
+    if file is None:
+        return ""
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            return _first_sentence(" ".join((ast.get_docstring(node) or "").split()))
+    return ""
