@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 from typing import Any
 
 import jax
@@ -118,7 +119,7 @@ Draws that are no k-gon ("other") hold {other[NS.index(100)]:.0%} of the posteri
 """
 
 
-def _figure(climbs: dict, numbers: dict) -> Figure:
+def _figure(climbs: dict, numbers: dict) -> bytes:
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
     facts = phases.phase_facts(MODEL)
@@ -135,8 +136,14 @@ def _figure(climbs: dict, numbers: dict) -> Figure:
                 axes.fill_between(NS, low, high, color=colours[phase], alpha=0.2, lw=0)
     for level, n in numbers["predicted"]["5 -> 6"].items():
         axes.axvline(n, color="0.3", ls="--", lw=1)
-        axes.text(n, 1.01, f" 5 → 6, formula\n ({level})", fontsize=8, transform=axes.get_xaxis_transform())
+        side = {"leading": "right", "prior": "left"}[level]
+        what = {"leading": "5 → 6 by formula,\nleading order ", "prior": " with the prior\n at the points"}[
+            level
+        ]
+        axes.text(n, 1.01, what, fontsize=8, ha=side, transform=axes.get_xaxis_transform())
     axes.set(xscale="log", xlabel="observations n", ylabel="share of the posterior", ylim=(0, 1))
     axes.plot([], [], "k:", label="annealed")
     axes.legend(loc="center left", frameon=False)
-    return figure
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=130, metadata={"Software": None})
+    return buffer.getvalue()

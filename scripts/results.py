@@ -19,16 +19,16 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "results"
-STUDIES = ("verdicts", "crossing", "agreement", "evidence", "two_bump", "statistics_cost")
+STUDIES = ("verdicts", "crossing", "agreement", "evidence", "crafted", "statistics_cost")
 
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What a study found: `markdown` for people, `numbers` (JSON) for programs, figures by file name."""
+    """What a study found: `markdown` for people, `numbers` (JSON) for programs, PNG figures by file name."""
 
     markdown: str
     numbers: dict[str, Any]
-    figures: dict[str, Any] = dataclasses.field(default_factory=dict)
+    figures: dict[str, bytes] = dataclasses.field(default_factory=dict)
 
 
 def load(study: str) -> ModuleType:
@@ -58,7 +58,7 @@ def make(name: str) -> Path:
     }
     RESULTS.mkdir(exist_ok=True)
     for file, figure in result.figures.items():
-        figure.savefig(RESULTS / file, dpi=130, metadata={"Software": None})
+        (RESULTS / file).write_bytes(figure)
     record = {"provenance": provenance, **result.numbers}
     (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
     footer = (

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from scipy.special import logsumexp
 
 from slt.models.base import Model
 from slt.records import Array, Ladder, Occupancy, PhaseFacts, PhasePath, Trajectory
@@ -182,6 +183,20 @@ def estimate(values: Array, exact: bool) -> Estimate:
 def occupancy_summary(occupancy: Occupancy) -> Estimate:
     """(n, phase) mean share and standard error; see `estimate`."""
     return estimate(occupancy.share, exact=is_exact(occupancy))
+
+
+def free_energy_summary(occupancy: Occupancy) -> Estimate:
+    """(n,) mean free energy and standard error, nats.
+
+    Each repeat's evidence Z is unbiased, and its log is low by half its variance; so a data set's repeats are
+    pooled as -log(mean Z), whose error is their scatter over the square root of their number. Over data sets
+    the mean and its error are as in `estimate`.
+    """
+    exact = is_exact(occupancy)
+    pooled = -(logsumexp(-occupancy.free_energy, axis=2) - np.log(occupancy.free_energy.shape[2]))
+    if len(pooled) > 1:
+        return estimate(pooled[:, :, None], exact)
+    return estimate(occupancy.free_energy, exact)._replace(mean=pooled[0])
 
 
 def local_free_energy(occupancy: Occupancy) -> LocalFreeEnergy:

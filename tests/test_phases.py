@@ -203,3 +203,25 @@ def test_the_error_of_one_data_set_is_the_scatter_of_repeats():
 
 def test_the_error_of_a_single_sampled_repeat_is_unknown():
     assert np.isnan(phases.occupancy_summary(occupancy([[[[0.2, 0.8]]]])).error).all()
+
+
+def test_free_energy_pools_the_evidence_of_repeats_not_its_logarithm():
+    """log Z of one repeat is low by half its variance; the mean of Z is not."""
+    rng = np.random.default_rng(0)
+    spread, truth = 0.8, 40.0
+    log_evidence = -truth + rng.normal(-(spread**2) / 2, spread, size=(400, 1, 64))  # E[Z] = exp(-truth)
+    shape = (*log_evidence.shape, 1)
+    seen = Occupancy(
+        ns=np.array([10]),
+        share=np.ones(shape),
+        free_energy=-log_evidence,
+        visits=np.ones(shape, int),
+        switches=np.full(log_evidence.shape, -1),
+        loss=np.zeros(shape),
+        floor=np.asarray(0.1),
+    )
+    found = phases.free_energy_summary(seen)
+    assert abs(found.mean[0] - truth) < 4 * found.error[0]
+    assert phases.estimate(seen.free_energy, exact=False).mean[0] - truth > 0.9 * spread**2 / 2
+    one = phases.free_energy_summary(dataclasses.replace(seen, free_energy=-log_evidence[:1]))
+    assert one.error[0] == pytest.approx(log_evidence[0].std(ddof=1) / 8, rel=1e-6)

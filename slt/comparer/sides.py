@@ -55,7 +55,7 @@ def sgd(level: Level, families: Level, source: str, target: str) -> Side:
     why = f"{at_risk} of {len(level.held)} seeds were in {counted[0]}, {went} went on to {counted[1]}"
     why += f" ({words.percent(went / at_risk)}, 95 % interval {words.percent(low)} to {words.percent(high)})"
     if counted != (source, target):
-        why += f"; counted by family, as {own[0] or 'no'} seeds were in {source} itself"
+        why += f"; counted by family, as only {own[0]} of them held {source} itself"
     if answer == "unknown":
         why += ": too few seeds to tell"
     return Side(answer, why, evidence)

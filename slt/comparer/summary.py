@@ -89,7 +89,7 @@ def _occupancy(occupancy: Occupancy, names: tuple[str, ...]) -> list[dict[str, A
 
 
 def _free_energy(occupancy: Occupancy) -> list[dict[str, Any]]:
-    value = phases.estimate(occupancy.free_energy, exact=phases.is_exact(occupancy))
+    value = phases.free_energy_summary(occupancy)
     rows = zip(occupancy.ns, value.mean, value.error, strict=True)
     return [{"n": n, "value": mean, "error": error, "error_of": value.method} for n, mean, error in rows]
 
