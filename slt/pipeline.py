@@ -167,7 +167,9 @@ def _make_all(
         journal.stage(stage.name, entry)
         reason = failure(record)
         if reason:
-            raise RunError(f"{journal.run.id}: {stage.name} gave no result: {reason}")
+            raise RunError(
+                f"{stage.name} gave no result: {reason}\nWhat was finished is in {journal.run.path}"
+            )
 
 
 def _kept(store: Store, stage: Stage) -> Record | None:

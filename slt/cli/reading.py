@@ -28,7 +28,7 @@ def ls(words: list[str]) -> int:
             "status": _quietly(lambda run=run: run.status, "unreadable"),
             "started": _quietly(lambda run=run: run.manifest["started"], None),
             "bytes": _quietly(lambda run=run: run.size, None),
-            "differs": {key: _flat(configs[run.id]).get(key) for key in differing},
+            "differs": _differing(configs[run.id], differing),
         }
         for run in runs
     ]
@@ -42,7 +42,7 @@ def ls(words: list[str]) -> int:
 
     table = _table("run", "status", "age", "size", "differs in")
     for row in rows:
-        shown = ", ".join(f"{key}={value}" for key, value in row["differs"].items() if value is not None)
+        shown = ", ".join(f"{key}={_short(value)}" for key, value in row["differs"].items())
         table.add_row(row["run"], row["status"], _age(row["started"]), in_bytes(row["bytes"]), shown)
     Console().print(table)
     return 0
@@ -97,7 +97,7 @@ def compare(words: list[str]) -> int:
     differing = differences(configs)
     rows, missing = [], []
     for (run, trouble), config in zip(found, configs, strict=True):
-        label = {key: _flat(config).get(key) for key in differing}
+        label = _differing(config, differing)
         status = trouble or _quietly(lambda run=run: run.status, "unreadable")
         if run is None or status != DONE:
             missing.append({"run": run.id if run else None, "status": status, "differs": label})
@@ -112,7 +112,7 @@ def compare(words: list[str]) -> int:
         told = row["evidence"]
         went = f"{told.get('went', '')} of {told['at_risk']}" if told.get("at_risk") else ""
         n = "" if told.get("n") is None else f"{told['n']:,.0f}"
-        values = [str(row["differs"][key]) for key in differing]
+        values = [_short(row["differs"][key]) if key in row["differs"] else "" for key in differing]
         table.add_row(row["run"], *values, row["from"], row["to"], row["verdict"], went, n)
     Console().print(table)
     for entry in missing:
@@ -121,20 +121,43 @@ def compare(words: list[str]) -> int:
 
 
 def differences(configs: list[Mapping[str, Any]]) -> list[str]:
-    """Dotted keys whose values are not the same in all of `configs`; labels and places do not count."""
+    """Dotted keys that tell `configs` apart: those with more than one value, and branches that are null in some.
+
+    What only some have, because they chose another class or a whole branch, is not listed key by key; labels and
+    places do not count.
+    """
     flat = [_flat(config) for config in configs]
     keys = dict.fromkeys(key for one in flat for key in one if key not in ("name", "store"))
-    return [key for key in keys if len({json.dumps(one.get(key)) for one in flat}) > 1]
+
+    def telling(key: str) -> bool:
+        values = {json.dumps(one[key]) for one in flat if key in one}
+        return len(values) > 1 or (values == {"null"} and any(key not in one for one in flat if one))
+
+    return [key for key in keys if telling(key)]
 
 
 def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested options by dotted key; a class stands under the key of its node, by its short name."""
     flat: dict[str, Any] = {}
     for key, value in config.items():
         if isinstance(value, Mapping):
             flat |= _flat(value, f"{prefix}{key}.")
+        elif key == "_target_":
+            flat[prefix.rstrip(".")] = str(value).rpartition(".")[2]
         else:
             flat[f"{prefix}{key}"] = value
     return flat
+
+
+def _differing(config: Mapping[str, Any], keys: list[str]) -> dict[str, Any]:
+    flat = _flat(config)
+    return {key: flat[key] for key in keys if key in flat}
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list) and len(value) > 4:
+        return f"[{value[0]}, ... {len(value) - 2} more ..., {value[-1]}]"
+    return "null" if value is None else str(value)
 
 
 def _expand(text: str, store: Path) -> list[tuple[Run | None, str]]:
