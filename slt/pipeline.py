@@ -20,7 +20,7 @@ from slt.comparer.summary import summary_of
 from slt.compose import compose
 from slt.errors import ConfigError, RunError, suggestion
 from slt.progress import Silent, progress_for
-from slt.recipes import STAGES, Stage, failure, plan, statuses
+from slt.recipes import STAGES, Stage, diagnostics, failure, plan, statuses
 from slt.records import (
     Comparison,
     Ladder,
@@ -217,6 +217,7 @@ def _write_report(this: Run, manifest: Mapping[str, Any], records: Mapping[str, 
     }
     summary = {
         **summary_of(facts, occupancy, comparison, names),
+        "diagnostics": diagnostics(records),
         "status": status,
         "provenance": provenance,
     }

@@ -110,6 +110,23 @@ def statuses(records: Records) -> dict[str, dict[str, int]]:
     return counts
 
 
+def diagnostics(records: Records) -> list[dict[str, Any]]:
+    """For each rung, n and the worst, median and best of each of the sampler's diagnostics, as [min, median, max]
+    over data sets and repeats; [] where there is no ladder."""
+    if "posterior" not in records:
+        return []
+    ladder = from_dataset(Ladder, records["posterior"].array("ladder"))
+    return [
+        {"n": n, **{name: _spread(values[:, rung]) for name, values in ladder.info.items()}}
+        for rung, n in enumerate(ladder.ns.tolist())
+    ]
+
+
+def _spread(values: np.ndarray) -> list[float] | None:
+    finite = values[np.isfinite(values)]
+    return [float(f(finite)) for f in (np.min, np.median, np.max)] if finite.size else None
+
+
 # -- data -------------------------------------------------------------------------------------------------------
 def _data_slice(experiment: Experiment, config: Mapping[str, Any]) -> dict[str, Any]:
     return {"model": config["model"], "seed": experiment.seed, "data": config["data"]}

@@ -74,6 +74,7 @@ def page(inputs: ReportInputs, palette: Palette, plates: list[Plate]) -> str:
         _section("Phases", tables.phases(comparison, palette)),
         _section("Transitions of SGD, in steps t", tables.dynamical(comparison, palette)),
         _section("Transitions of the posterior, in observations n", tables.bayesian(comparison, palette)),
+        _sampler(inputs),
         _notes(comparison.notes),
         _section("Where this comes from", tables.provenance(inputs.provenance), _config(inputs)),
     )
@@ -131,6 +132,13 @@ def _figure(plate: Plate) -> Markup:
         element("h2", plate.title),
         element("figure", picture, element("figcaption", plate.caption)),
     )
+
+
+def _sampler(inputs: ReportInputs) -> Markup:
+    if inputs.ladder is None:
+        return join([])
+    folded = element("summary", "The sampler, rung by rung")
+    return element("details", folded, tables.sampler(inputs.ladder))
 
 
 def _notes(notes: tuple[str, ...]) -> Markup:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from slt.records import OK, VERDICTS, Array, Comparison, Verdict
+from slt.records import OK, VERDICTS, Array, Comparison, Ladder, Verdict
 from slt.report.crossings import LEVELS
 from slt.report.inputs import ReportInputs
 from slt.report.judged import VERDICT_COLOURS, by_level, is_direct
@@ -143,6 +143,30 @@ def bayesian(comparison: Comparison, palette: Palette) -> Markup:
 def _mark(methods: list[str], method: str) -> Markup:
     """The number of the footnote that says how an interval was made."""
     return element("sup", str(methods.index(method) + 1)) if method in methods else join([])
+
+
+def sampler(ladder: Ladder) -> Markup:
+    """How the sampler fared on each rung: the range of each diagnostic over data sets and repeats."""
+    names = list(ladder.info)
+    rows = [
+        (f"{n:,}", *(_range(ladder.info[name][:, rung]) for name in names))
+        for rung, n in enumerate(ladder.ns.tolist())
+    ]
+    shown = ("draws" if name == "ess" else name.replace("_", " ") for name in names)
+    words = {
+        "draws": "effective draws",
+        "r hat": "R-hat of the loss",
+        "correlation": "energy correlation left",
+    }
+    return table(("n", *(words.get(name, name) for name in shown)), rows)
+
+
+def _range(values: Array) -> str:
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return "unknown"
+    low, high = number(float(finite.min()), 3), number(float(finite.max()), 3)
+    return low if low == high else f"{low} to {high}"
 
 
 def problems(inputs: ReportInputs) -> list[str]:
