@@ -49,7 +49,7 @@ def make(name: str) -> Path:
     study = load(name)
     started, version_of_code = time.time(), stamp(study)  # before the run: the files may change meanwhile
     result: Result = study.study()
-    provenance = {
+    provenance: dict[str, Any] = {
         "study": name,
         "code_version": version_of_code,
         "seconds": round(time.time() - started, 1),

@@ -45,4 +45,5 @@ def from_dataset(model: Model, dataset: xarray.Dataset) -> Data:
     """The inverse of `to_dataset`, for data of `model`."""
     shape = jax.eval_shape(lambda: model.sample(jax.random.key(0), 1))
     structure = jax.tree.structure(shape)
-    return jax.tree.unflatten(structure, [dataset[f"leaf_{i}"].values for i in range(structure.num_leaves)])
+    count = len(jax.tree.leaves(shape))
+    return jax.tree.unflatten(structure, [dataset[f"leaf_{i}"].values for i in range(count)])

@@ -111,8 +111,8 @@ def statuses(records: Records) -> dict[str, dict[str, int]]:
 
 
 def diagnostics(records: Records) -> list[dict[str, Any]]:
-    """For each rung, n and the worst, median and best of each of the sampler's diagnostics, as [min, median, max]
-    over data sets and repeats; [] where there is no ladder."""
+    """For each rung, n and each of the sampler's diagnostics as [min, median, max] over data sets and repeats;
+    an empty list where there is no ladder."""
     if "posterior" not in records:
         return []
     ladder = from_dataset(Ladder, records["posterior"].array("ladder"))

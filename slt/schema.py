@@ -125,7 +125,8 @@ def experiment(config: DictConfig | Mapping[str, Any]) -> tuple[Experiment, dict
     Raises ConfigError naming the option that is unknown, of a wrong type, or out of range.
     """
     try:
-        values = OmegaConf.to_container(OmegaConf.create(config), resolve=True, throw_on_missing=True)  # type: ignore[call-overload]
+        node = config if isinstance(config, DictConfig) else OmegaConf.create(dict(config))
+        values = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise ConfigError("\n".join(str(error).strip().splitlines()[:2])) from error
     plain = typed(values, Experiment)

@@ -39,7 +39,7 @@ def typed(value: Any, hint: Any, path: str = "") -> Any:
     if isinstance(value, Mapping) and (TARGET in value or dataclasses.is_dataclass(hint)):
         return _typed_fields(value, _class_of(value, hint, path), hint, path)
     if dataclasses.is_dataclass(hint):
-        raise ConfigError(f"{path} must hold the options of a {hint.__name__}, not {value!r}")
+        raise ConfigError(f"{path} must hold the options of a {_class_name(hint)}, not {value!r}")
     if inspect.isabstract(hint):
         raise ConfigError(f"{path} must name its class, as {TARGET}: package.module.Class, not {value!r}")
     return _scalar(value, hint, path)
@@ -193,6 +193,10 @@ def _unwrap(hint: Any) -> tuple[Any, bool]:
         if len(inner) == 1 and len(inner) < len(typing.get_args(hint)):
             return inner[0], True
     return hint, hint in (Any, type(None))
+
+
+def _class_name(cls: Any) -> str:
+    return cls.__name__
 
 
 def _join(path: str, key: str) -> str:

@@ -76,7 +76,7 @@ def _sweep(overrides: list[str], config_dir: str | None, force: list[str]) -> in
         job = HydraConfig.get()
         folder = Path(job.sweep.dir)
         folders.append(folder)
-        entry = {
+        entry: dict[str, Any] = {
             "job": int(job.job.num),
             "overrides": list(job.overrides.task),
             "run": None,
