@@ -10,7 +10,7 @@ class UserError(Exception):
     """Wrong input. The message is for a person: what was wrong, and what would be right, in three lines at most."""
 
 
-class ConfigError(UserError):
+class ConfigError(UserError, ValueError):
     """A configuration that cannot be used."""
 
 

@@ -57,7 +57,11 @@ def _first_sentence(text: str) -> str:
 def _docstring(target: str) -> str:
     """The first sentence of the docstring of the class that `target` names, read from its source."""
     module, _, name = target.rpartition(".")
-    file = module_file(module, [Path(__file__).parent.parent, *map(Path, sys.path)]) if module else None
+    file = (
+        module_file(module, [Path(__file__).parent.parent, Path.cwd(), *map(Path, sys.path)])
+        if module
+        else None
+    )
     if file is None:
         return ""
     for node in ast.parse(file.read_text(encoding="utf-8")).body:

@@ -22,6 +22,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from scipy.special import logsumexp
 
+from slt.errors import ConfigError
 from slt.models.base import Model
 from slt.posterior.base import Sampler
 from slt.potential import Potential
@@ -139,7 +140,7 @@ def _domain(model: Model) -> _Domain:
     draws = np.asarray(jax.vmap(lambda w: ravel_pytree(w)[0])(prior))
     size = draws.shape[1]
     if size > 2:
-        raise ValueError(
+        raise ConfigError(
             f"quadrature is for one or two parameters, and this {type(model).__name__} has {size}: "
             "use the ladder, smc or nuts sampler"
         )
