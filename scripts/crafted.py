@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import tempfile
+from typing import Any
 
 from scripts.results import Result, table
+from slt.compose import compose
 from slt.pipeline import run
+from slt.schema import experiment
 
-MODULES = ("slt.pipeline", "slt.models.crafted", "slt.posterior.quadrature", "slt.training.trainer")
+MODULES = ("slt.models.crafted", "slt.posterior.quadrature", "slt.training.trainer", "slt.comparer")
 PRESETS = ("two_bump", "three_wells", "degenerate")
+
+
+def settings() -> list[dict[str, Any]]:
+    return [experiment(compose([f"experiment={name}"]))[1] for name in PRESETS]
 
 
 def study() -> Result:

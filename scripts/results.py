@@ -1,8 +1,8 @@
 """results/: what was measured, stamped with the version of the code that measured it.
 
 A study is a module of `scripts` with `MODULES` (the slt modules that its numbers rest on) and
-`study() -> Result`. Its stamp hashes those modules, all that they import, and the study itself, comments and
-docstrings aside.
+`study() -> Result`; if it runs presets, `settings()` gives their typed configuration. Its stamp hashes those modules,
+all that they import, the study itself (comments and docstrings aside), and the settings.
 """
 
 from __future__ import annotations
@@ -40,8 +40,10 @@ def stamp(study: ModuleType) -> str:
     for module in study.MODULES:
         importlib.import_module(module)
     from slt.source import code_version
+    from slt.store import digest
 
-    return code_version([*study.MODULES, study.__name__])
+    settings = study.settings() if hasattr(study, "settings") else None
+    return digest([code_version([*study.MODULES, study.__name__]), settings])
 
 
 def make(name: str) -> Path:

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import tempfile
+from typing import Any
 
 from scripts.results import Result, table
+from slt.compose import compose
 from slt.pipeline import run
+from slt.schema import experiment
 
-MODULES = ("slt.pipeline", "slt.models.superposition", "slt.posterior.ladder", "slt.training.trainer")
+MODULES = (
+    "slt.models.superposition",
+    "slt.datasets",
+    "slt.posterior.ladder",
+    "slt.training.trainer",
+    "slt.comparer",
+)
+
+
+def settings() -> dict[str, Any]:
+    return experiment(compose([]))[1]
 
 
 def study() -> Result:
