@@ -1,4 +1,4 @@
-"""One protocol for every sampler: a potential and a key in, a `Posterior` out."""
+"""One protocol for the Bayesian branch: a model, its data and increasing n in, a `Ladder` out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import jax
 import numpy as np
 
 from slt.models.base import Data, Model
-from slt.potential import Potential
 from slt.records import Ladder, Posterior
 from slt.stage import LongStage
 
@@ -32,19 +31,6 @@ class LadderSampler(abc.ABC):
     def draws_per_rung(self) -> int | None:
         """Draws kept at each rung of one data set, all repeats together; None where it depends on the model."""
         return None
-
-
-class Sampler(LadderSampler):
-    """A sampler of one potential; its ladder is one independent call for each rung and data set."""
-
-    @abc.abstractmethod
-    def __call__(self, potential: Potential, key: jax.Array) -> Posterior:
-        """Draw from `potential`."""
-
-    def stage(self, model: Model, data: Data, ns: tuple[int, ...]) -> LongStage[Ladder]:
-        from slt.posterior.rungs import EachRung
-
-        return EachRung(self, model, data, ns)
 
 
 def stack_ladder(ns: tuple[int, ...], posteriors: list[list[Posterior]]) -> Ladder:

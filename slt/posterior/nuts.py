@@ -15,7 +15,7 @@ import numpy as np
 from numpyro.diagnostics import effective_sample_size, split_gelman_rubin
 from numpyro.infer.hmc import hmc
 
-from slt.posterior.base import Sampler
+from slt.posterior.rungs import Sampler
 from slt.potential import Potential
 from slt.records import OK, Posterior
 

@@ -24,7 +24,7 @@ from scipy.special import logsumexp
 
 from slt.errors import ConfigError
 from slt.models.base import Model
-from slt.posterior.base import Sampler
+from slt.posterior.rungs import Sampler
 from slt.potential import Potential
 from slt.records import OK, Posterior
 

@@ -1,16 +1,28 @@
-"""A ladder made of independent calls: one sampler, called at each n for each data set."""
+"""Samplers of one potential, and the ladder that they make: one independent call at each n for each data set."""
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 from typing import Any
 
 import jax
 
 from slt.models.base import Data, Model
-from slt.posterior.base import Sampler, stack_ladder
-from slt.potential import potential, prefix_weights
+from slt.posterior.base import LadderSampler, stack_ladder
+from slt.potential import Potential, potential, prefix_weights
 from slt.records import Ladder, Posterior
+
+
+class Sampler(LadderSampler):
+    """A sampler of one potential; its ladder is one independent call for each rung and data set."""
+
+    @abc.abstractmethod
+    def __call__(self, potential: Potential, key: jax.Array) -> Posterior:
+        """Draw from `potential`."""
+
+    def stage(self, model: Model, data: Data, ns: tuple[int, ...]) -> EachRung:
+        return EachRung(self, model, data, tuple(ns))
 
 
 @dataclasses.dataclass(frozen=True)

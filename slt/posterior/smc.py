@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from slt.posterior import tempering
-from slt.posterior.base import Sampler
 from slt.posterior.particles import ParticleOptions, to_posterior
+from slt.posterior.rungs import Sampler
 from slt.potential import Potential
 from slt.records import Posterior
 
