@@ -14,6 +14,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from slt.errors import ConfigError, suggestion
 
@@ -43,7 +44,13 @@ def search_path(config_dir: str | Path | None) -> list[str]:
     path = Path(config_dir).resolve()
     if not path.is_dir():
         raise ConfigError(f"the config directory {path} does not exist")
-    return [f"hydra.searchpath=['file://{path}']"]
+    return [f"hydra.searchpath=[{quoted(f'file://{path}')}]"]
+
+
+def quoted(text: str) -> str:
+    """`text` as a value in an override, whatever characters it holds."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
 
 
 @contextlib.contextmanager
@@ -51,6 +58,12 @@ def explained(overrides: Sequence[str], config_dir: str | Path | None = None) ->
     """Turn what Hydra raises for bad input into a ConfigError that names the nearest valid choice."""
     try:
         yield
+    except YAMLError as error:
+        where = getattr(error, "problem_mark", None)
+        place = "" if where is None else f" {where.name}, line {where.line + 1}"
+        raise ConfigError(
+            f"a configuration is not YAML:{place}: {getattr(error, 'problem', error)}"
+        ) from error
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         raise ConfigError(_explanation(error, overrides, config_dir)) from error
 
@@ -64,9 +77,13 @@ def make_importable(folder: Path) -> None:
 @contextlib.contextmanager
 def _initialised() -> Iterator[None]:
     """Hydra ready for slt's presets; whoever used Hydra before gets it back."""
+    before = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
-    with initialize_config_dir(str(configs_dir()), job_name="slt", version_base="1.3"):
-        yield
+    try:
+        with initialize_config_dir(str(configs_dir()), job_name="slt", version_base="1.3"):
+            yield
+    finally:
+        GlobalHydra.instance().hydra = before
 
 
 def _explanation(error: Exception, overrides: Sequence[str], config_dir: str | Path | None) -> str:
@@ -78,6 +95,9 @@ def _explanation(error: Exception, overrides: Sequence[str], config_dir: str | P
     if isinstance(error, OverrideParseException):
         what = f"{error.override!r} is not a valid override: {text.splitlines()[0]}"
         return f"{what}\nWrite key=value, e.g. training.seeds=16"
+    if text.startswith("Config group override must be"):
+        wrong = " ".join(o for o in overrides if re.fullmatch(r"[^.=]*=(null|true|false|[-\d.]*)", o))
+        return f"{wrong}: what stands here is the name of a preset, e.g. model=superposition"
     found = re.search(r"Could not override '([^']+)'", text)
     if found:
         return _unknown_key(found.group(1), config_dir)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import platform
+import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -17,7 +18,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from slt.comparer.summary import summary_of
-from slt.compose import compose
+from slt.compose import compose, quoted
 from slt.errors import ConfigError, RunError, suggestion
 from slt.progress import Silent, progress_for
 from slt.recipes import STAGES, Stage, diagnostics, failure, plan, statuses
@@ -58,7 +59,7 @@ def run(
 
     Raises UserError for wrong input and RunError for a run without a result.
     """
-    more = [] if store is None else [f"store='{store}'"]
+    more = [] if store is None else [f"store={quoted(str(store))}"]
     return execute(compose([*overrides, *more], config_dir), force, progress_for(progress))
 
 
@@ -211,7 +212,10 @@ def _write_report(this: Run, manifest: Mapping[str, Any], records: Mapping[str, 
     provenance = {
         **manifest["provenance"],
         "seed": manifest["config"]["seed"],
-        "configuration_hash": manifest["hash"],
+        "configuration_hash": digest(
+            {k: v for k, v in manifest["config"].items() if k not in ("name", "store")}
+        ),
+        "run_hash": manifest["hash"],
         "started": manifest["started"],
         "seconds": {name: entry["seconds"] for name, entry in manifest["stages"].items()},
     }
@@ -255,4 +259,24 @@ def _versions() -> dict[str, Any]:
             **{package: version(package) for package in PACKAGES},
         },
         "device": ", ".join(sorted({device.device_kind for device in jax.devices()})),
+        "commit": _commit(),
     }
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that runs, "... (modified)" where it differs from it; None outside a checkout."""
+    checkout = Path(__file__).resolve().parent.parent
+    if not (checkout / ".git").exists():
+        return None
+
+    def git(*words: str) -> str:
+        told = subprocess.run(
+            ["git", "-C", str(checkout), *words], capture_output=True, text=True, check=True
+        )
+        return told.stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", "slt", "configs")
+        return git("rev-parse", "HEAD") + (" (modified)" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -39,7 +39,7 @@ def typed(value: Any, hint: Any, path: str = "") -> Any:
     if isinstance(value, Mapping) and (TARGET in value or dataclasses.is_dataclass(hint)):
         return _typed_fields(value, _class_of(value, hint, path), hint, path)
     if dataclasses.is_dataclass(hint):
-        raise ConfigError(f"{path} must hold the options of a {_class_name(hint)}, not {value!r}")
+        raise ConfigError(f"{path} must hold the options of {_class_name(hint)}, not {value!r}")
     if inspect.isabstract(hint):
         raise ConfigError(f"{path} must name its class, as {TARGET}: package.module.Class, not {value!r}")
     return _scalar(value, hint, path)

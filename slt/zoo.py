@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,12 @@ def entries(folders: list[Path]) -> list[Entry]:
 
 def _entry(file: Path) -> Entry:
     text = file.read_text(encoding="utf-8")
-    options = yaml.safe_load(text) or {}
+    try:
+        options = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        return Entry(file.stem, f"not YAML: {str(error).splitlines()[0]}", "", {})
+    if not isinstance(options, dict):
+        return Entry(file.stem, "not a configuration: it holds no KEY: VALUE", "", {})
     target = str(options.pop("_target_", ""))
     comment = " ".join(line.lstrip("# ") for line in _leading_comment(text))
     return Entry(file.stem, _first_sentence(comment) or _docstring(target), target, options)
@@ -51,7 +57,7 @@ def _leading_comment(text: str) -> list[str]:
 
 
 def _first_sentence(text: str) -> str:
-    return text.split(". ")[0].strip().rstrip(".")
+    return re.split(r"(?<!et al)\. ", text)[0].strip().rstrip(".")
 
 
 def _docstring(target: str) -> str:
@@ -64,7 +70,11 @@ def _docstring(target: str) -> str:
     )
     if file is None:
         return ""
-    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+    try:
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+    except SyntaxError:
+        return f"{file} is not Python"
+    for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.name == name:
             return _first_sentence(" ".join((ast.get_docstring(node) or "").split()))
     return ""

@@ -62,6 +62,7 @@ WRONG = [
     (["run", "--config-dir", "nowhere"], "nowhere"),
     (["run", "sampler=quadrature", "training=null", "posterior.ns=[10]"], "one or two parameters"),
     (["run", "training.seeds=[1,"], "training.seeds"),
+    (["run", "model=null"], "model=null: what stands here is the name of a preset"),
     (["models", "superpositon"], "Did you mean 'superposition'"),
     (["models", "superposition", "model.features=x"], "model.features"),
     (["show"], "RUN"),
@@ -128,6 +129,8 @@ def test_dry_says_what_is_kept_and_estimates_from_earlier_runs(at_home, capsys, 
     assert capsys.readouterr().out.count("kept from an earlier run") == 4
     assert main(["run", "--dry", *TINY, "training.steps=5000"]) == 0
     assert "at the rate of the latest training" in capsys.readouterr().out
+    assert main(["run", "--dry", *TINY, "model=crafted_three_wells", "optimizer=adam", "sampler=smc"]) == 0
+    assert "at the rate of" not in capsys.readouterr().out  # Adam and SMC have not been seen to run
 
 
 def test_models_lists_the_zoo(capsys):
@@ -234,6 +237,30 @@ def test_a_model_of_ones_own_works_outside_the_checkout(tmp_path):
     assert "report: runs/runs/" in ran.stdout
     listed = json.loads(_process(["models", "--config-dir", "own", "--json"], tmp_path).stdout)
     assert {e["name"]: e["about"] for e in listed}["line"] == "A straight line through nothing"
+
+
+def test_a_configuration_that_is_not_yaml_is_named_with_its_line(at_home, capsys):
+    folder = at_home / "broken/model"
+    folder.mkdir(parents=True)
+    (folder / "bad.yaml").write_text("_target_: [1\n")
+    assert main(["run", "--config-dir", "broken", "model=bad"]) == 2
+    told = capsys.readouterr().err
+    assert "bad.yaml, line" in told
+    assert len(told.splitlines()) <= 3
+    assert main(["models", "--config-dir", "broken"]) == 0
+    assert "not YAML" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_bug_in_a_sweep_shows_where_it_is(tmp_path, monkeypatch, capsys):
+    (tmp_path / "buggy_model.py").write_text(
+        MODEL.replace("return (data - self", 'raise KeyError("bug")\n        (self')
+    )
+    (tmp_path / "own/model").mkdir(parents=True)
+    (tmp_path / "own/model/buggy.yaml").write_text("_target_: buggy_model.Line\n")
+    monkeypatch.chdir(tmp_path)
+    small = ["training.seeds=2", "training.steps=2,3", "posterior=null", "data.datasets=1"]
+    assert main(["run", "-m", "--config-dir", "own", "model=buggy", *small]) == 1
+    assert "buggy_model.py" in capsys.readouterr().err
 
 
 def test_help_and_the_zoo_import_nothing_heavy():

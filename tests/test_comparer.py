@@ -167,6 +167,13 @@ def test_inconclusive_because_of_few_seeds():
     )
 
 
+def test_one_seed_is_not_a_transition_but_three_of_three_are():
+    """b -> a, which the posterior never makes: the interval of 1 of 1 starts at 2.5 %, of 3 of 3 at 29 %."""
+    shares = ladder(FULL, by_formula(FULL))
+    assert ("b", "a") not in verdicts(judged(path((1, "b a"), (49, "a")), shares))
+    assert verdicts(judged(path((3, "b a"), (47, "a")), shares))["b", "a"].verdict == "dynamical only"
+
+
 def test_either_side_may_be_absent():
     no_ladder = judged(path((50, "a b")), None)
     verdict = verdicts(no_ladder)["a", "b"]
@@ -245,6 +252,14 @@ def test_five_to_six_is_bayesian_only_with_the_counts(last_seed, at_risk, went):
     assert "counted by family" in plain.why
     assert seen["5+", "6"].verdict == "bayesian only"
     assert seen["5+", "6"].evidence["counted"] == "5+ -> 6"
+
+
+def test_where_few_seeds_held_a_phase_its_family_is_counted():
+    """One seed passes through 5 on its way to 5+: too few to say anything of 5 -> 6, and its family has 56."""
+    plain = verdicts(superposition("5 5+")[0])["5", "6"]
+    assert plain.verdict == "bayesian only"
+    assert plain.evidence["counted"] == "5-family -> 6"
+    assert "only 1 of them held 5 itself" in plain.why
 
 
 def test_a_phase_that_the_ladder_never_saw_is_inconclusive():

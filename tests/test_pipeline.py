@@ -55,6 +55,11 @@ def test_force_makes_a_stage_and_what_reads_it_again(store, first):
     assert all(after[stage] != before[stage] for stage in ("training", "phases", "comparison"))
 
 
+def test_a_store_may_have_any_name(tmp_path):
+    store = tmp_path / "a 'b, c\\ d"
+    assert _run(store, "posterior=null", "data=null").path.parent == store / "runs"
+
+
 def test_an_unknown_stage_is_refused_with_the_nearest(store):
     with pytest.raises(ConfigError, match="no stage called 'trainig'\nDid you mean 'training'"):
         _run(store, force=["trainig"])
@@ -80,7 +85,9 @@ def test_the_summary_has_what_its_page_promises(first):
     assert set(summary) == promised
     assert {"name", "loss", "llc", "multiplicity", "source"} <= set(summary["phases"][0])
     assert {"n", "share", "error"} <= set(summary["occupancy"][0])
-    assert {"versions", "seed", "configuration_hash", "device", "seconds"} <= set(summary["provenance"])
+    assert {"versions", "seed", "configuration_hash", "device", "seconds", "commit"} <= set(
+        summary["provenance"]
+    )
     assert [row["n"] for row in summary["diagnostics"]] == [5000, 10000, 11000]
 
 

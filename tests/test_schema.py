@@ -21,6 +21,16 @@ def test_equal_settings_have_equal_hashes_however_they_are_written():
     )
 
 
+def test_whoever_used_hydra_before_gets_it_back(tmp_path):
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+
+    (tmp_path / "mine.yaml").write_text("a: 1\n")
+    with initialize_config_dir(str(tmp_path), version_base="1.3"):
+        _typed()
+        assert hydra_compose("mine").a == 1
+
+
 def test_lists_become_tuples_so_that_options_hash():
     described, _ = _typed("experiment=two_bump")
     assert isinstance(described.model.positions, tuple)

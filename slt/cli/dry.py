@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
@@ -11,6 +13,7 @@ from rich.table import Table
 from slt.recipes import Stage, plan
 from slt.schema import experiment
 from slt.store import Store
+from slt.typed import TARGET
 
 
 def show(config: DictConfig) -> None:
@@ -31,12 +34,21 @@ def show(config: DictConfig) -> None:
 
 
 def _estimate(store: Store, stage: Stage) -> str:
-    """Seconds, at the rate of the latest record of the same stage that counted its work."""
+    """Seconds, at the rate of the latest record of this stage that the same classes made and whose work is known."""
+    classes = _classes(stage.recipe.config)
     for meta in store.metas(stage.name):
-        if stage.work.amount and meta.get("work") and meta.get("unit") == stage.work.unit:
+        if stage.work.amount and meta.get("work") and _classes(meta.get("config")) == classes:
             seconds = meta["seconds"] * stage.work.amount / meta["work"]
             return f", about {seconds:,.0f} s at the rate of the latest {stage.name}"
     return ""
+
+
+def _classes(config: Any) -> list[str]:
+    """Every class that a configuration names: model, sampler and optimiser decide the rate."""
+    if not isinstance(config, Mapping):
+        return []
+    inner = (name for value in config.values() for name in _classes(value))
+    return sorted([*inner, *([str(config[TARGET])] if TARGET in config else [])])
 
 
 def in_bytes(size: int | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from omegaconf import DictConfig
 
 from slt.cli.arguments import Parser
 from slt.compose import compose, configs_dir, explained, make_importable
-from slt.errors import ConfigError, RunError, suggestion
+from slt.errors import ConfigError, RunError, UserError, suggestion
 
 _FLAGS = ("--dry", "--force", "--config-dir", "--multirun", "-m", "--help")
 
@@ -71,6 +72,7 @@ def _sweep(overrides: list[str], config_dir: str | None, force: list[str]) -> in
     def task(config: DictConfig) -> None:
         from slt.pipeline import execute
         from slt.progress import progress_for
+        from slt.runs import INTERRUPTED
         from slt.store import write_json
 
         job = HydraConfig.get()
@@ -87,9 +89,14 @@ def _sweep(overrides: list[str], config_dir: str | None, force: list[str]) -> in
         write_json(file, entry)
         try:
             run = execute(config, force, progress_for(True))
+        except KeyboardInterrupt:
+            write_json(file, {**entry, "status": INTERRUPTED})
+            raise
         except BaseException as error:
             said = str(error).splitlines()[0] if str(error) else type(error).__name__
             write_json(file, {**entry, "status": f"failed: {said}"})
+            if not isinstance(error, UserError):
+                traceback.print_exc()  # a bug, which Hydra would tell in a word
             raise
         write_json(file, {**entry, "run": str(run.path.resolve()), "status": "done"})
 
