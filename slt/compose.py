@@ -49,7 +49,8 @@ def search_path(config_dir: str | Path | None) -> list[str]:
 
 def quoted(text: str) -> str:
     """`text` as a value in an override, whatever characters it holds."""
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    # Hydra takes a backslash as it is, except before a quote
+    escaped = re.sub(r"(\\*)('|$)", lambda m: m[1] * 2 + ("\\'" if m[2] else ""), text)
     return f"'{escaped}'"
 
 
