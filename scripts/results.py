@@ -2,11 +2,13 @@
 
 A study is a module of `scripts` with `MODULES` (the slt modules that its numbers rest on) and
 `study() -> Result`; if it runs presets, `settings()` gives their typed configuration. Its stamp hashes those modules,
-all that they import, the study itself (comments and docstrings aside), and the settings.
+all that they import (comments and docstrings aside), the study itself, and the settings. Plumbing that a study runs
+through but that decides no number (the store, the command line, the report) is not in it.
 """
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import importlib
 import json
@@ -43,7 +45,8 @@ def stamp(study: ModuleType) -> str:
     from slt.store import digest
 
     settings = study.settings() if hasattr(study, "settings") else None
-    return digest([code_version([*study.MODULES, study.__name__]), settings])
+    own = ast.unparse(ast.parse(Path(str(study.__file__)).read_text()))
+    return digest([code_version(study.MODULES), own, settings])
 
 
 def make(name: str) -> Path:
