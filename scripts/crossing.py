@@ -7,14 +7,16 @@ import io
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from matplotlib.figure import Figure
 
 from scripts.results import Result, table
 from slt import phases
-from slt.models.base import phase_names
+from slt.models import kgons
+from slt.models.base import Params, as_model, phase_names
 from slt.models.superposition import Superposition
 from slt.posterior.ladder import BridgingSMC
-from slt.records import BayesianTransition, Occupancy
+from slt.records import BayesianTransition, Ladder, Occupancy
 from slt.stage import drive
 from slt.transitions import bayesian, predicted
 
@@ -24,18 +26,38 @@ DATASETS = 8
 REPEATS = 4
 PARTICLES = 1024
 MODEL = Superposition()
+ANNEALED = "annealed (population loss, no data noise)"
+
+
+@as_model
+class CountingColumns(Superposition):
+    """k-gons by the number of long columns alone, whether they go round evenly or not."""
+
+    def classify(self, w: Params) -> jax.Array:
+        k = jnp.sum(jnp.linalg.norm(w["W"], axis=0) > kgons.ALIVE)
+        names = phase_names(self)
+        index = [names.index(str(i)) if str(i) in names else len(names) - 1 for i in range(self.features + 1)]
+        return jnp.asarray(index, jnp.int32)[k]
+
+
+COUNTING = CountingColumns()
 
 
 def study() -> Result:
     keys = jax.random.split(jax.random.key(0), DATASETS)
     data = jax.vmap(lambda key: MODEL.sample(key, NS[-1]))(keys)
-    climbs = {
+    ladders = {
         "on data": _climb(data, PARTICLES, REPEATS, 1),
         "on data, twice the particles": _climb(data, 2 * PARTICLES, REPEATS // 2, 2),
-        "annealed (population loss, no data noise)": _climb(None, 2 * PARTICLES, 2 * REPEATS, 3),
+        ANNEALED: _climb(None, 2 * PARTICLES, 2 * REPEATS, 3),
+    }
+    climbs = {name: phases.label_ladder(MODEL, ladder, ordered=False) for name, ladder in ladders.items()}
+    counted = {
+        f"{name}, counting long columns only": phases.label_ladder(COUNTING, ladders[name], ordered=False)
+        for name in ("on data", ANNEALED)
     }
     facts = phases.phase_facts(MODEL)
-    crossings = {name: _transitions(occupancy) for name, occupancy in climbs.items()}
+    crossings = {name: _transitions(occupancy) for name, occupancy in (climbs | counted).items()}
     by_name = {fact.name: fact for fact in facts}
     formulas = {
         f"{a} -> {b}": {p.level: p.n for p in predicted.both_levels(by_name[a], by_name[b])}
@@ -55,15 +77,15 @@ def study() -> Result:
             name: phases.merge_families(occupancy, facts)[1].share.tolist()
             for name, occupancy in climbs.items()
         },
+        "free_energy": {name: (-ladder.log_evidence).tolist() for name, ladder in ladders.items()},
         "each_data_set": {f"data set {d}": _location(_single(climbs["on data"], d)) for d in range(DATASETS)},
     }
     return Result(_text(numbers, crossings, climbs), numbers, {"crossing.png": _figure(climbs, numbers)})
 
 
-def _climb(data: Any, particles: int, repeats: int, seed: int) -> Occupancy:
+def _climb(data: Any, particles: int, repeats: int, seed: int) -> Ladder:
     sampler = BridgingSMC(particles=particles, repeats=repeats)
-    ladder = drive(sampler.stage(MODEL, data, NS), jax.random.key(seed))
-    return phases.label_ladder(MODEL, ladder, ordered=False)
+    return drive(sampler.stage(MODEL, data, NS), jax.random.key(seed))
 
 
 def _transitions(occupancy: Occupancy) -> list[BayesianTransition]:
@@ -113,6 +135,9 @@ data sets and repeats.
 
 {table(["", "leading order", "with the prior at the points"], formulas)}
 
+The crossing depends on the classifier: counting long columns alone, uneven 6-gons are 6-gons too, and they come
+early. It depends on data noise even more. Neither of the formula's crossings for 5 -> 6 lies in the interval on data.
+
 Data set by data set, 5-family -> 6 crosses at n = {each}.
 Draws that are no k-gon ("other") hold {other[NS.index(100)]:.0%} of the posterior at n = 100,
 {other[NS.index(300)]:.0%} at n = 300 and {other[NS.index(600)]:.0%} at n = 600.
@@ -123,7 +148,7 @@ def _figure(climbs: dict, numbers: dict) -> bytes:
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
     facts = phases.phase_facts(MODEL)
-    styles = {"on data": "-", "annealed (population loss, no data noise)": ":"}
+    styles = {"on data": "-", ANNEALED: ":"}
     colours = {"4-family": "tab:blue", "5-family": "tab:orange", "6": "tab:green", "other": "0.6"}
     for name, style in styles.items():
         names, merged = phases.merge_families(climbs[name], facts)
