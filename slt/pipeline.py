@@ -20,8 +20,9 @@ from omegaconf import DictConfig, OmegaConf
 from slt.comparer.summary import summary_of
 from slt.compose import compose, quoted
 from slt.errors import ConfigError, RunError, suggestion
+from slt.outcomes import diagnostics, failure, statuses
 from slt.progress import Silent, progress_for
-from slt.recipes import STAGES, Stage, diagnostics, failure, plan, statuses
+from slt.recipes import STAGES, Stage, plan
 from slt.records import (
     Comparison,
     Ladder,

@@ -19,7 +19,6 @@ from slt.comparer.summary import plain
 from slt.models.base import Model, phase_names
 from slt.progress import Silent
 from slt.records import (
-    OK,
     Comparison,
     Ladder,
     Occupancy,
@@ -84,47 +83,6 @@ def plan(experiment: Experiment, config: Mapping[str, Any]) -> list[Stage]:
     stages["phases"] = _phases(experiment, config, stages)
     stages["comparison"] = _comparison(config, stages)
     return list(stages.values())
-
-
-def failure(record: Record) -> str:
-    """Why nothing can be learned from a record: every one of its parts failed. "" where something can."""
-    stage = record.meta["stage"]
-    if stage == "training":
-        status = record.array("trajectory")["status"].values
-        if np.all(status != OK):
-            return f"every seed failed: {status[0]}"
-    if stage == "posterior":
-        ladder = record.array("ladder")
-        if not np.isfinite(ladder["loss"].values).any():
-            return f"no rung has a finite loss: {ladder['status'].values.flat[0]}"
-    return ""
-
-
-def statuses(records: Records) -> dict[str, dict[str, int]]:
-    """How often each status occurs: {"training": {"ok": 63, "diverged at step 10": 1}, "posterior": ...}."""
-    counts = {}
-    for stage, item in (("training", "trajectory"), ("posterior", "ladder")):
-        if stage in records:
-            values, times = np.unique(records[stage].array(item)["status"].values, return_counts=True)
-            counts[stage] = dict(zip(values.tolist(), times.tolist(), strict=True))
-    return counts
-
-
-def diagnostics(records: Records) -> list[dict[str, Any]]:
-    """For each rung, n and each of the sampler's diagnostics as [min, median, max] over data sets and repeats;
-    an empty list where there is no ladder."""
-    if "posterior" not in records:
-        return []
-    ladder = from_dataset(Ladder, records["posterior"].array("ladder"))
-    return [
-        {"n": n, **{name: _spread(values[:, rung]) for name, values in ladder.info.items()}}
-        for rung, n in enumerate(ladder.ns.tolist())
-    ]
-
-
-def _spread(values: np.ndarray) -> list[float] | None:
-    finite = values[np.isfinite(values)]
-    return [float(f(finite)) for f in (np.min, np.median, np.max)] if finite.size else None
 
 
 # -- data -------------------------------------------------------------------------------------------------------
