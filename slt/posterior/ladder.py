@@ -68,7 +68,8 @@ class LadderRun:
     def init(self, key: jax.Array) -> State:
         first, key = jax.random.split(key)
         keys = jax.random.split(first, (self.datasets, self.sampler.repeats))
-        return State(tempering.from_prior_all(self.model, self.sampler.options, keys), key, 0, 0, 0)
+        populations = tempering.from_prior_all(self._path(0).model, self.sampler.options, keys)
+        return State(populations, key, 0, 0, 0)
 
     def progress(self, state: State) -> int:
         if state.temperatures == 0:

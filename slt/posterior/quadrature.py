@@ -25,7 +25,7 @@ from scipy.special import logsumexp
 from slt.errors import ConfigError
 from slt.models.base import Model
 from slt.posterior.rungs import Sampler
-from slt.potential import Potential
+from slt.potential import Landscape, Potential
 from slt.records import OK, Posterior
 
 _RULE, _CHECK = 8, 6  # nodes along an axis of a cell: those that count, and those that check them
@@ -131,11 +131,11 @@ class _Cells(NamedTuple):
         return _Cells(*(np.concatenate(corners) for corners in zip(kept, left, right, strict=True)))
 
 
-def _unravel(model: Model) -> Callable[[jax.Array], Any]:
+def _unravel(model: Landscape) -> Callable[[jax.Array], Any]:
     return ravel_pytree(model.sample_prior(jax.random.key(0)))[1]
 
 
-def _domain(model: Model) -> _Domain:
+def _domain(model: Landscape) -> _Domain:
     prior = jax.vmap(model.sample_prior)(jax.random.split(jax.random.key(0), 1024))
     draws = np.asarray(jax.vmap(lambda w: ravel_pytree(w)[0])(prior))
     size = draws.shape[1]
@@ -217,7 +217,7 @@ def _log_masses(potential: Potential, points: jax.Array, log_weights: jax.Array)
     return _at_points(potential.model, potential.log_density, points) + log_weights
 
 
-def _at_points(model: Model, function: Callable[[Any], jax.Array], points: jax.Array) -> jax.Array:
+def _at_points(model: Landscape, function: Callable[[Any], jax.Array], points: jax.Array) -> jax.Array:
     """`function` of the parameters at each of `points` (cell, node, axis)."""
     unravel = _unravel(model)
     flat = points.reshape(-1, points.shape[-1])

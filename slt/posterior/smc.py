@@ -23,7 +23,7 @@ class SMC(ParticleOptions, Sampler):
         path = tempering.Heating(jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], potential))
         first, key = jax.random.split(key)
         keys = jax.random.split(first, (1, self.repeats))
-        populations = tempering.from_prior_all(potential.model, options, keys)
+        populations = tempering.from_prior_all(path.target.model, options, keys)
         populations = jax.vmap(jax.vmap(tempering.start_rung))(populations)
         temperatures, moves = 0, 0
         while temperatures < options.max_temperatures and jnp.any(populations.phi < 1):

@@ -10,8 +10,8 @@ new phi*, so that each temperature ends with equal weights (Del Moral, Doucet an
 temperatures after Jasra et al. 2011). The kernels, the resampling and the solver are BlackJAX's; their order is
 ours, since its ready-made tempered kernels move before they reweight and leave weights behind.
 
-`reweight` and `move` are for one population; `temperature` runs them over (path, repeat): every leaf of its
-path and populations carries those axes first.
+`step`, `reweight` and `move` are for one population; `temperature` runs them over (path, repeat): every leaf of
+its path and populations carries those axes first.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from jax.flatten_util import ravel_pytree
 from jax.scipy.special import logsumexp
 
 from slt.models.base import Data, Model, Params
-from slt.potential import Potential, potential
+from slt.potential import Potential, Prior, potential
 
 TARGET_ACCEPTANCE = 0.8
 
@@ -103,7 +103,7 @@ class Heating(NamedTuple):
 Path = Observing | Heating
 
 
-def from_prior(model: Model, options: Options, key: jax.Array) -> Population:
+def from_prior(model: Prior, options: Options, key: jax.Array) -> Population:
     """P independent draws from the prior, log Z = 0, at the end of an empty path."""
     count = options.particles
     particles = jax.vmap(model.sample_prior)(jax.random.split(key, count))
@@ -128,16 +128,23 @@ def start_rung(population: Population) -> Population:
     return population._replace(phi=jnp.zeros(()), ancestors=jnp.arange(count))
 
 
-def reweight(population: Population, path: Path, options: Options, key: jax.Array) -> Population:
-    """Advance phi as far as the effective sample size allows, account for log Z, and resample."""
-    count = options.particles
-    increment = path.increment()
-    gain = -jax.vmap(increment.energy)(population.particles)
+def step(population: Population, path: Path, options: Options) -> tuple[jax.Array, jax.Array]:
+    """How far phi may advance before the effective sample size falls to the set share, and every particle's gain
+    in log weight (P,) for each unit of phi, nats."""
+    gain = -jax.vmap(path.increment().energy)(population.particles)
     gain = jnp.where(jnp.isnan(gain), -jnp.inf, gain)
     room = 1 - population.phi
-    delta = blackjax.smc.ess.ess_solver(
-        lambda _: gain, population.particles, options.ess, room, blackjax.smc.solver.dichotomy
-    )
+    solve = partial(blackjax.smc.ess.ess_solver, target_ess=options.ess, max_delta=room)
+    delta = solve(lambda _: gain, population.particles, root_solver=blackjax.smc.solver.dichotomy)
+    return delta, gain
+
+
+def reweight(
+    population: Population, path: Path, delta: jax.Array, gain: jax.Array, key: jax.Array
+) -> Population:
+    """Advance phi by `delta`, account for log Z, and resample."""
+    count = population.ancestors.shape[0]
+    room = 1 - population.phi
     log_weights = jnp.where(delta > 0, delta * gain, 0.0)
     total = logsumexp(log_weights)
     chosen = blackjax.smc.resampling.systematic(key, jnp.exp(log_weights - total), count)
@@ -194,36 +201,51 @@ def _correlation(a: jax.Array, b: jax.Array) -> jax.Array:
     return jnp.where(scale > 0, jnp.mean(a * b) / jnp.where(scale > 0, scale, 1.0), 0.0)
 
 
-def from_prior_all(model: Model, options: Options, keys: jax.Array) -> Population:
-    """`from_prior` for every key of (path, repeat)."""
-    return _from_prior(model, keys, options=options)
+def from_prior_all(models: Prior, options: Options, keys: jax.Array) -> Population:
+    """`from_prior` for every key of (path, repeat); every leaf of `models` has the leading axis (path,)."""
+    return _from_prior(models, keys, options=options)
 
 
 def temperature(
-    path: Path, populations: Population, key: jax.Array, options: Options
+    path: Path, populations: Population, key: jax.Array, options: Options, together: bool = False
 ) -> tuple[Population, int]:
     """One temperature for all populations: reweight, then move until forgotten. Returns the moves made too.
 
-    The loop runs on the host: how many rounds of moves are needed is only known by looking.
+    With `together` the repeats of a path share every phi (the most careful repeat's), so that they can be compared
+    at equal temperatures. The loop runs on the host: how many rounds of moves are needed is only known by looking.
     """
     reweigh, key = jax.random.split(key)
     shape = populations.phi.shape
-    populations = _act(path, populations, jax.random.split(reweigh, shape), options=options, what="reweight")
+    keys = jax.random.split(reweigh, shape)
+    populations = _reweight(path, populations, keys, options=options, together=together)
     for made in range(1, options.max_rounds + 1):  # noqa: B007
         fresh, key = jax.random.split(key)
-        populations = _act(path, populations, jax.random.split(fresh, shape), options=options, what="move")
+        populations = _move(path, populations, jax.random.split(fresh, shape), options=options)
         if jnp.mean(populations.correlation) <= options.forget:
             break
     return populations, made * options.moves
 
 
 @partial(jax.jit, static_argnames=("options",))
-def _from_prior(model: Model, keys: jax.Array, *, options: Options) -> Population:
-    return jax.vmap(jax.vmap(lambda key: from_prior(model, options, key)))(keys)
+def _from_prior(models: Prior, keys: jax.Array, *, options: Options) -> Population:
+    over_repeats = jax.vmap(lambda model, key: from_prior(model, options, key), in_axes=(None, 0))
+    return jax.vmap(over_repeats)(models, keys)
 
 
-@partial(jax.jit, static_argnames=("options", "what"))
-def _act(path: Path, populations: Population, keys: jax.Array, *, options: Options, what: str) -> Population:
-    act = {"reweight": reweight, "move": move}[what]
-    over_repeats = jax.vmap(lambda path, one, key: act(one, path, options, key), in_axes=(None, 0, 0))
+@partial(jax.jit, static_argnames=("options", "together"))
+def _reweight(
+    path: Path, populations: Population, keys: jax.Array, *, options: Options, together: bool
+) -> Population:
+    def repeats(path: Path, populations: Population, keys: jax.Array) -> Population:
+        delta, gain = jax.vmap(lambda one: step(one, path, options))(populations)
+        if together:
+            delta = jnp.full_like(delta, jnp.min(delta))
+        return jax.vmap(lambda one, d, g, key: reweight(one, path, d, g, key))(populations, delta, gain, keys)
+
+    return jax.vmap(repeats)(path, populations, keys)
+
+
+@partial(jax.jit, static_argnames=("options",))
+def _move(path: Path, populations: Population, keys: jax.Array, *, options: Options) -> Population:
+    over_repeats = jax.vmap(lambda path, one, key: move(one, path, options, key), in_axes=(None, 0, 0))
     return jax.vmap(over_repeats)(path, populations, keys)
