@@ -144,7 +144,8 @@ def _domain(model: Landscape) -> _Domain:
             f"quadrature is for one or two parameters, and this {type(model).__name__} has {size}: "
             "use the ladder, smc or nuts sampler"
         )
-    points = [np.asarray(ravel_pytree(phase.point)[0]) for phase in model.phases()]
+    phases = model.phases() if isinstance(model, Model) else ()
+    points = [np.asarray(ravel_pytree(phase.point)[0]) for phase in phases]
     mean, scale = draws.mean(axis=0), draws.std(axis=0)
     low = np.min([mean - _REACH * scale, *(point - _MARGIN * scale for point in points)], axis=0)
     high = np.max([mean + _REACH * scale, *(point + _MARGIN * scale for point in points)], axis=0)

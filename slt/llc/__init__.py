@@ -1,0 +1,1 @@
+"""Learning coefficients: one question, every common estimator, one record with an error and its flags."""
