@@ -167,7 +167,7 @@ def gains(full: Potential, points: Params, free: tuple[int, ...] | None = None) 
 
 
 def _check_points(points: Params, wanted: Params) -> None:
-    if jax.tree.structure(points) != jax.tree.structure(wanted):
+    if str(jax.tree.structure(points)) != str(jax.tree.structure(wanted)):
         raise ConfigError(f"points must have the model's parameters: {_shapes(wanted)}")
     for got, want in zip(jax.tree.leaves(points), jax.tree.leaves(wanted), strict=True):
         if got.ndim != len(want.shape) + 1 or got.shape[1:] != want.shape:

@@ -8,7 +8,7 @@ point's, Z(t) = E_prior[exp(-t K)].
 from __future__ import annotations
 
 import dataclasses
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +21,8 @@ from slt.potential import Potential
 from slt.records import Array
 
 NOTICED = 0.5  # tempering has begun where it leaves this share of a prior population effective
+LOST = 0.4  # correlation across moves above which a temperature is not believed, nor any beyond it
+GONE = 0.5  # share of draws with lower loss than the point's at which its heating ends
 ESCAPED = 0.1  # nats below the point's loss, at the draws' own temperature, that count as lower
 
 
@@ -32,7 +34,7 @@ class Curve(NamedTuple):
       log_z, mean, variance: (point, repeat, level) log Z(t); mean and variance of t K over the population.
       lower: (point, repeat, level) share of draws whose loss is lower than the point's by over 0.1 nat / t.
       correlation, acceptance: (point, repeat, level) of the moves.
-      finished: (point,) whether t_max was reached.
+      finished: (point,) whether t_max was reached; otherwise moves no longer forgot, or it took too long.
       populations: where the heating ended.
     """
 
@@ -76,18 +78,22 @@ def heat(
     end = np.minimum(onset * 10**decades, limit) if t_max is None else np.asarray(t_max)
     path = tempering.Heating(dataclasses.replace(around, beta=around.beta * end))
     seen: list[dict[str, Array]] = []
-    alive = np.ones(count, bool)
+    alive, arrived = np.ones(count, bool), np.zeros(count, bool)
     while alive.any() and len(seen) < options.max_temperatures:
         fresh, key = jax.random.split(key)
         populations, _ = tempering.temperature(path, populations, fresh, options, together=True)
         level = {name: np.array(value) for name, value in _observe(path, populations).items()}
+        lost = level["correlation"].mean(axis=1) > LOST
         for value in level.values():
-            value[~alive] = np.nan
+            value[~alive | lost] = np.nan
         seen.append(level)
-        alive &= np.asarray(populations.phi[:, 0] < 1)
+        arrived |= alive & ~lost & np.asarray(populations.phi[:, 0] >= 1)
+        # once lower loss was found, heat only makes it worse
+        escaped = (level["lower"].mean(axis=1) > GONE) & (level["t"][:, 0] > onset)
+        alive &= ~lost & ~arrived & ~escaped
     stacked = {name: np.stack([level[name] for level in seen], axis=-1) for name in seen[0]}
     t = stacked.pop("t")[:, 0]
-    return Curve(t=t, onset=onset, finished=~alive, populations=populations, **stacked)
+    return Curve(t=t, onset=onset, finished=arrived, populations=populations, **stacked)
 
 
 def _spread(around: Potential, count: int) -> Potential:
@@ -104,12 +110,12 @@ def _onset(around: Potential, populations: Population) -> jax.Array:
         excess = jax.vmap(jax.vmap(target.energy))(particles).ravel()
         excess = jnp.where(jnp.isfinite(excess), excess, jnp.inf)
 
-        def effective(log_t: jax.Array) -> jax.Array:
+        def effective(log_t: Any) -> jax.Array:
             weights = -jnp.exp(log_t) * (excess - jnp.min(excess))
             return 2 * logsumexp(weights) - logsumexp(2 * weights) - jnp.log(NOTICED * excess.size)
 
         def halve(bounds: tuple[jax.Array, jax.Array], _: None) -> tuple[tuple[jax.Array, jax.Array], None]:
-            middle = sum(bounds) / 2
+            middle = (bounds[0] + bounds[1]) / 2
             above = effective(middle) > 0
             return (jnp.where(above, middle, bounds[0]), jnp.where(above, bounds[1], middle)), None
 

@@ -1,14 +1,20 @@
 """lambda and the multiplicity from a thermodynamic curve.
 
-For large t, -log Z(t) = lambda log t - (m - 1) log log t + O(1) (Watanabe 2009, theorem 7.1). Its slope in log t is
-t E[K], which is measured at every temperature with an error of its own:
+For large t, -log Z(t) = lambda log t - (m - 1) log log t + O(1) (Watanabe 2009, theorem 7.1). Its slope in
+u = log t is t E[K], which is measured at every temperature with an error of its own:
 
-    t E[K] = lambda - (m - 1) / (log t + c),
+    t E[K] = lambda - (m - 1) / (u + c) + a t^(-p),
 
-where c stands for the constant and for the lower powers of log t. Terms that fall like a power of t are left out, and
-temperatures too low for that are cut away. How many to cut, and which m, is not chosen but weighed: every pair gets
-the weight exp(-AIC / 2), AIC = chi^2 + 2 (parameters) + 2 (temperatures cut) (Jay and Neil 2021, arXiv:2008.01069).
-The error is the jackknife over repeats of the weighed mean, with the scatter between the pairs added.
+where c stands for the constant and the lower powers of log t, and the last term, with p among `POWERS` or absent,
+for the next pole of the zeta function. Which m, which p and how many of the lowest temperatures to cut is weighed,
+not chosen: every combination has the weight exp(-AIC / 2), AIC = chi^2 + 2 (parameters) + 2 (temperatures cut)
+(Jay and Neil 2021, arXiv:2008.01069), and m the prior 2^-m, m <= d.
+
+c and m are close to interchangeable on any range that can be measured: a larger m with a larger c looks the same. So
+c has a weak Gaussian prior, whose centre says that the formula gives about the right slope already at the onset of
+tempering, from which u is counted: c_0 = (m - 1) / (lambda - slope there), with a scatter of c_0 / 2 + 1.
+
+The error is the jackknife over repeats of the weighed mean, with the scatter between the combinations added.
 """
 
 from __future__ import annotations
@@ -20,20 +26,24 @@ from scipy.stats import t as student
 
 from slt.records import Array
 
+POWERS = (0.25, 0.5, 1.0)
 MULTIPLICITIES = 6  # the largest m that is tried
 LEAST = 6  # temperatures in a fit
+CUTS = 30  # how many lowest temperatures are tried, at most
+SHIFTS = 40
 
 
 class PowerLaw(NamedTuple):
-    """A fit.
+    """A fit; NaN, and multiplicity 0, where there were too few temperatures.
 
     Attributes:
-      llc, error, low, high: lambda, its standard error and 95 % interval.
-      multiplicity: the most probable m; 0 where nothing could be fitted.
-      probability: (MULTIPLICITIES,) of m = 1, 2, ...
-      t_low, t_high: range of t of the best single fit.
-      misfit: its chi^2 per degree of freedom.
-      shift: its c.
+      llc, error: lambda and its standard error.
+      low, high: 95 % interval.
+      multiplicity: the most probable m.
+      probability: of that m.
+      t_low: where the power law begins: weighed mean (in log t) over the combinations.
+      misfit: chi^2 per degree of freedom of the best combination.
+      levels: temperatures in the best combination.
     """
 
     llc: float
@@ -41,101 +51,131 @@ class PowerLaw(NamedTuple):
     low: float
     high: float
     multiplicity: int
-    probability: Array
+    probability: float
     t_low: float
-    t_high: float
     misfit: float
-    shift: float
+    levels: int
 
 
-def fit(t: Array, mean: Array, variance: Array, particles: int, onset: float) -> PowerLaw:
+NOTHING = PowerLaw(np.nan, np.nan, np.nan, np.nan, 0, np.nan, np.nan, np.nan, 0)
+
+
+class _Fit(NamedTuple):
+    """One combination: AIC, m, index of the first temperature, chi^2 per degree of freedom, and lambda from all
+    repeats and then without each in turn (repeat + 1,)."""
+
+    aic: float
+    m: int
+    start: int
+    misfit: float
+    llc: Array
+
+
+def fit(t: Array, mean: Array, variance: Array, particles: int, onset: float, dimension: int) -> PowerLaw:
     """Fit one point's curve.
 
     Args:
-      t: (level,) increasing.
-      mean: (repeat, level) of t K.
-      variance: (repeat, level) of t K over the population.
+      t: (level,) increasing inverse temperatures.
+      mean: (repeat, level) mean of t K over each population.
+      variance: (repeat, level) variance of t K over each population.
       particles: in each population.
       onset: t at which the loss began to matter; temperatures below it are not used.
+      dimension: d, which bounds m.
     """
-    keep = t > onset
+    keep = (t > onset) & np.isfinite(mean).all(axis=0)
+    if keep.sum() < LEAST or len(mean) < 3:
+        return NOTHING
     u, mean, variance = np.log(t[keep] / onset), mean[:, keep], variance[:, keep]
-    repeats, levels = mean.shape
-    if levels < LEAST:
-        return _nothing()
-    whiten = _noise(mean, variance, particles)
-    shares, fits = [], []
-    for m in range(1, MULTIPLICITIES + 1):
-        for start in range(levels - LEAST + 1):
-            shift, chi = _best_shift(u, mean.mean(axis=0), whiten, m, start)
-            shares.append(chi + 2 * (1 + (m > 1)) + 2 * start + 2 * np.log(2) * (m - 1))
-            fits.append((m, start, shift, chi))
-    weights = np.exp(-0.5 * (np.array(shares) - np.min(shares)))
+    noise = _Noise.of(mean, variance, particles)
+    curves = np.array(
+        [mean.mean(axis=0), *(np.delete(mean, i, axis=0).mean(axis=0) for i in range(len(mean)))]
+    )
+    starts = np.unique(np.linspace(0, len(u) - LEAST, CUTS).astype(int))
+    fits = [
+        _combination(u, curves, noise, m, start, power)
+        for start in starts
+        for m in range(1, min(MULTIPLICITIES, dimension) + 1)
+        for power in (None, *POWERS)
+    ]
+    aic = np.array([one.aic for one in fits])
+    weights = np.exp(-0.5 * (aic - aic.min()))
     weights /= weights.sum()
-    found = np.zeros((repeats + 1, len(fits)))  # all repeats, then without each in turn
-    for column, (m, start, shift, _) in enumerate(fits):
-        if weights[column] > 1e-4:
-            for row in range(repeats + 1):
-                curve = mean if row == 0 else np.delete(mean, row - 1, axis=0)
-                local = shift if row == 0 else _best_shift(u, curve.mean(axis=0), whiten, m, start)[0]
-                found[row, column] = _solve(u, curve.mean(axis=0), whiten, m, start, np.array([local]))[0][0]
-    used = weights > 1e-4
-    weights = np.where(used, weights, 0.0) / weights[used].sum()
-    llc, without = found[0] @ weights, found[1:] @ weights
-    scatter = (repeats - 1) / repeats * np.sum((without - without.mean()) ** 2)
-    between = weights @ (found[0] - llc) ** 2
-    error = float(np.sqrt(scatter + between))
-    reach = student.ppf(0.975, repeats - 1) * error
-    probability = np.array([weights[[f[0] == m for f in fits]].sum() for m in range(1, MULTIPLICITIES + 1)])
-    m, start, shift, chi = fits[int(np.argmax(weights))]
-    window = np.exp(u[[start, -1]]) * onset
-    freedom = levels - start - 1 - (m > 1)
+    return _weigh(fits, weights, np.exp(u) * onset)
+
+
+def _weigh(fits: list[_Fit], weights: Array, t: Array) -> PowerLaw:
+    estimates = np.array([one.llc for one in fits])  # (combination, repeat + 1)
+    llc, *without = weights @ estimates
+    repeats = len(without)
+    sampled = (repeats - 1) * np.var(without)
+    between = weights @ (estimates[:, 0] - llc) ** 2
+    error = float(np.sqrt(sampled + between))
+    reach = float(student.ppf(0.975, repeats - 1)) * error
+    m = np.array([one.m for one in fits])
+    probability = np.array([weights[m == value].sum() for value in range(m.max() + 1)])
+    begins = np.exp(weights @ np.log(t[[one.start for one in fits]]))
+    best = fits[int(np.argmax(weights))]
     return PowerLaw(
-        float(llc),
-        error,
-        float(llc - reach),
-        float(llc + reach),
-        int(np.argmax(probability)) + 1,
-        probability,
-        float(window[0]),
-        float(window[1]),
-        float(chi / freedom),
-        float(shift),
+        llc=float(llc),
+        error=error,
+        low=float(llc - reach),
+        high=float(llc + reach),
+        multiplicity=int(np.argmax(probability)),
+        probability=float(probability.max()),
+        t_low=float(begins),
+        misfit=best.misfit,
+        levels=len(t) - best.start,
     )
 
 
-def _noise(mean: Array, variance: Array, particles: int) -> Array:
-    """(level, level) the whitening matrix of the mean curve: errors from repeats, their size smoothed along the
-    curve relative to that of independent draws, and correlated from level to level as they are found to be."""
-    repeats, levels = mean.shape
-    independent = variance.mean(axis=0) / particles / repeats
-    seen = mean.var(axis=0, ddof=1) / repeats
-    box = np.ones(min(9, levels))
-    inflation = np.convolve(seen / independent, box, "same") / np.convolve(np.ones(levels), box, "same")
-    error = np.sqrt(np.maximum(inflation, 0.2) * independent)
-    z = (mean - mean.mean(axis=0)) / error
-    correlation = np.clip(np.mean(z[:, 1:] * z[:, :-1]) / np.mean(z**2), 0, 0.95)
-    distance = np.abs(np.subtract.outer(np.arange(levels), np.arange(levels)))
-    covariance = correlation**distance * np.outer(error, error)
-    return np.linalg.inv(np.linalg.cholesky(covariance))
+class _Noise(NamedTuple):
+    """Errors of the mean curve (level,), and their correlation from one level to the next."""
+
+    error: Array
+    correlation: float
+
+    @classmethod
+    def of(cls, mean: Array, variance: Array, particles: int) -> _Noise:
+        """From the scatter of repeats: its ratio to that of independent draws, smoothed over nine levels."""
+        repeats, levels = mean.shape
+        independent = variance.mean(axis=0) / particles / repeats
+        independent = np.maximum(independent, 1e-12 * np.mean(mean**2) + 1e-300)
+        seen = mean.var(axis=0, ddof=1) / repeats
+        box = np.ones(min(9, levels))
+        inflation = np.convolve(seen / independent, box, "same") / np.convolve(np.ones(levels), box, "same")
+        error = np.sqrt(np.maximum(inflation, 0.2) * independent)
+        z = (mean - mean.mean(axis=0)) / error
+        return cls(error, float(np.clip(np.mean(z[:, 1:] * z[:, :-1]) / np.mean(z**2), 0, 0.95)))
+
+    def whiten(self, curves: Array, start: int) -> Array:
+        """Rows of unit, independent noise from (..., level) rows cut at `start`."""
+        z = curves[..., start:] / self.error[start:]
+        rest = (z[..., 1:] - self.correlation * z[..., :-1]) / np.sqrt(1 - self.correlation**2)
+        return np.concatenate([z[..., :1], rest], axis=-1)
 
 
-def _solve(u: Array, curve: Array, whiten: Array, m: int, start: int, shifts: Array) -> tuple[Array, Array]:
-    """Best lambda and chi^2 for each of `shifts`."""
-    part = np.linalg.inv(np.linalg.cholesky(np.linalg.inv(whiten.T @ whiten)[start:, start:]))
-    ones = part @ np.ones(len(u) - start)
-    rows = (curve[start:] + (m - 1) / (u[start:] + shifts[:, None])) @ part.T
-    llc = rows @ ones / (ones @ ones)
-    return llc, np.sum((rows - llc[:, None] * ones) ** 2, axis=1)
-
-
-def _best_shift(u: Array, curve: Array, whiten: Array, m: int, start: int) -> tuple[float, float]:
-    shifts = np.linspace(1.0 - u[start], 5.0 * (m - 1), 41) if m > 1 else np.array([1.0])
-    chi = _solve(u, curve, whiten, m, start, shifts)[1]
-    best = int(np.argmin(chi))
-    return float(shifts[best]), float(chi[best])
-
-
-def _nothing() -> PowerLaw:
-    nan = float("nan")
-    return PowerLaw(nan, nan, nan, nan, 0, np.zeros(MULTIPLICITIES), nan, nan, nan, nan)
+def _combination(u: Array, curves: Array, noise: _Noise, m: int, start: int, power: float | None) -> _Fit:
+    """Least squares in lambda and a for each c on a grid; the best c by chi^2 and its prior."""
+    rows = noise.whiten(curves, start)[:, None, :]
+    shifts = np.linspace(0.5 - u[start], 6.0 * (m - 1) + 6, SHIFTS) if m > 1 else np.zeros(1)
+    if m > 1:
+        bent = (m - 1) / np.maximum(u + shifts[:, None], 0.25)
+        rows = rows + noise.whiten(bent, start)
+    columns = [np.ones_like(u)] if power is None else [np.ones_like(u), np.exp(-power * u)]
+    basis, upper = np.linalg.qr(noise.whiten(np.array(columns), start).T)
+    coordinates = rows @ basis
+    chi = np.sum(rows**2, axis=-1) - np.sum(coordinates**2, axis=-1)
+    llc = (coordinates @ np.linalg.inv(upper).T)[..., 0]  # (repeat + 1, shift)
+    cost = chi
+    if m > 1:
+        centre = (m - 1) / np.maximum(llc - curves[0, 0], 1e-3)
+        cost = chi + ((shifts - centre) / (0.5 * centre + 1)) ** 2
+    best = np.argmin(cost, axis=1)
+    parameters = 1 + (m > 1) + (power is not None)
+    return _Fit(
+        aic=float(cost[0, best[0]] + 2 * parameters + 2 * start + 2 * np.log(2) * (m - 1)),
+        m=m,
+        start=start,
+        misfit=float(chi[0, best[0]] / max(1, len(u) - start - parameters)),
+        llc=llc[np.arange(len(llc)), best],
+    )

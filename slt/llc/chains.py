@@ -1,0 +1,219 @@
+"""Chains around many points at once: Langevin steps, with or without a Metropolis test, in one compiled program.
+
+A chain walks in u, where offset = scale * u: a diagonal preconditioner is nothing but `scale`, and is constant while
+draws are kept, so that the chain's target is what it should be. One step in u at step size e is
+
+    u + (e / 2) grad log p(u) + sqrt(e) N(0, I),
+
+the convention of Welling and Teh 2011 and of Lau et al. 2023 (arXiv:2308.12108); BlackJAX's is e / 2.
+
+`Walkers` holds every chain of every point. The functions are jitted; sizes and the algorithm are static.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from blackjax.mcmc import hmc, mala
+from blackjax.sgmcmc.diffusions import overdamped_langevin
+
+from slt.potential import Potential
+
+ALGORITHMS = ("mala", "hmc", "sgld")
+TARGETS = {"mala": 0.6, "hmc": 0.8}
+
+
+class Setting(NamedTuple):
+    """Where and how the chains of each point walk; every leaf but `target`'s summary has the axis (point,).
+
+    Attributes:
+      target: the neighbourhood's potential at the inverse temperature of the chains.
+      step_size: (point,) e.
+      scale: (point, k) of each free entry.
+    """
+
+    target: Potential
+    step_size: jax.Array
+    scale: jax.Array
+
+
+class Walkers(NamedTuple):
+    """Positions (point, chain, k) and running means of squared gradients (point, k), decayed at `DECAY`."""
+
+    u: jax.Array
+    squares: jax.Array
+
+
+DECAY = {"none": 0.99, "rmsprop": 0.99, "adam": 0.999}
+
+
+def axes(target: Potential) -> Potential:
+    """Which axis of each leaf is (point,): the first, but the summary is shared."""
+    where = jax.tree.map(lambda _: 0, target)
+    return dataclasses.replace(where, summary=jax.tree.map(lambda _: None, target.summary))
+
+
+def start(points: int, chains: int, dimension: int) -> Walkers:
+    """All chains at their point."""
+    return Walkers(jnp.zeros((points, chains, dimension)), jnp.zeros((points, dimension)))
+
+
+def _density(setting: Setting) -> Any:
+    """Log density in u (for one point)."""
+    return lambda u: setting.target.log_density({"offset": setting.scale * u})
+
+
+def _energy(setting: Setting, u: jax.Array) -> jax.Array:
+    return setting.target.energy({"offset": setting.scale * u})
+
+
+def _adjusted(setting: Setting, algorithm: str, leapfrog: int) -> Any:
+    """One adjusted step of one chain of one point: (key, u) -> (u, acceptance, gradient where it started)."""
+    density = _density(setting)
+
+    def step(key: jax.Array, u: jax.Array, size: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+        if algorithm == "mala":
+            state = mala.init(u, density)
+            new, info = mala.build_kernel()(key, state, density, size / 2)
+        else:
+            state = hmc.init(u, density)
+            trajectory, key = jax.random.split(key)
+            # one length for all would let some directions come full circle
+            jittered = jnp.sqrt(size) * jax.random.uniform(trajectory, minval=0.6, maxval=1.2)
+            new, info = hmc.build_kernel()(
+                key, state, density, jittered, jnp.ones_like(u), num_integration_steps=leapfrog
+            )
+        return new.position, info.acceptance_rate, state.logdensity_grad
+
+    return step
+
+
+@partial(jax.jit, static_argnames=("algorithm", "goal", "leapfrog", "length", "decay"))
+def tune(
+    setting: Setting,
+    walkers: Walkers,
+    key: jax.Array,
+    *,
+    algorithm: str,
+    goal: float,
+    leapfrog: int,
+    length: int,
+    decay: float,
+) -> tuple[Walkers, jax.Array, jax.Array, jax.Array]:
+    """`length` adjusted steps in which the step size of each point seeks the acceptance `goal`.
+
+    Returns the walkers (with `squares` the decayed mean of squared gradients, bias-corrected), the step size
+    (point,) averaged over the second half, the mean acceptance there (point,), and the trace of t K (point, length),
+    averaged over chains.
+    """
+
+    def point(setting: Setting, u: jax.Array, key: jax.Array) -> Any:
+        adjusted = _adjusted(setting, algorithm, leapfrog)
+
+        def one(carry: Any, inputs: tuple[jax.Array, jax.Array]) -> Any:
+            u, log_step, squares = carry
+            k, key = inputs
+            u, accepted, gradient = jax.vmap(adjusted, in_axes=(0, 0, None))(
+                jax.random.split(key, len(u)), u, jnp.exp(log_step)
+            )
+            accepted = jnp.mean(jnp.nan_to_num(accepted))
+            squares = decay * squares + (1 - decay) * jnp.mean(gradient**2, axis=0)
+            log_step = log_step + 3 * (accepted - goal) / (1 + k) ** 0.6
+            energy = jnp.mean(jax.vmap(lambda v: _energy(setting, v))(u))
+            return (u, log_step, squares), (log_step, accepted, energy)
+
+        zero = jnp.zeros(u.shape[1])
+        steps = (jnp.arange(length), jax.random.split(key, length))
+        (u, _, squares), (log_step, accepted, energy) = jax.lax.scan(
+            one, (u, jnp.log(setting.step_size), zero), steps
+        )
+        late = slice(length // 2, None)
+        return (
+            Walkers(u, squares / (1 - decay**length)),
+            jnp.exp(jnp.mean(log_step[late])),
+            jnp.mean(accepted[late]),
+            energy,
+        )
+
+    keys = jax.random.split(key, walkers.u.shape[0])
+    return jax.vmap(point, in_axes=(Setting(axes(setting.target), 0, 0), 0, 0))(setting, walkers.u, keys)
+
+
+@partial(jax.jit, static_argnames=("algorithm", "leapfrog", "length", "every", "batch"))
+def walk(
+    setting: Setting,
+    walkers: Walkers,
+    key: jax.Array,
+    data: Any = None,
+    weights: jax.Array | None = None,
+    *,
+    algorithm: str,
+    leapfrog: int,
+    length: int,
+    every: int,
+    batch: int | None = None,
+) -> tuple[Walkers, jax.Array, jax.Array]:
+    """`length` draws, `every` steps apart, at fixed step sizes.
+
+    Returns the walkers, t K of each draw (point, chain, length) on all the data, and acceptance (point, chain) (1
+    for "sgld"). With `batch`, gradients of "sgld" come from that many observations of `data`, drawn anew each step.
+    """
+
+    def chain(setting: Setting, u: jax.Array, key: jax.Array) -> Any:
+        step = (
+            _adjusted(setting, algorithm, leapfrog)
+            if algorithm != "sgld"
+            else _langevin(setting, data, weights, batch)
+        )
+
+        def draw(u: jax.Array, key: jax.Array) -> Any:
+            def one(u: jax.Array, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+                u, accepted, _ = step(key, u, setting.step_size)
+                return u, accepted
+
+            u, accepted = jax.lax.scan(one, u, jax.random.split(key, every))
+            return u, (_energy(setting, u), jnp.mean(accepted))
+
+        u, (energy, accepted) = jax.lax.scan(draw, u, jax.random.split(key, length))
+        return u, energy, jnp.mean(accepted)
+
+    points, chains, _ = walkers.u.shape
+    keys = jax.random.split(key, (points, chains))
+    over_chains = jax.vmap(chain, in_axes=(None, 0, 0))
+    over_points = jax.vmap(over_chains, in_axes=(Setting(axes(setting.target), 0, 0), 0, 0))
+    u, energy, accepted = over_points(setting, walkers.u, keys)
+    return walkers._replace(u=u), energy, accepted
+
+
+def _langevin(setting: Setting, data: Any, weights: jax.Array | None, batch: int | None) -> Any:
+    """One unadjusted step of one chain of one point."""
+    solver = overdamped_langevin()
+
+    def density(u: jax.Array, key: jax.Array) -> jax.Array:
+        if batch is None:
+            return _density(setting)(u)
+        return batched(setting, data, weights, batch, u, key)
+
+    def step(key: jax.Array, u: jax.Array, size: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+        pick, noise = jax.random.split(key)
+        gradient = jax.grad(density)(u, pick)
+        return solver(noise, u, gradient, size / 2), jnp.ones(()), gradient
+
+    return step
+
+
+def batched(
+    setting: Setting, data: Any, weights: jax.Array | None, batch: int, u: jax.Array, key: jax.Array
+) -> jax.Array:
+    """An unbiased estimate of the log density (up to a constant) from `batch` observations."""
+    assert weights is not None
+    w = {"offset": setting.scale * u}
+    around: Any = setting.target.model
+    rows = jax.random.randint(key, (batch,), 0, weights.shape[0])
+    losses = around.model.losses(around.at(w), jax.tree.map(lambda leaf: leaf[rows], data))
+    total = weights.shape[0] / batch * jnp.sum(weights[rows] * losses)
+    return around.log_prior(w) - setting.target.beta * total

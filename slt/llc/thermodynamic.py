@@ -1,0 +1,241 @@
+"""The thermodynamic path: lambda, its error and the multiplicity from one curve of log Z, E[K], Var[K] against t.
+
+`heating` measures the curve, `power_law` reads it. For the population loss the path goes as many decades beyond the
+onset as is asked for; on data it ends at t = n, the posterior itself.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from slt.llc import flags as flag
+from slt.llc import power_law
+from slt.llc.base import Estimator, Question, gains
+from slt.llc.heating import Curve, heat
+from slt.posterior.tempering import Options
+from slt.records import Array, LLCEstimate
+
+LOCALISATIONS = (1e5, 1e7)  # tried in turn, until nothing escapes
+BUDGET = 2**12  # particles x dimension, where the number of particles is left open
+FEWEST, MOST = 128, 2048
+MISFIT = 2.0  # chi^2 per degree of freedom above which the curve does not follow the power law
+SPAN = 100.0  # the power law must be seen over at least this factor of t
+PRIORS = ("local", "model")
+
+
+@dataclasses.dataclass(frozen=True)
+class Thermodynamic(Estimator):
+    """Tempered SMC from a prior to high inverse temperature, and the power law of what it saw.
+
+    Attributes:
+      prior: "local", N(point, 1 / localisation), or "model", the model's own: then the coefficient is the global
+        one, and the point only says where the loss counts from.
+      localisation: gamma; None: 1e5, or 1e7 where from 1e5 draws escape to lower loss.
+      decades: how far beyond the onset of tempering t goes, for the population loss.
+      particles: of each repeat; None: 2^12 / dimension, between 128 and 2048.
+      repeats: independent populations; the error comes from their scatter. At least 4.
+      ess, leapfrog, moves, forget, max_rounds, max_temperatures: see `posterior.tempering.Options`.
+    """
+
+    prior: str = "local"
+    localisation: float | None = None
+    decades: float = 8.0
+    particles: int | None = None
+    repeats: int = 8
+    ess: float = 0.8
+    leapfrog: int = 10
+    moves: int = 5
+    forget: float = 0.3
+    max_rounds: int = 4
+    max_temperatures: int = 2000
+
+    def __post_init__(self) -> None:
+        if self.prior not in PRIORS:
+            raise ValueError(f"prior must be one of {', '.join(PRIORS)}, not {self.prior!r}")
+        if self.localisation is not None and not self.localisation > 0:
+            raise ValueError(f"localisation is an inverse variance, above 0, not {self.localisation}")
+        if not 1 <= self.decades <= 30:
+            raise ValueError(f"decades must lie between 1 and 30, not {self.decades}")
+        if self.particles is not None and self.particles < 16:
+            raise ValueError(f"particles must be at least 16, not {self.particles}")
+        if self.repeats < 4:
+            raise ValueError(f"the error comes from repeats: at least 4, not {self.repeats}")
+        for name in ("leapfrog", "moves", "max_rounds", "max_temperatures"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        for name in ("ess", "forget"):
+            if not 0 < getattr(self, name) < 1:
+                raise ValueError(f"{name} must lie strictly between 0 and 1, not {getattr(self, name)}")
+
+    def __call__(self, question: Question, key: jax.Array) -> LLCEstimate:
+        """One estimate for each point. The curve holds "log_z", "mean" (t E[K]), "variance" (of t K), each
+        (point, repeat, level); info: "localisation" (NaN: the model's prior), "onset" and "t_low" (where the loss
+        begins to matter and where the power law begins), "misfit" (chi^2 per degree of freedom), "probability" (of
+        the multiplicity), "particles", "temperatures", "acceptance" and "correlation" of the last moves."""
+        if self.prior == "model" or self.localisation:
+            return self._at(question, None if self.prior == "model" else self.localisation, key)
+        todo = np.arange(question.count)
+        answers: dict[int, LLCEstimate] = {}
+        for i, gamma in enumerate(LOCALISATIONS):
+            points = jax.tree.map(lambda leaf, todo=todo: leaf[todo], question.points)
+            asked = dataclasses.replace(question, points=points)
+            estimate = self._at(asked, gamma, jax.random.fold_in(key, i))
+            escaped = np.array(["escaped" in flag.names(status) for status in estimate.status])
+            for row in np.flatnonzero(~escaped | (i + 1 == len(LOCALISATIONS))):
+                answers[int(todo[row])] = select(estimate, row)
+            todo = todo[escaped]
+            if not len(todo):
+                break
+        return join([answers[point] for point in range(question.count)])
+
+    def _at(self, question: Question, gamma: float | None, key: jax.Array) -> LLCEstimate:
+        localisation = None if gamma is None else jnp.full(question.count, gamma)
+        around = question.around(localisation)
+        loss = np.asarray(question.losses())
+        n = question.observations
+        with np.errstate(divide="ignore"):
+            limit = np.minimum(3e-3 / (np.finfo(float).eps * np.abs(loss)), 1e30)
+        particles = self.particles or int(np.clip(BUDGET // question.dimension, FEWEST, MOST))
+        options = Options(
+            particles,
+            self.ess,
+            self.leapfrog,
+            self.moves,
+            self.forget,
+            self.max_rounds,
+            self.max_temperatures,
+        )
+        end = None if n is None else np.full(question.count, n)
+        curve = heat(around, end, self.decades, limit, self.repeats, options, key)
+        fits = [self._fit(curve, i, particles, question.dimension) for i in range(question.count)]
+        t_max = np.array([np.nanmax(t, initial=0.0) for t in curve.t])
+        table = {name: np.array([getattr(one, name) for one in fits]) for name in power_law.PowerLaw._fields}
+        flags = self._flags(question, curve, table, t_max)
+        last = np.maximum(np.isfinite(curve.t).sum(axis=1) - 1, 0)
+        at_end = (np.arange(question.count), slice(None), last)
+        return LLCEstimate(
+            **{name: table[name] for name in ("llc", "error", "low", "high", "multiplicity")},
+            loss=loss,
+            t=curve.t,
+            curve={"log_z": curve.log_z, "mean": curve.mean, "variance": curve.variance},
+            info={
+                "localisation": np.full(question.count, np.nan if gamma is None else gamma),
+                "onset": curve.onset,
+                **{name: table[name] for name in ("t_low", "misfit", "probability")},
+                "particles": np.full(question.count, float(particles)),
+                "temperatures": last + 1.0,
+                "acceptance": curve.acceptance[at_end].mean(axis=1),
+                "correlation": curve.correlation[at_end].mean(axis=1),
+            },
+            status=flags.status(),
+        )
+
+    def _fit(self, curve: Curve, i: int, particles: int, dimension: int) -> power_law.PowerLaw:
+        seen = np.isfinite(curve.t[i])
+        return power_law.fit(
+            curve.t[i, seen],
+            curve.mean[i][:, seen],
+            curve.variance[i][:, seen],
+            particles,
+            float(curve.onset[i]),
+            dimension,
+        )
+
+    def _flags(self, question: Question, curve: Curve, table: dict[str, Array], t_max: Array) -> flag.Flags:
+        flags = flag.Flags(question.count)
+        beyond = curve.t >= np.maximum(curve.onset, np.nan_to_num(table["t_low"]))[:, None]
+        lower = np.max(np.where(beyond, curve.lower.mean(axis=1), 0.0), axis=1)
+        gain = np.asarray(gains(question.full(1.0), question.points, question.free))
+        flag.common(flags, table["llc"], table["error"], t_max, lower, gain)
+        flat = ~(curve.onset < 1e40)
+        flags.add("flat", flat, "the loss does not vary around the point")
+        broken = ~np.isfinite(curve.log_z[:, :, 0]).all(axis=1) & ~flat
+        flags.add("diverged", broken, "the loss is NaN or infinite under the prior")
+        lost = ~curve.finished & ~flat & ~broken
+        flags.add(
+            "not forgotten",
+            lost & ~(t_max >= SPAN * table["t_low"]),
+            [f"beyond t = {t:.2g} moves no longer decorrelate the draws" for t in t_max],
+        )
+        with np.errstate(invalid="ignore"):
+            short = ~(t_max >= SPAN * table["t_low"]) & ~flat & ~broken
+            bent = table["misfit"] > MISFIT
+        flags.add(
+            "power law",
+            short,
+            [
+                f"seen only from t = {low:.2g} to {high:.2g}"
+                for low, high in zip(table["t_low"], t_max, strict=True)
+            ],
+        )
+        flags.add(
+            "power law", bent, [f"chi^2 per degree of freedom is {value:.2g}" for value in table["misfit"]]
+        )
+        return flags
+
+
+def select(estimate: LLCEstimate, point: int) -> LLCEstimate:
+    """The estimate of one point, which stays an axis."""
+    parts = {field.name: getattr(estimate, field.name) for field in dataclasses.fields(estimate)}
+    return LLCEstimate(**jax.tree.map(lambda array: array[point : point + 1], parts))
+
+
+def join(estimates: list[LLCEstimate]) -> LLCEstimate:
+    """Estimates of several questions as one; levels are padded with NaN."""
+    levels = max(estimate.t.shape[1] for estimate in estimates)
+
+    def padded(array: Array) -> Array:
+        room = [(0, 0)] * (array.ndim - 1) + [(0, levels - array.shape[-1])]
+        return np.pad(array, room, constant_values=np.nan)
+
+    widened = [
+        dataclasses.asdict(
+            dataclasses.replace(one, t=padded(one.t), curve={k: padded(v) for k, v in one.curve.items()})
+        )
+        for one in estimates
+    ]
+    return LLCEstimate(**jax.tree.map(lambda *arrays: np.concatenate(arrays), *widened))
+
+
+def free_energy(estimate: LLCEstimate, n: float) -> tuple[Array, Array]:
+    """(point,) F_n = -log Z at n observations and its standard error, nats: n L(point) less log of E[exp(-n K)].
+
+    Within the measured range of t by interpolation in log t; beyond it by the power law with the estimate's lambda
+    and multiplicity. For an estimate from `Thermodynamic` on the population loss. Raises ValueError for n <= 0.
+    """
+    if not n > 0:
+        raise ValueError(f"n counts observations and must be positive, not {n}")
+    count, repeats, _ = estimate.curve["log_z"].shape
+    value = np.empty((count, repeats))
+    u = np.log(n)
+    for i in range(count):
+        seen = np.isfinite(estimate.t[i])
+        grid = np.log(estimate.t[i, seen])
+        for r in range(repeats):
+            log_z = estimate.curve["log_z"][i, r, seen]
+            slope = -(estimate.curve["mean"][i, r, seen])
+            value[i, r] = _interpolated(u, grid, log_z, slope)
+        if u > grid[-1]:
+            gap = u - grid[-1]
+            m = max(1, int(estimate.multiplicity[i]))
+            value[i] -= estimate.llc[i] * gap - (m - 1) * np.log(u / grid[-1])
+    mean = value.mean(axis=1)
+    error = value.std(axis=1, ddof=1) / np.sqrt(repeats)
+    beyond = np.maximum(0.0, u - np.log(np.nanmax(estimate.t, axis=1))) * estimate.error
+    return n * estimate.loss - mean, np.hypot(error, beyond)
+
+
+def _interpolated(u: float, grid: Array, log_z: Array, slope: Array) -> float:
+    """log Z at log t = u: cubic between temperatures, with E[K] for slopes; the last value beyond them; below the
+    first, where log Z -> 0 like t, linear in t."""
+    if u <= grid[0]:
+        return float(log_z[0] * np.exp(u - grid[0]))
+    if u >= grid[-1]:
+        return float(log_z[-1])
+    from scipy.interpolate import CubicHermiteSpline
+
+    return float(CubicHermiteSpline(grid, log_z, slope)(u))
