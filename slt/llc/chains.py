@@ -217,3 +217,22 @@ def batched(
     losses = around.model.losses(around.at(w), jax.tree.map(lambda leaf: leaf[rows], data))
     total = weights.shape[0] / batch * jnp.sum(weights[rows] * losses)
     return around.log_prior(w) - setting.target.beta * total
+
+
+@partial(jax.jit, static_argnames=("batch",))
+def gradient_noise(
+    setting: Setting, walkers: Walkers, key: jax.Array, data: Any, weights: jax.Array, *, batch: int
+) -> jax.Array:
+    """(point,) variance that a gradient from `batch` observations adds to each entry of u, mean over entries, at
+    where the chains stand."""
+
+    def chain(setting: Setting, u: jax.Array, key: jax.Array) -> jax.Array:
+        gradients = jax.vmap(lambda k: jax.grad(lambda u: batched(setting, data, weights, batch, u, k))(u))(
+            jax.random.split(key, 16)
+        )
+        return jnp.mean(jnp.var(gradients, axis=0, ddof=1))
+
+    points, count, _ = walkers.u.shape
+    over_chains = jax.vmap(chain, in_axes=(None, 0, 0))
+    over_points = jax.vmap(over_chains, in_axes=(Setting(axes(setting.target), 0, 0), 0, 0))
+    return jnp.mean(over_points(setting, walkers.u, jax.random.split(key, (points, count))), axis=1)

@@ -1,0 +1,192 @@
+"""How chains set themselves up: localisation, step size and burn-in from their own diagnostics.
+
+* Localisation: on a few probe points, every gamma of a grid is tried; taken is the weakest from which as few probes
+  as possible find lower loss than their point's. How much ten times more would change is recorded (sensitivity).
+* Step size: what the Metropolis-adjusted walk accepts often enough. An unadjusted walk takes the step at which the
+  adjusted one would accept nearly always, so that what it leaves out hardly matters.
+* Burn-in: rounds of adjusted steps, until the two halves of a round's trace agree.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from slt.llc import chains
+from slt.llc.base import Question
+from slt.llc.flags import SHARE_LOWER
+from slt.llc.heating import ESCAPED
+from slt.records import Array
+
+GRID = tuple(10.0**k for k in range(7))
+WEAK = 0.1  # a localisation stronger than this share of t would hold the chains itself
+PROBES = 8
+CAREFUL = 0.995  # acceptance of the adjusted walk at which the unadjusted one is trusted
+NOISE = 0.1  # share of a step's noise that gradients from few observations may add
+ROUND, ROUNDS = 400, 6
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What a chain estimator wants; where None is allowed, it is left to calibration. See `sgld` and `metropolis`
+    for what each means."""
+
+    algorithm: str
+    chains: int
+    step_size: float | None
+    localisation: float | None
+    burn_in: int | None
+    leapfrog: int = 1
+    preconditioner: str = "none"
+    batch: int | None = None
+
+    @property
+    def goal(self) -> float:
+        return {"sgld": CAREFUL, "mala": 0.6, "hmc": 0.8}[self.algorithm]
+
+
+class Ready(NamedTuple):
+    """Chains that have burnt in.
+
+    Attributes:
+      setting, walkers: to go on with.
+      acceptance: (point,) of the adjusted walk at the end of the burn-in.
+      burn_in: steps spent.
+      settled: (point,) whether the halves of the last round agreed.
+    """
+
+    setting: chains.Setting
+    walkers: chains.Walkers
+    acceptance: Array
+    burn_in: int
+    settled: Array
+
+
+class Localisation(NamedTuple):
+    """What the grid showed: `gamma` chosen; (gamma,) `grid`, and per probe (probe, gamma) `llc` and share of draws
+    at `lower` loss; `sensitivity` is the median relative change of the estimate at the next stronger gamma, NaN where
+    there is none."""
+
+    gamma: float
+    grid: Array
+    llc: Array
+    lower: Array
+    sensitivity: float
+
+
+def ready(question: Question, plan: Plan, t: float, gamma: float, key: jax.Array) -> Ready:
+    """Burn chains in at localisation `gamma` and inverse temperature `t`."""
+    return _ready(question, plan, t, np.full(question.count, gamma), key)
+
+
+def _ready(question: Question, plan: Plan, t: float, gamma: Array, key: jax.Array) -> Ready:
+    count, dimension = question.count, question.dimension
+    target = question.around(jnp.asarray(gamma))
+    target = dataclasses.replace(target, beta=target.beta * t)
+    setting = chains.Setting(target, 1.0 / (jnp.asarray(gamma) + t), jnp.ones((count, dimension)))
+    walkers = chains.start(count, plan.chains, dimension)
+    length = plan.burn_in or ROUND
+    if plan.preconditioner != "none":
+        key, fresh = jax.random.split(key)
+        walkers, size, _, _ = _tune(setting, walkers, plan, fresh, length)
+        scale = _scale(walkers.squares)
+        setting = setting._replace(step_size=size, scale=scale)
+        walkers = walkers._replace(u=walkers.u / scale[:, None])
+    spent = 0
+    for _ in range(1 if plan.burn_in else ROUNDS):
+        key, fresh = jax.random.split(key)
+        walkers, size, acceptance, trace = _tune(setting, walkers, plan, fresh, length)
+        setting, spent = setting._replace(step_size=size), spent + length
+        settled = steady(np.asarray(trace)[:, length // 4 :])
+        if settled.mean() >= 0.95:
+            break
+    if plan.batch is not None:
+        noise = chains.gradient_noise(
+            setting, walkers, key, question.data, jnp.asarray(question.weights), batch=plan.batch
+        )
+        setting = setting._replace(step_size=jnp.minimum(setting.step_size, 4 * NOISE / noise))
+    if plan.step_size is not None:
+        setting = setting._replace(step_size=jnp.full(count, plan.step_size))
+    return Ready(setting, walkers, np.asarray(acceptance), spent, settled)
+
+
+def _tune(setting: chains.Setting, walkers: chains.Walkers, plan: Plan, key: jax.Array, length: int) -> Any:
+    return chains.tune(
+        setting,
+        walkers,
+        key,
+        algorithm="mala" if plan.algorithm == "sgld" else plan.algorithm,
+        goal=plan.goal,
+        leapfrog=plan.leapfrog,
+        length=length,
+        decay=chains.DECAY[plan.preconditioner],
+    )
+
+
+def _scale(squares: jax.Array) -> jax.Array:
+    """(point, k) square roots of the preconditioner 1 / (sqrt(mean squared gradient) + a hundredth of the largest),
+    relative to the largest (Li et al. 2016, arXiv:1512.07666)."""
+    size = jnp.sqrt(squares)
+    inverse = 1 / (size + 0.01 * jnp.max(size, axis=1, keepdims=True) + 1e-300)
+    return jnp.sqrt(inverse / jnp.max(inverse, axis=1, keepdims=True))
+
+
+def steady(trace: Array) -> Array:
+    """(point,) whether the two halves of each trace (point, step) agree: within 3 standard errors, by means of
+    batches, or within 5 %."""
+    half = trace.shape[1] // 2
+    batches = np.array_split(trace[:, : 2 * half], 16, axis=1)
+    means = np.stack([batch.mean(axis=1) for batch in batches], axis=1)
+    first, second = means[:, :8], means[:, 8:]
+    error = np.sqrt((first.var(axis=1, ddof=1) + second.var(axis=1, ddof=1)) / 8)
+    gap = np.abs(first.mean(axis=1) - second.mean(axis=1))
+    return gap <= 3 * error + 0.05 * np.abs(second.mean(axis=1))
+
+
+def localisation(question: Question, plan: Plan, t: float, key: jax.Array) -> Localisation:
+    """Try the grid on probe points; see the module."""
+    grid = np.array([gamma for gamma in GRID if gamma <= max(WEAK * t, GRID[0])])
+    probes = np.unique(np.linspace(0, question.count - 1, PROBES).astype(int))
+    rows, gammas = np.repeat(probes, len(grid)), np.tile(grid, len(probes))
+    points = jax.tree.map(lambda leaf: leaf[rows], question.points)
+    asked = dataclasses.replace(question, points=points)
+    first, key = jax.random.split(key)
+    tried = _ready(asked, plan, t, gammas, first)
+    _, energy, _ = walk(asked, plan, tried, key, ROUND, 1)
+    shape = (len(probes), len(grid))
+    lower = np.mean(energy < -ESCAPED, axis=(1, 2)).reshape(shape)
+    with np.errstate(invalid="ignore"):
+        llc = np.mean(energy, axis=(1, 2)).reshape(shape)
+    escaped = np.mean((lower > SHARE_LOWER) | ~np.isfinite(llc), axis=0)
+    chosen = int(np.flatnonzero(escaped <= escaped.min() + 1e-9)[0])
+    sensitivity = np.nan
+    if chosen + 1 < len(grid):
+        change = np.abs(llc[:, chosen + 1] / llc[:, chosen] - 1)
+        sensitivity = float(np.nanmedian(change)) if np.isfinite(change).any() else np.nan
+    return Localisation(float(grid[chosen]), grid, llc, lower, sensitivity)
+
+
+def walk(
+    question: Question, plan: Plan, state: Ready, key: jax.Array, length: int, every: int
+) -> tuple[Ready, Array, Array]:
+    """`length` draws, `every` steps apart: the chains after them, t K (point, chain, length) and acceptance
+    (point, chain)."""
+    data = None if plan.batch is None else question.data
+    weights = None if plan.batch is None else jnp.asarray(question.weights)
+    walkers, energy, accepted = chains.walk(
+        state.setting,
+        state.walkers,
+        key,
+        data,
+        weights,
+        algorithm=plan.algorithm,
+        leapfrog=plan.leapfrog,
+        length=length,
+        every=every,
+        batch=plan.batch,
+    )
+    return state._replace(walkers=walkers), np.asarray(energy), np.asarray(accepted)
