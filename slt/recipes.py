@@ -16,6 +16,8 @@ import numpy as np
 
 from slt import comparer, datasets, phases
 from slt.comparer.summary import plain
+from slt.llc import along
+from slt.llc.base import Question
 from slt.models.base import Model, phase_names
 from slt.progress import Silent
 from slt.records import (
@@ -29,7 +31,7 @@ from slt.records import (
     to_dataset,
 )
 from slt.rng import named_key
-from slt.schema import Experiment
+from slt.schema import Experiment, llc_on_data
 from slt.source import code_version
 from slt.stage import drive
 from slt.store import Recipe, Record, digest
@@ -38,7 +40,7 @@ from slt.typed import build
 
 Records = Mapping[str, Record]
 Items = dict[str, Any]
-STAGES = ("data", "training", "posterior", "phases", "comparison", "report")
+STAGES = ("data", "training", "posterior", "llc", "phases", "comparison", "report")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +82,8 @@ def plan(experiment: Experiment, config: Mapping[str, Any]) -> list[Stage]:
     """
     made = [maker(experiment, config) for maker in (_data, _training, _posterior)]
     stages = {stage.name: stage for stage in made if stage is not None}
+    if experiment.llc is not None:
+        stages["llc"] = _llc(experiment, config, stages)
     stages["phases"] = _phases(experiment, config, stages)
     stages["comparison"] = _comparison(config, stages)
     return list(stages.values())
@@ -180,6 +184,55 @@ def _make_posterior(experiment: Experiment, records: Records, progress: Silent) 
     progress.begin(stage.total, stage.unit)
     ladder = drive(stage, named_key(experiment.seed, "posterior"), progress.update)
     return {"ladder": to_dataset(ladder)}
+
+
+# -- learning coefficients ---------------------------------------------------------------------------------------
+def _llc(experiment: Experiment, config: Mapping[str, Any], stages: Mapping[str, Stage]) -> Stage:
+    plan, model = experiment.llc, experiment.model
+    assert plan is not None
+    inputs: dict[str, str] = {}
+    needs: tuple[str, ...] = ()
+    if plan.at == "phases":
+        count = len(model.phases())
+        what = f"learning coefficients of {_times(count, 'phase')}"
+    else:
+        assert experiment.training is not None
+        needs, inputs = ("training",), {"training": stages["training"].recipe.hash}
+        kept = experiment.training.checkpoints
+        seeds = min(plan.seeds, experiment.training.seeds)
+        count = seeds * min(plan.checkpoints or kept, kept)
+        what = f"learning coefficients at checkpoints of {_times(seeds, 'seed')}"
+    if llc_on_data(experiment):
+        needs, inputs = ("data", *needs), inputs | _data_inputs(experiment, config)
+    recipe = Recipe(
+        "llc",
+        {"model": config["model"], "seed": experiment.seed, "llc": config["llc"]},
+        inputs,
+        _code(_make_llc, [model, plan.estimator]),
+    )
+    return Stage(recipe, what, needs, _make_llc, Work(count, "points"))
+
+
+def _make_llc(experiment: Experiment, records: Records, progress: Silent) -> Items:
+    plan, model = experiment.llc, experiment.model
+    assert plan is not None
+    key = named_key(experiment.seed, "llc")
+    if plan.at == "phases":
+        points = jax.tree.map(lambda *leaves: np.stack(leaves), *[phase.point for phase in model.phases()])
+        free = along.free(model, plan.weights)
+        progress.begin(1, "batches")
+        estimate = plan.estimator(Question(model, points, free=free), key)
+        return {"estimate": to_dataset(estimate), "phases": [phase.name for phase in model.phases()]}
+    assert experiment.training is not None
+    trajectory = from_dataset(Trajectory, records["training"].array("trajectory"))
+    n = experiment.training.n
+    data = _first_rows(experiment, records, n) if n is not None and llc_on_data(experiment) else None
+    stage = along.AlongTraining(
+        plan.estimator, model, trajectory, data, plan.seeds, plan.checkpoints, along.free(model, plan.weights)
+    )
+    progress.begin(stage.total, stage.unit)
+    estimate, path = drive(stage, key, progress.update)
+    return {"estimate": to_dataset(estimate), "path": to_dataset(path)}
 
 
 # -- phases and comparison --------------------------------------------------------------------------------------

@@ -152,6 +152,35 @@ class LLCEstimate:
 
 
 @dataclasses.dataclass(frozen=True)
+class LLCPath:
+    """Learning coefficients along training, of some seeds at some checkpoints.
+
+    Attributes:
+      seed: (seed,) which seeds of the trajectory.
+      steps: (checkpoint,) which of its steps, increasing.
+      llc, error: (seed, checkpoint) estimate and standard error; NaN where none could be made.
+      t: (seed, checkpoint) the highest inverse temperature in observations that the estimate rests on.
+      status: (seed, checkpoint) see `LLCEstimate`.
+    """
+
+    seed: Array
+    steps: Array
+    llc: Array
+    error: Array
+    t: Array
+    status: Array
+
+    DIMS: ClassVar[dict[str, tuple[str, ...]]] = {
+        "seed": ("seed",),
+        "steps": ("checkpoint",),
+        "llc": ("seed", "checkpoint"),
+        "error": ("seed", "checkpoint"),
+        "t": ("seed", "checkpoint"),
+        "status": ("seed", "checkpoint"),
+    }
+
+
+@dataclasses.dataclass(frozen=True)
 class PhasePath:
     """Which phase each seed is in at each checkpoint.
 

@@ -6,10 +6,12 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from slt.errors import ConfigError
+from slt.llc.base import Estimator, free_entries
 from slt.models.base import Model
 from slt.posterior.base import LadderSampler
 from slt.training.trainer import Trainer
@@ -54,6 +56,40 @@ class PosteriorPlan:
 
 
 @dataclasses.dataclass(frozen=True)
+class LLCPlan:
+    """Learning coefficients, by one estimator.
+
+    Attributes:
+      estimator: how.
+      at: "checkpoints" of SGD, or the model's known "phases".
+      on: "data", the data set of each seed, or "population", its expectation. Phases are always measured on the
+        population loss, as is a stream of fresh data.
+      seeds: the first so many seeds of training.
+      checkpoints: so many, evenly among those that were kept; null: all.
+      weights: the parameters that may move, by path ("W", "head/0"); empty: all.
+    """
+
+    estimator: Estimator
+    at: str = "checkpoints"
+    on: str = "data"
+    seeds: int = 16
+    checkpoints: int | None = None
+    weights: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, value, known in (
+            ("at", self.at, ("checkpoints", "phases")),
+            ("on", self.on, ("data", "population")),
+        ):
+            if value not in known:
+                raise ValueError(f"{name} must be one of {', '.join(known)}, not {value!r}")
+        if self.seeds < 1:
+            raise ValueError(f"seeds must be at least 1, not {self.seeds}")
+        if self.checkpoints is not None and self.checkpoints < 1:
+            raise ValueError(f"checkpoints must be at least 1, not {self.checkpoints}")
+
+
+@dataclasses.dataclass(frozen=True)
 class ComparisonPlan:
     """How transitions are found and compared.
 
@@ -77,6 +113,7 @@ class Experiment:
       training: SGD, or None for no SGD.
       posterior: the ladder, or None for no posterior; one of the two must be there.
       data: None means no finite data: SGD meets a fresh stream, the posterior the population loss.
+      llc: learning coefficients to estimate, or None for none.
       comparison: how the two are compared.
       seed: all randomness comes from it.
       name: a label for the run's directory.
@@ -87,6 +124,7 @@ class Experiment:
     training: Trainer | None = None
     posterior: PosteriorPlan | None = None
     data: DataPlan | None = None
+    llc: LLCPlan | None = None
     comparison: ComparisonPlan = ComparisonPlan()
     seed: int = 0
     name: str | None = None
@@ -101,12 +139,24 @@ class Experiment:
             raise ValueError("data is null, so that SGD meets a fresh stream: set training.n=null as well")
         if self.data is None and self.posterior is not None and not self.model.has_population_loss:
             raise ValueError("data is null, which asks for the population loss, and this model has none")
+        if self.llc is not None:
+            self._check_llc(self.llc)
         if not 0 <= self.seed < 2**32:
             raise ValueError(f"seed must lie between 0 and 2^32 - 1, not {self.seed}")
         if self.name is not None and (not self.name or not _is_file_name(self.name)):
             raise ValueError(
                 f"name labels a directory: letters, digits, '.', '_' and '-' only, not {self.name!r}"
             )
+
+    def _check_llc(self, llc: LLCPlan) -> None:
+        if llc.at == "phases" and not self.model.phases():
+            raise ValueError("llc.at=phases, and this model knows no phases: set llc.at=checkpoints")
+        if llc.at == "checkpoints" and self.training is None:
+            raise ValueError("llc.at=checkpoints needs training, which is null: set llc.at=phases")
+        if not llc_on_data(self) and not self.model.has_population_loss:
+            raise ValueError("llc asks for the population loss, and this model has none: set llc.on=data")
+        if llc.weights:
+            free_entries(jax.eval_shape(self.model.sample_prior, jax.random.key(0)), llc.weights)
 
     @property
     def rows(self) -> int:
@@ -117,6 +167,18 @@ class Experiment:
         if self.data is not None and self.posterior is not None:
             wanted.append(self.posterior.ns[-1])
         return max(wanted)
+
+
+def llc_on_data(experiment: Experiment) -> bool:
+    """Whether learning coefficients are of each seed's data, not of the population."""
+    llc, training = experiment.llc, experiment.training
+    return (
+        llc is not None
+        and llc.at == "checkpoints"
+        and llc.on == "data"
+        and training is not None
+        and training.n is not None
+    )
 
 
 def experiment(config: DictConfig | Mapping[str, Any]) -> tuple[Experiment, dict[str, Any]]:

@@ -18,7 +18,7 @@ from jax.flatten_util import ravel_pytree
 from slt.errors import ConfigError
 from slt.models.base import Data, Model, Params
 from slt.potential import Neighbourhood, Potential, potential
-from slt.records import LLCEstimate
+from slt.records import Array, LLCEstimate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,6 +113,29 @@ class Estimator(abc.ABC):
         """Answer `question`."""
 
 
+def select(estimate: LLCEstimate, point: int) -> LLCEstimate:
+    """The estimate of one point, which stays an axis."""
+    parts = {field.name: getattr(estimate, field.name) for field in dataclasses.fields(estimate)}
+    return LLCEstimate(**jax.tree.map(lambda array: array[point : point + 1], parts))
+
+
+def join(estimates: list[LLCEstimate]) -> LLCEstimate:
+    """Estimates of several questions as one; levels are padded with NaN."""
+    levels = max(estimate.t.shape[1] for estimate in estimates)
+
+    def padded(array: Array) -> Array:
+        room = [(0, 0)] * (array.ndim - 1) + [(0, levels - array.shape[-1])]
+        return np.pad(array, room, constant_values=np.nan)
+
+    widened = [
+        dataclasses.asdict(
+            dataclasses.replace(one, t=padded(one.t), curve={k: padded(v) for k, v in one.curve.items()})
+        )
+        for one in estimates
+    ]
+    return LLCEstimate(**jax.tree.map(lambda *arrays: np.concatenate(arrays), *widened))
+
+
 def free_entries(params: Params, names: tuple[str, ...]) -> tuple[int, ...]:
     """Flat indices of the entries of `params` (one point) under the named paths, e.g. ("W",) or ("head/0",).
 
@@ -123,7 +146,8 @@ def free_entries(params: Params, names: tuple[str, ...]) -> tuple[int, ...]:
     for name in names:
         if not any(_under(path, name) for path in paths):
             raise ConfigError(f"no parameter is called {name!r}; there are: {', '.join(paths)}")
-    chosen, start = [], 0
+    chosen: list[int] = []
+    start = 0
     for path, (_, leaf) in zip(paths, leaves, strict=True):
         size = int(np.size(leaf))
         if any(_under(path, name) for name in names):

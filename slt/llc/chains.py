@@ -23,9 +23,6 @@ from blackjax.sgmcmc.diffusions import overdamped_langevin
 
 from slt.potential import Potential
 
-ALGORITHMS = ("mala", "hmc", "sgld")
-TARGETS = {"mala": 0.6, "hmc": 0.8}
-
 
 class Setting(NamedTuple):
     """Where and how the chains of each point walk; every leaf but `target`'s summary has the axis (point,).
@@ -51,10 +48,11 @@ class Walkers(NamedTuple):
 DECAY = {"none": 0.99, "rmsprop": 0.99, "adam": 0.999}
 
 
-def axes(target: Potential) -> Potential:
+def _axes(setting: Setting) -> Any:
     """Which axis of each leaf is (point,): the first, but the summary is shared."""
-    where = jax.tree.map(lambda _: 0, target)
-    return dataclasses.replace(where, summary=jax.tree.map(lambda _: None, target.summary))
+    where = jax.tree.map(lambda _: 0, setting)
+    summary = jax.tree.map(lambda _: None, setting.target.summary)
+    return where._replace(target=dataclasses.replace(where.target, summary=summary))
 
 
 def start(points: int, chains: int, dimension: int) -> Walkers:
@@ -140,7 +138,7 @@ def tune(
         )
 
     keys = jax.random.split(key, walkers.u.shape[0])
-    return jax.vmap(point, in_axes=(Setting(axes(setting.target), 0, 0), 0, 0))(setting, walkers.u, keys)
+    return jax.vmap(point, in_axes=(_axes(setting), 0, 0))(setting, walkers.u, keys)
 
 
 @partial(jax.jit, static_argnames=("algorithm", "leapfrog", "length", "every", "batch"))
@@ -184,7 +182,7 @@ def walk(
     points, chains, _ = walkers.u.shape
     keys = jax.random.split(key, (points, chains))
     over_chains = jax.vmap(chain, in_axes=(None, 0, 0))
-    over_points = jax.vmap(over_chains, in_axes=(Setting(axes(setting.target), 0, 0), 0, 0))
+    over_points = jax.vmap(over_chains, in_axes=(_axes(setting), 0, 0))
     u, energy, accepted = over_points(setting, walkers.u, keys)
     return walkers._replace(u=u), energy, accepted
 
@@ -234,5 +232,5 @@ def gradient_noise(
 
     points, count, _ = walkers.u.shape
     over_chains = jax.vmap(chain, in_axes=(None, 0, 0))
-    over_points = jax.vmap(over_chains, in_axes=(Setting(axes(setting.target), 0, 0), 0, 0))
+    over_points = jax.vmap(over_chains, in_axes=(_axes(setting), 0, 0))
     return jnp.mean(over_points(setting, walkers.u, jax.random.split(key, (points, count))), axis=1)

@@ -49,7 +49,7 @@ class Flags:
         """Raise `name` at every point where `where` (point,) holds; `text` is one for all, or (point,)."""
         if name not in NAMES:
             raise ValueError(f"no flag is called {name!r}")
-        for i in np.flatnonzero(where):
+        for i in np.flatnonzero(where).tolist():
             self._raised[i].append(f"{name}: {text if isinstance(text, str) else text[i]}")
 
     def status(self) -> Array:

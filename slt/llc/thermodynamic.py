@@ -14,12 +14,13 @@ import numpy as np
 
 from slt.llc import flags as flag
 from slt.llc import power_law
-from slt.llc.base import Estimator, Question, gains
+from slt.llc.base import Estimator, Question, gains, join, select
 from slt.llc.heating import Curve, heat
 from slt.posterior.tempering import Options
 from slt.records import Array, LLCEstimate
 
-LOCALISATIONS = (1e5, 1e7)  # tried in turn, until nothing escapes
+LOCALISATIONS = (1e5, 1e7)  # tried in turn, until nothing escapes ...
+ON_DATA = (1.0, 10.0, 100.0)  # ... and where t goes no further than n
 BUDGET = 2**12  # particles x dimension, where the number of particles is left open
 FEWEST, MOST = 128, 2048
 MISFIT = 2.0  # chi^2 per degree of freedom above which the curve does not follow the power law
@@ -34,7 +35,7 @@ class Thermodynamic(Estimator):
     Attributes:
       prior: "local", N(point, 1 / localisation), or "model", the model's own: then the coefficient is the global
         one, and the point only says where the loss counts from.
-      localisation: gamma; None: 1e5, or 1e7 where from 1e5 draws escape to lower loss.
+      localisation: gamma; None: the first of 1e5, 1e7 (on data 1, 10, 100) from which no draws escape to lower loss.
       decades: how far beyond the onset of tempering t goes, for the population loss.
       particles: of each repeat; None: 2^12 / dimension, between 128 and 2048.
       repeats: independent populations; the error comes from their scatter. At least 4.
@@ -80,12 +81,13 @@ class Thermodynamic(Estimator):
             return self._at(question, None if self.prior == "model" else self.localisation, key)
         todo = np.arange(question.count)
         answers: dict[int, LLCEstimate] = {}
-        for i, gamma in enumerate(LOCALISATIONS):
+        grid = LOCALISATIONS if question.data is None else ON_DATA
+        for i, gamma in enumerate(grid):
             points = jax.tree.map(lambda leaf, todo=todo: leaf[todo], question.points)
             asked = dataclasses.replace(question, points=points)
             estimate = self._at(asked, gamma, jax.random.fold_in(key, i))
             escaped = np.array(["escaped" in flag.names(status) for status in estimate.status])
-            for row in np.flatnonzero(~escaped | (i + 1 == len(LOCALISATIONS))):
+            for row in np.flatnonzero(~escaped | (i + 1 == len(grid))).tolist():
                 answers[int(todo[row])] = select(estimate, row)
             todo = todo[escaped]
             if not len(todo):
@@ -176,29 +178,6 @@ class Thermodynamic(Estimator):
             "power law", bent, [f"chi^2 per degree of freedom is {value:.2g}" for value in table["misfit"]]
         )
         return flags
-
-
-def select(estimate: LLCEstimate, point: int) -> LLCEstimate:
-    """The estimate of one point, which stays an axis."""
-    parts = {field.name: getattr(estimate, field.name) for field in dataclasses.fields(estimate)}
-    return LLCEstimate(**jax.tree.map(lambda array: array[point : point + 1], parts))
-
-
-def join(estimates: list[LLCEstimate]) -> LLCEstimate:
-    """Estimates of several questions as one; levels are padded with NaN."""
-    levels = max(estimate.t.shape[1] for estimate in estimates)
-
-    def padded(array: Array) -> Array:
-        room = [(0, 0)] * (array.ndim - 1) + [(0, levels - array.shape[-1])]
-        return np.pad(array, room, constant_values=np.nan)
-
-    widened = [
-        dataclasses.asdict(
-            dataclasses.replace(one, t=padded(one.t), curve={k: padded(v) for k, v in one.curve.items()})
-        )
-        for one in estimates
-    ]
-    return LLCEstimate(**jax.tree.map(lambda *arrays: np.concatenate(arrays), *widened))
 
 
 def free_energy(estimate: LLCEstimate, n: float) -> tuple[Array, Array]:

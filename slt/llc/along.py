@@ -1,0 +1,123 @@
+"""Learning coefficients along training: every chosen checkpoint of every chosen seed, one data set at a time."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax
+import numpy as np
+
+from slt.llc.base import Estimator, Question, free_entries, join
+from slt.models.base import Data, Model
+from slt.records import Array, LLCEstimate, LLCPath, Trajectory
+
+
+def free(model: Model, names: tuple[str, ...]) -> tuple[int, ...] | None:
+    """Flat indices of the named parameters; None, all, where none is named."""
+    if not names:
+        return None
+    return free_entries(jax.eval_shape(model.sample_prior, jax.random.key(0)), names)
+
+
+@dataclasses.dataclass(frozen=True)
+class AlongTraining:
+    """Long stage: `advance` is all checkpoints of the seeds that share a data set, in one batch.
+
+    Its record is a pair: the estimates, points ordered by seed and then by checkpoint, and their path.
+
+    Attributes:
+      estimator, model, trajectory: what to estimate, and where.
+      data: with leading axes (dataset, n), for each seed its own; None for the population loss.
+      seeds: the first so many seeds.
+      checkpoints: so many, evenly among those kept; None: all.
+      free: see `Question`.
+    """
+
+    estimator: Estimator
+    model: Model
+    trajectory: Trajectory
+    data: Data | None
+    seeds: int
+    checkpoints: int | None
+    free: tuple[int, ...] | None = None
+    unit: str = "points"
+
+    @property
+    def _seeds(self) -> Array:
+        return np.arange(min(self.seeds, len(self.trajectory.status)))
+
+    @property
+    def _kept(self) -> Array:
+        """(checkpoint,) indices."""
+        total = len(self.trajectory.steps)
+        return np.unique(np.linspace(0, total - 1, min(self.checkpoints or total, total)).round().astype(int))
+
+    def _groups(self) -> list[Array]:
+        """Seeds that share a data set."""
+        if self.data is None:
+            return [self._seeds]
+        own = self.trajectory.dataset[self._seeds]
+        return [self._seeds[own == dataset] for dataset in np.unique(own)]
+
+    @property
+    def total(self) -> int:
+        return len(self._seeds) * len(self._kept)
+
+    def init(self, key: jax.Array) -> tuple[jax.Array, int]:
+        return key, 0
+
+    def progress(self, state: tuple[jax.Array, int]) -> int:
+        return sum(map(len, self._groups()[: state[1]])) * len(self._kept)
+
+    def advance(self, state: tuple[jax.Array, int]) -> tuple[Any, LLCEstimate]:
+        key, done = state
+        seeds = self._groups()[done]
+        points = {
+            name: np.asarray(leaf[seeds][:, self._kept], float).reshape(-1, *leaf.shape[2:])
+            for name, leaf in self.trajectory.params.items()
+        }
+        finite = np.all(
+            [np.isfinite(leaf).reshape(len(leaf), -1).all(axis=1) for leaf in points.values()], axis=0
+        )
+        for leaf in points.values():
+            leaf[~finite] = 0.0  # a place holder: these points are struck out below
+        data = None
+        if self.data is not None:
+            dataset = int(self.trajectory.dataset[seeds[0]])
+            data = jax.tree.map(lambda leaf: leaf[dataset], self.data)
+        estimate = self.estimator(
+            Question(self.model, points, data, free=self.free), jax.random.fold_in(key, done)
+        )
+        return (key, done + 1), _strike(estimate, ~finite)
+
+    def finish(self, chunks: list[LLCEstimate]) -> tuple[LLCEstimate, LLCPath]:
+        order = np.argsort(np.concatenate(self._groups()), kind="stable")
+        joined = join(chunks)
+        rows = (order[:, None] * len(self._kept) + np.arange(len(self._kept))).ravel()
+        parts = {field.name: getattr(joined, field.name) for field in dataclasses.fields(joined)}
+        estimate = LLCEstimate(**jax.tree.map(lambda array: array[rows], parts))
+        shape = (len(self._seeds), len(self._kept))
+        highest = np.max(np.where(np.isfinite(estimate.t), estimate.t, -np.inf), axis=1)
+        path = LLCPath(
+            seed=self._seeds,
+            steps=np.asarray(self.trajectory.steps)[self._kept],
+            llc=estimate.llc.reshape(shape),
+            error=estimate.error.reshape(shape),
+            t=highest.reshape(shape),
+            status=estimate.status.reshape(shape),
+        )
+        return estimate, path
+
+
+def _strike(estimate: LLCEstimate, where: Array) -> LLCEstimate:
+    """The estimate with no answer at points whose parameters were not finite."""
+    if not where.any():
+        return estimate
+    blank: dict[str, Any] = {
+        name: np.where(where, np.nan, getattr(estimate, name))
+        for name in ("llc", "error", "low", "high", "loss")
+    }
+    status = estimate.status.astype(object)
+    status[where] = "no estimate: the parameters are not finite"
+    return dataclasses.replace(estimate, **blank, status=status.astype(str))
