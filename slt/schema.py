@@ -62,7 +62,7 @@ class LLCPlan:
     Attributes:
       estimator: how.
       at: "checkpoints" of SGD, or the model's known "phases".
-      on: "data", the data set of each seed, or "population", its expectation. Phases are always measured on the
+      loss: "data", that of the data set of each seed, or "population", its expectation. Phases are always measured on the
         population loss, as is a stream of fresh data.
       seeds: the first so many seeds of training.
       checkpoints: so many, evenly among those that were kept; null: all.
@@ -71,7 +71,7 @@ class LLCPlan:
 
     estimator: Estimator
     at: str = "checkpoints"
-    on: str = "data"
+    loss: str = "data"
     seeds: int = 16
     checkpoints: int | None = None
     weights: tuple[str, ...] = ()
@@ -79,7 +79,7 @@ class LLCPlan:
     def __post_init__(self) -> None:
         for name, value, known in (
             ("at", self.at, ("checkpoints", "phases")),
-            ("on", self.on, ("data", "population")),
+            ("loss", self.loss, ("data", "population")),
         ):
             if value not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, not {value!r}")
@@ -154,7 +154,7 @@ class Experiment:
         if llc.at == "checkpoints" and self.training is None:
             raise ValueError("llc.at=checkpoints needs training, which is null: set llc.at=phases")
         if not llc_on_data(self) and not self.model.has_population_loss:
-            raise ValueError("llc asks for the population loss, and this model has none: set llc.on=data")
+            raise ValueError("llc asks for the population loss, and this model has none: set llc.loss=data")
         if llc.weights:
             free_entries(jax.eval_shape(self.model.sample_prior, jax.random.key(0)), llc.weights)
 
@@ -175,7 +175,7 @@ def llc_on_data(experiment: Experiment) -> bool:
     return (
         llc is not None
         and llc.at == "checkpoints"
-        and llc.on == "data"
+        and llc.loss == "data"
         and training is not None
         and training.n is not None
     )

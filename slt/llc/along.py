@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -18,6 +18,14 @@ def free(model: Model, names: tuple[str, ...]) -> tuple[int, ...] | None:
     if not names:
         return None
     return free_entries(jax.eval_shape(model.sample_prior, jax.random.key(0)), names)
+
+
+class State(NamedTuple):
+    """The estimator, settled once for all groups; the key; and how many groups are done."""
+
+    estimator: Estimator
+    key: jax.Array
+    done: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,32 +72,34 @@ class AlongTraining:
     def total(self) -> int:
         return len(self._seeds) * len(self._kept)
 
-    def init(self, key: jax.Array) -> tuple[jax.Array, int]:
-        return key, 0
+    def init(self, key: jax.Array) -> State:
+        first, key = jax.random.split(key)
+        return State(self.estimator.settled(self._question(0)[0], first), key, 0)
 
-    def progress(self, state: tuple[jax.Array, int]) -> int:
-        return sum(map(len, self._groups()[: state[1]])) * len(self._kept)
+    def progress(self, state: State) -> int:
+        return sum(map(len, self._groups()[: state.done])) * len(self._kept)
 
-    def advance(self, state: tuple[jax.Array, int]) -> tuple[Any, LLCEstimate]:
-        key, done = state
-        seeds = self._groups()[done]
+    def _question(self, group: int) -> tuple[Question, Array]:
+        """What is asked of one group, and which of its points are finite (point,)."""
+        seeds = self._groups()[group]
         points = {
             name: np.asarray(leaf[seeds][:, self._kept], float).reshape(-1, *leaf.shape[2:])
             for name, leaf in self.trajectory.params.items()
         }
-        finite = np.all(
-            [np.isfinite(leaf).reshape(len(leaf), -1).all(axis=1) for leaf in points.values()], axis=0
-        )
+        flat = [np.isfinite(leaf).reshape(len(leaf), -1).all(axis=1) for leaf in points.values()]
+        finite = np.all(flat, axis=0)
         for leaf in points.values():
-            leaf[~finite] = 0.0  # a place holder: these points are struck out below
+            leaf[~finite] = 0.0  # a place holder: these points will be struck out
         data = None
         if self.data is not None:
             dataset = int(self.trajectory.dataset[seeds[0]])
             data = jax.tree.map(lambda leaf: leaf[dataset], self.data)
-        estimate = self.estimator(
-            Question(self.model, points, data, free=self.free), jax.random.fold_in(key, done)
-        )
-        return (key, done + 1), _strike(estimate, ~finite)
+        return Question(self.model, points, data, free=self.free), finite
+
+    def advance(self, state: State) -> tuple[State, LLCEstimate]:
+        question, finite = self._question(state.done)
+        estimate = state.estimator(question, jax.random.fold_in(state.key, state.done))
+        return state._replace(done=state.done + 1), _strike(estimate, ~finite)
 
     def finish(self, chunks: list[LLCEstimate]) -> tuple[LLCEstimate, LLCPath]:
         order = np.argsort(np.concatenate(self._groups()), kind="stable")

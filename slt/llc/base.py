@@ -112,6 +112,10 @@ class Estimator(abc.ABC):
     def __call__(self, question: Question, key: jax.Array) -> LLCEstimate:
         """Answer `question`."""
 
+    def settled(self, question: Question, key: jax.Array) -> Estimator:
+        """The same estimator with whatever several questions should share chosen on this one."""
+        return self
+
 
 def select(estimate: LLCEstimate, point: int) -> LLCEstimate:
     """The estimate of one point, which stays an axis."""

@@ -27,7 +27,7 @@ WEAK = 0.1  # a localisation stronger than this share of t would hold the chains
 PROBES = 8
 CAREFUL = 0.995  # acceptance of the adjusted walk at which the unadjusted one is trusted
 NOISE = 0.1  # share of a step's noise that gradients from few observations may add
-ROUND, ROUNDS = 400, 6
+ROUND, ROUNDS = 400, 3
 
 
 @dataclasses.dataclass(frozen=True)

@@ -32,7 +32,8 @@ class Length:
     """How long to walk.
 
     Attributes:
-      draws: of each chain; None: until 95 % of points have a relative standard error of `precision`, at most `most`.
+      draws: of each chain; None: until the median relative standard error over points is `precision`, at most
+        `most`.
       every: steps from draw to draw.
     """
 
@@ -83,6 +84,13 @@ def estimate(question: Question, plan: Plan, length: Length, t: float | None, ke
     return _record(question, temperature, where, state, energy, accepted, length.every)
 
 
+def localised(question: Question, plan: Plan, t: float | None, key: jax.Array) -> float:
+    """The localisation that was asked for, or else the one that suits `question`."""
+    if plan.localisation is not None:
+        return plan.localisation
+    return calibration.localisation(question, plan, inverse_temperature(question, t), key).gamma
+
+
 def inverse_temperature(question: Question, t: float | None) -> float:
     """n beta: what was asked for, or n / log n on data, or 1e5 on the population loss."""
     if t is not None:
@@ -111,7 +119,7 @@ def _walk(
             llc, error, _ = moments(np.concatenate(blocks, axis=2))
             with np.errstate(invalid="ignore"):
                 enough = (error <= length.precision * np.abs(llc)) | ~np.isfinite(llc)
-            if enough.mean() >= 0.95:
+            if enough.mean() >= 0.5:
                 break
     return state, np.concatenate(blocks, axis=2), np.mean(accepted, axis=0)
 

@@ -48,8 +48,9 @@ class Metropolis(Estimator):
     def _length(self) -> local.Length:
         return local.Length(self.draws, self.precision, self.max_draws, self.every)
 
-    def __call__(self, question: Question, key: jax.Array) -> LLCEstimate:
-        plan = Plan(
+    @property
+    def _plan(self) -> Plan:
+        return Plan(
             self.algorithm,
             self.chains,
             self.step_size,
@@ -57,4 +58,10 @@ class Metropolis(Estimator):
             self.burn_in,
             leapfrog=self.leapfrog,
         )
-        return local.estimate(question, plan, self._length, self.t, key)
+
+    def __call__(self, question: Question, key: jax.Array) -> LLCEstimate:
+        return local.estimate(question, self._plan, self._length, self.t, key)
+
+    def settled(self, question: Question, key: jax.Array) -> Estimator:
+        gamma = local.localised(question, self._plan, self.t, key)
+        return dataclasses.replace(self, localisation=gamma)

@@ -30,8 +30,7 @@ class SGLD(Estimator):
       step_size: e; None: where the adjusted walk accepts 95 %.
       localisation: gamma; None: chosen from a grid, see `calibration`.
       burn_in: steps; None: until the trace is steady.
-      draws: of each chain; None: until the relative standard error is `precision` at 95 % of points, at most
-        `max_draws`.
+      draws: of each chain; None: until the median relative standard error is `precision`, at most `max_draws`.
       every: steps from draw to draw.
 
     Info: "localisation", "sensitivity" (relative change of the estimate at ten times the localisation),
@@ -62,8 +61,9 @@ class SGLD(Estimator):
     def _length(self) -> local.Length:
         return local.Length(self.draws, self.precision, self.max_draws, self.every)
 
-    def __call__(self, question: Question, key: jax.Array) -> LLCEstimate:
-        plan = Plan(
+    @property
+    def _plan(self) -> Plan:
+        return Plan(
             "sgld",
             self.chains,
             self.step_size,
@@ -72,4 +72,10 @@ class SGLD(Estimator):
             preconditioner=self.preconditioner,
             batch=self.batch,
         )
-        return local.estimate(question, plan, self._length, self.t, key)
+
+    def __call__(self, question: Question, key: jax.Array) -> LLCEstimate:
+        return local.estimate(question, self._plan, self._length, self.t, key)
+
+    def settled(self, question: Question, key: jax.Array) -> Estimator:
+        gamma = local.localised(question, self._plan, self.t, key)
+        return dataclasses.replace(self, localisation=gamma)
