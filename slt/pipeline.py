@@ -26,6 +26,7 @@ from slt.recipes import STAGES, Stage, plan
 from slt.records import (
     Comparison,
     Ladder,
+    LLCPath,
     Occupancy,
     PhaseFacts,
     PhasePath,
@@ -209,6 +210,16 @@ def _write_report(this: Run, manifest: Mapping[str, Any], records: Mapping[str, 
         ladder = from_dataset(Ladder, records["posterior"].array("ladder"))
         occupancy = from_dataset(Occupancy, labelled.array("occupancy"))
         labels = labelled.array("labels")["label"].values
+    llc: LLCPath | None = None
+    measured: dict[str, tuple[float, float, str]] = {}
+    if "llc" in records:
+        record = records["llc"]
+        if record.has("path"):
+            llc = from_dataset(LLCPath, record.array("path"))
+        else:
+            found = record.array("estimate")
+            values = (found[name].values.tolist() for name in ("llc", "error", "status"))
+            measured = dict(zip(record.json("phases"), zip(*values, strict=True), strict=True))
     status = statuses(records)
     provenance = {
         **manifest["provenance"],
@@ -233,6 +244,8 @@ def _write_report(this: Run, manifest: Mapping[str, Any], records: Mapping[str, 
         comparison=comparison,
         trajectory=trajectory,
         path=path,
+        llc=llc,
+        phase_llc=measured,
         ladder=ladder,
         occupancy=occupancy,
         draw_labels=labels,

@@ -62,8 +62,8 @@ class LLCPlan:
     Attributes:
       estimator: how.
       at: "checkpoints" of SGD, or the model's known "phases".
-      loss: "data", that of the data set of each seed, or "population", its expectation. Phases are always measured on the
-        population loss, as is a stream of fresh data.
+      loss: "data", that of the data set of each seed, or "population", its expectation. Phases are always measured
+        on the population loss, as is a stream of fresh data.
       seeds: the first so many seeds of training.
       checkpoints: so many, evenly among those that were kept; null: all.
       weights: the parameters that may move, by path ("W", "head/0"); empty: all.

@@ -22,7 +22,8 @@ from slt.records import Array, LLCEstimate
 LOCALISATIONS = (1e5, 1e7)  # tried in turn, until nothing escapes ...
 ON_DATA = (1.0, 10.0, 100.0)  # ... and where t goes no further than n
 BUDGET = 2**12  # particles x dimension, where the number of particles is left open
-FEWEST, MOST = 128, 2048
+FEWEST, MOST = 256, 2048
+LOW = 10  # dimensions up to which going deep is cheap
 MISFIT = 2.0  # chi^2 per degree of freedom above which the curve does not follow the power law
 SPAN = 100.0  # the power law must be seen over at least this factor of t
 PRIORS = ("local", "model")
@@ -36,22 +37,23 @@ class Thermodynamic(Estimator):
       prior: "local", N(point, 1 / localisation), or "model", the model's own: then the coefficient is the global
         one, and the point only says where the loss counts from.
       localisation: gamma; None: the first of 1e5, 1e7 (on data 1, 10, 100) from which no draws escape to lower loss.
-      decades: how far beyond the onset of tempering t goes, for the population loss.
-      particles: of each repeat; None: 2^12 / dimension, between 128 and 2048.
+      decades: how far beyond the onset of tempering t goes, for the population loss; None: 12 up to ten dimensions,
+        8 beyond.
+      particles: of each repeat; None: 2^12 / dimension, between 256 and 2048.
       repeats: independent populations; the error comes from their scatter. At least 4.
       ess, leapfrog, moves, forget, max_rounds, max_temperatures: see `posterior.tempering.Options`.
     """
 
     prior: str = "local"
     localisation: float | None = None
-    decades: float = 8.0
+    decades: float | None = None
     particles: int | None = None
     repeats: int = 8
     ess: float = 0.8
     leapfrog: int = 10
     moves: int = 5
-    forget: float = 0.3
-    max_rounds: int = 4
+    forget: float = 0.1
+    max_rounds: int = 8
     max_temperatures: int = 2000
 
     def __post_init__(self) -> None:
@@ -59,7 +61,7 @@ class Thermodynamic(Estimator):
             raise ValueError(f"prior must be one of {', '.join(PRIORS)}, not {self.prior!r}")
         if self.localisation is not None and not self.localisation > 0:
             raise ValueError(f"localisation is an inverse variance, above 0, not {self.localisation}")
-        if not 1 <= self.decades <= 30:
+        if self.decades is not None and not 1 <= self.decades <= 30:
             raise ValueError(f"decades must lie between 1 and 30, not {self.decades}")
         if self.particles is not None and self.particles < 16:
             raise ValueError(f"particles must be at least 16, not {self.particles}")
@@ -112,7 +114,8 @@ class Thermodynamic(Estimator):
             self.max_temperatures,
         )
         end = None if n is None else np.full(question.count, n)
-        curve = heat(around, end, self.decades, limit, self.repeats, options, key)
+        decades = self.decades or (12.0 if question.dimension <= LOW else 8.0)
+        curve = heat(around, end, decades, limit, self.repeats, options, key)
         fits = [self._fit(curve, i, particles, question.dimension) for i in range(question.count)]
         t_max = np.array([np.nanmax(t, initial=0.0) for t in curve.t])
         table = {name: np.array([getattr(one, name) for one in fits]) for name in power_law.PowerLaw._fields}

@@ -26,7 +26,7 @@ class ParticleOptions:
 
     def __post_init__(self) -> None:
         for name in ("particles", "repeats", "leapfrog", "moves", "max_rounds", "max_temperatures"):
-            least = 2 if name == "particles" else 1
+            least = 4 if name == "particles" else 1
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
         for name in ("ess", "forget"):

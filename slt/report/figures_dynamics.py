@@ -27,7 +27,7 @@ def losses(inputs: ReportInputs, palette: Palette) -> Plate | None:
     top.set_ylabel(f"{what}, nats per observation")
     _critical_levels(top, inputs, palette)
     _seed_shares(bottom, trajectory, path, inputs.names, palette)
-    _step_axis(bottom, trajectory.steps)
+    step_axis(bottom, trajectory.steps)
     seeds, failed = len(trajectory.status), int(np.sum(trajectory.status != OK))
     note = f"; {failed} of them failed (marked ×)" if failed else ""
     return Plate(
@@ -130,7 +130,7 @@ def _seed_shares(
     ax.set_ylabel("seeds in\neach phase")
 
 
-def _step_axis(ax: Axes, steps: Array) -> None:
+def step_axis(ax: Axes, steps: Array) -> None:
     """Logarithmic, with step 0 kept at the left edge."""
     last = float(steps[-1])
     first = float(steps[1]) if len(steps) > 1 else 1.0

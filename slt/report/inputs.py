@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from slt.records import Array, Comparison, Ladder, Occupancy, PhasePath, Trajectory
+from slt.records import Array, Comparison, Ladder, LLCPath, Occupancy, PhasePath, Trajectory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,6 +18,8 @@ class ReportInputs:
       names: phase names by classifier index; the last is "other".
       comparison: facts of the phases, transitions, verdicts and the answer in words.
       trajectory, path: the SGD branch, both or neither.
+      llc: learning coefficients along training.
+      phase_llc: name of a phase -> estimate, standard error and status there, measured at its point.
       ladder: the posterior's draws; without it the parameters of draws are not drawn.
       occupancy: the posterior's mass by phase.
       draw_labels: (dataset, n, repeat, draw) index into `names` of the ladder's draws, to colour them by phase.
@@ -31,6 +33,8 @@ class ReportInputs:
     comparison: Comparison
     trajectory: Trajectory | None = None
     path: PhasePath | None = None
+    llc: LLCPath | None = None
+    phase_llc: Mapping[str, tuple[float, float, str]] = dataclasses.field(default_factory=dict)
     ladder: Ladder | None = None
     occupancy: Occupancy | None = None
     draw_labels: Array | None = None
@@ -44,6 +48,11 @@ class ReportInputs:
         if self.trajectory is not None and self.path is not None:
             _same("path.label", self.path.label.shape, "trajectory.loss", self.trajectory.loss.shape)
             self._known("path.label", self.path.label)
+        if self.llc is not None:
+            if self.path is None:
+                raise ValueError("learning coefficients along training need a trajectory")
+            missing = set(self.llc.steps.tolist()) - set(self.path.steps.tolist())
+            _same("steps of the learning coefficients outside the trajectory's", missing, "none", set())
         if self.occupancy is not None:
             _same("phases in occupancy.share", self.occupancy.share.shape[-1], "names", len(self.names))
         if self.draw_labels is not None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from slt.report import (
     figures_density,
     figures_dynamics,
+    figures_llc,
     figures_phases,
     figures_posterior,
     figures_weights,
@@ -31,6 +32,7 @@ _TWO_AXES = (
 _FIGURES = (
     figures_phases.shares,
     figures_dynamics.losses,
+    figures_llc.along,
     figures_posterior.occupancy,
     figures_posterior.free_energy,
     figures_weights.polygons,
@@ -71,7 +73,7 @@ def page(inputs: ReportInputs, palette: Palette, plates: list[Plate]) -> str:
         _header(inputs),
         _section("What was found", tables.verdicts(comparison, palette)),
         *map(_figure, plates),
-        _section("Phases", tables.phases(comparison, palette)),
+        _section("Phases", tables.phases(comparison, palette, inputs.phase_llc)),
         _section("Transitions of SGD, in steps t", tables.dynamical(comparison, palette)),
         _section("Transitions of the posterior, in observations n", tables.bayesian(comparison, palette)),
         _sampler(inputs),

@@ -76,21 +76,40 @@ def _pill(verdict: str) -> Markup:
     return element("span", verdict, class_="pill", style=f"background:{fill};color:{text}")
 
 
-def phases(comparison: Comparison, palette: Palette) -> Markup:
+def phases(
+    comparison: Comparison, palette: Palette, measured: Mapping[str, tuple[float, float, str]]
+) -> Markup:
+    """What is known of each phase; `measured`: by name, the estimate, its standard error and its status."""
     rows = [
         (
             chip(p.name, palette),
             number(p.loss, 5),
             "unknown" if p.llc is None else number(p.llc),
             "unknown" if p.multiplicity is None else str(p.multiplicity),
+            *([_measured(*measured[p.name])] if measured else []),
             p.source,
         )
         for p in comparison.phases
     ]
     if not rows:
         return element("p", "The model names no phases.")
-    headers = ("Phase", "Loss L, nats per observation", "Learning coefficient λ", "Multiplicity m", "Source")
+    extra = ("λ measured",) if measured else ()
+    headers = (
+        "Phase",
+        "Loss L, nats per observation",
+        "Learning coefficient λ",
+        "Multiplicity m",
+        *extra,
+        "Source",
+    )
     return table(headers, rows)
+
+
+def _measured(llc: float, error: float, status: str) -> str:
+    if not np.isfinite(llc):
+        return status
+    flags = "" if status == OK else f" ({status})"
+    return f"{number(llc)} ± {number(error, 2)}{flags}"
 
 
 def dynamical(comparison: Comparison, palette: Palette) -> Markup:

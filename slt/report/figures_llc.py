@@ -1,0 +1,90 @@
+"""Learning coefficients along training: each seed's estimate, faded where a flag says that it is none."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from slt.records import OK, Array
+from slt.report import style
+from slt.report.figures_dynamics import step_axis
+from slt.report.inputs import ReportInputs
+from slt.report.style import Palette, Plate
+from slt.report.summaries import plural
+
+LOWEST = -2.0  # far below zero an estimate only says that the point is no minimum
+
+
+def along(inputs: ReportInputs, palette: Palette) -> Plate | None:
+    """Estimate against step, coloured by phase; None where none was made along training."""
+    path, labels = inputs.llc, inputs.path
+    if path is None or labels is None:
+        return None
+    fig = style.figure(4.4)
+    ax = fig.subplots()
+    column = np.searchsorted(labels.steps, path.steps)
+    label = labels.label[path.seed][:, column]
+    colours = np.array([palette[name] for name in inputs.names])[label]
+    sound = path.status == OK
+    for seed in range(len(path.seed)):
+        _seed(ax, path.steps, path.llc[seed], path.error[seed], colours[seed], sound[seed])
+    _levels(ax, inputs, palette, path.llc[sound] if sound.any() else path.llc)
+    ax.set_ylabel("λ̂, local learning coefficient")
+    step_axis(ax, path.steps)
+    known = np.isfinite(path.llc)
+    faded = int(np.sum(known & ~sound))
+    return Plate(
+        "llc",
+        "Learning coefficients along training",
+        f"Each line is one of {plural(len(path.seed), 'seed')}, coloured by the phase it is in, with standard "
+        f"errors. Thin lines are the phases' known coefficients. {faded:,} of {known.sum():,} estimates carry a flag "
+        "and are faint: most often SGD is still on its way there, the point is no minimum, and the number below zero "
+        "only says so.",
+        f"Estimated local learning coefficient against SGD step for {len(path.seed)} seeds.",
+        style.png(fig),
+    )
+
+
+def _seed(ax: Axes, steps: Array, llc: Array, error: Array, colours: Array, sound: Array) -> None:
+    shown = np.isfinite(llc)
+    height = np.maximum(llc, LOWEST)
+    ax.plot(steps[shown], height[shown], color=style.FAINT, linewidth=0.7, alpha=0.7, zorder=1)
+    for group, alpha in ((shown & sound, 0.9), (shown & ~sound, 0.18)):
+        if group.any():
+            ax.scatter(
+                steps[group], height[group], s=9, c=list(colours[group]), alpha=alpha, linewidths=0, zorder=3
+            )
+    group = shown & sound
+    ax.vlines(
+        steps[group],
+        np.maximum(llc - error, LOWEST)[group],
+        (llc + error)[group],
+        colors=list(colours[group]),
+        linewidth=0.8,
+        alpha=0.5,
+        zorder=2,
+    )
+
+
+def _levels(ax: Axes, inputs: ReportInputs, palette: Palette, seen: Array) -> None:
+    """A thin line at each known coefficient, named at the right edge; phases that share one share a name."""
+    top = float(np.nanquantile(seen, 0.995)) if np.isfinite(seen).any() else 1.0
+    levels: dict[float, list[str]] = {}
+    for fact in inputs.comparison.phases:
+        if fact.llc is not None and fact.llc <= 1.6 * top:
+            levels.setdefault(fact.llc, []).append(fact.name)
+    top = max([top, *levels])
+    ax.set_ylim(LOWEST - 0.4, 1.15 * top)
+    for level, names in levels.items():
+        ax.axhline(level, color=palette[names[0]], linewidth=0.8, alpha=0.8, zorder=0)
+        ax.annotate(
+            f"{', '.join(names)}  {level:g}",
+            xy=(1.0, level),
+            xycoords=("axes fraction", "data"),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=style.SMALL,
+            color=palette.ink(names[0]),
+        )
+    ax.axhline(0, color=style.GREY, linewidth=0.6, zorder=0)
