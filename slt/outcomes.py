@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from slt.records import OK, Ladder, from_dataset
+from slt.records import OK, Ladder, flag_names, from_dataset
 from slt.store import Record
 
 Records = Mapping[str, Record]
@@ -28,12 +29,16 @@ def failure(record: Record) -> str:
 
 
 def statuses(records: Records) -> dict[str, dict[str, int]]:
-    """How often each status occurs: {"training": {"ok": 63, "diverged at step 10": 1}, "posterior": ...}."""
+    """How often each status occurs: {"training": {"ok": 63, "diverged at step 10": 1}, "posterior": ...}; of learning
+    coefficients, how often each flag."""
     counts = {}
-    for stage, item in (("training", "trajectory"), ("posterior", "ladder"), ("llc", "estimate")):
+    for stage, item in (("training", "trajectory"), ("posterior", "ladder")):
         if stage in records:
             values, times = np.unique(records[stage].array(item)["status"].values, return_counts=True)
             counts[stage] = dict(zip(values.tolist(), times.tolist(), strict=True))
+    if "llc" in records:
+        found = records["llc"].array("estimate")["status"].values.tolist()
+        counts["llc"] = dict(Counter(name for status in found for name in flag_names(status) or (OK,)))
     return counts
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray
 OK = "ok"
+FLAGS = " | "  # between the flags of one status
 
 
 @dataclasses.dataclass(frozen=True)
@@ -372,6 +373,11 @@ def from_dataset(cls: type[T], dataset: xarray.Dataset) -> T:
         else:
             raise ValueError(f"this {cls.__name__} record lacks {field!r}")
     return cls(**values)
+
+
+def flag_names(status: str) -> tuple[str, ...]:
+    """The names of a status' flags, "name: what happened" each; () where it is ok."""
+    return () if status == OK else tuple(flag.partition(":")[0] for flag in status.split(FLAGS))
 
 
 def finite_or_none(value: float) -> float | None:

@@ -139,10 +139,13 @@ def steady(trace: Array) -> Array:
     """(point,) whether the two halves of each trace (point, step) agree: within 3 standard errors, by means of
     batches, or within 5 %."""
     half = trace.shape[1] // 2
-    batches = np.array_split(trace[:, : 2 * half], 16, axis=1)
-    means = np.stack([batch.mean(axis=1) for batch in batches], axis=1)
-    first, second = means[:, :8], means[:, 8:]
-    error = np.sqrt((first.var(axis=1, ddof=1) + second.var(axis=1, ddof=1)) / 8)
+    count = min(8, half)
+    means = [
+        np.stack([batch.mean(axis=1) for batch in np.array_split(part, count, axis=1)], axis=1)
+        for part in (trace[:, :half], trace[:, half : 2 * half])
+    ]
+    first, second = means
+    error = np.sqrt((first.var(axis=1, ddof=1) + second.var(axis=1, ddof=1)) / count)
     gap = np.abs(first.mean(axis=1) - second.mean(axis=1))
     return gap <= 3 * error + 0.05 * np.abs(second.mean(axis=1))
 

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from slt.records import OK, Array
+from slt.records import FLAGS, OK, Array
 
 NAMES = (
     "negative",
@@ -34,7 +34,6 @@ NAMES = (
     "flat",
     "no estimate",
 )
-JOIN = " | "
 SHARE_LOWER = 0.01  # of draws with lower loss than the point's, beyond which they have escaped
 GAIN = 0.05  # of the estimate that a step along the gradient may explain
 
@@ -54,7 +53,7 @@ class Flags:
 
     def status(self) -> Array:
         """(point,)."""
-        return np.array([JOIN.join(flags) or OK for flags in self._raised])
+        return np.array([FLAGS.join(flags) or OK for flags in self._raised])
 
 
 def common(flags: Flags, llc: Array, error: Array, t: Array, lower: Array, gain: Array) -> None:
@@ -84,8 +83,3 @@ def common(flags: Flags, llc: Array, error: Array, t: Array, lower: Array, gain:
         uncritical,
         [f"a step along the gradient lowers t K by {value:.2g} nats" for value in part],
     )
-
-
-def names(status: str) -> tuple[str, ...]:
-    """The names of the flags of one status; () where it is ok."""
-    return () if status == OK else tuple(flag.split(":")[0] for flag in status.split(JOIN))

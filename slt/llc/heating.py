@@ -35,6 +35,7 @@ class Curve(NamedTuple):
       lower: (point, repeat, level) share of draws whose loss is lower than the point's by over 0.1 nat / t.
       correlation, acceptance: (point, repeat, level) of the moves.
       finished: (point,) whether t_max was reached; otherwise moves no longer forgot, or it took too long.
+      broken: (point,) whether the loss was NaN or infinite from the start.
       populations: where the heating ended.
     """
 
@@ -47,6 +48,7 @@ class Curve(NamedTuple):
     correlation: Array
     acceptance: Array
     finished: Array
+    broken: Array
     populations: Population
 
 
@@ -83,6 +85,8 @@ def heat(
         fresh, key = jax.random.split(key)
         populations, _ = tempering.temperature(path, populations, fresh, options, together=True)
         level = {name: np.array(value) for name, value in _observe(path, populations).items()}
+        if not seen:
+            broken = ~np.isfinite(level["log_z"]).all(axis=1)
         lost = level["correlation"].mean(axis=1) > LOST
         for value in level.values():
             value[~alive | lost] = np.nan
@@ -93,7 +97,7 @@ def heat(
         alive &= ~lost & ~arrived & ~escaped
     stacked = {name: np.stack([level[name] for level in seen], axis=-1) for name in seen[0]}
     t = stacked.pop("t")[:, 0]
-    return Curve(t=t, onset=onset, finished=arrived, populations=populations, **stacked)
+    return Curve(t=t, onset=onset, finished=arrived, broken=broken, populations=populations, **stacked)
 
 
 def _spread(around: Potential, count: int) -> Potential:

@@ -23,6 +23,7 @@ from slt.records import Array, LLCEstimate
 
 BLOCK = 500  # draws between looks at the error
 ANNEALED_T = 1e5
+LOST = 1e100  # nats of t K at which a chain is given up
 FEW = 50.0  # effective draws, all chains together
 LEVELS = 64  # means of draws that the record keeps of each chain
 
@@ -127,7 +128,7 @@ def _walk(
 def moments(energy: Array) -> tuple[Array, Array, Array]:
     """Mean, standard error and effective draws (point,) of t K (point, chain, draw); a chain that is not finite is
     left out."""
-    whole = np.isfinite(energy).all(axis=2)
+    whole = (np.abs(energy) < LOST).all(axis=2)
     ess = np.full(len(energy), np.nan)
     every = whole.all(axis=1)
     if every.any():
@@ -155,14 +156,14 @@ def _record(
     count, chains, draws = energy.shape
     llc, error, ess = moments(energy)
     flags = flag.Flags(count)
-    finite = np.isfinite(energy)
+    finite = np.abs(energy) < LOST
+    lost = (~finite.all(axis=2)).sum(axis=1)
+    energy = np.where(finite.all(axis=2)[:, :, None], energy, np.nan)
     lower = np.sum(energy < -ESCAPED, axis=(1, 2)) / np.maximum(1, finite.sum(axis=(1, 2)))
     gain = np.asarray(gains(question.full(1.0), question.points, question.free))
     flag.common(flags, llc, error, np.full(count, t), lower, gain)
-    lost = (~finite.all(axis=2)).sum(axis=1)
     flags.add("diverged", lost > 0, [f"{k} of {chains} chains left the finite numbers" for k in lost])
-    with np.errstate(invalid="ignore"):
-        drifting = ~calibration.steady(np.nan_to_num(energy.mean(axis=1))) & (lost == 0)
+    drifting = ~calibration.steady(np.where(lost[:, None] == 0, energy.mean(axis=1), 0.0))
     flags.add("burn-in", drifting, "the halves of the draws disagree: burn in longer, or walk longer")
     flags.add(
         "few effective draws", (ess < FEW) & (lost < chains), [f"{k:.0f}, all chains together" for k in ess]

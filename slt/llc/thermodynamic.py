@@ -17,7 +17,7 @@ from slt.llc import power_law
 from slt.llc.base import Estimator, Question, gains, join, select
 from slt.llc.heating import Curve, heat
 from slt.posterior.tempering import Options
-from slt.records import Array, LLCEstimate
+from slt.records import Array, LLCEstimate, flag_names
 
 LOCALISATIONS = (1e5, 1e7)  # tried in turn, until nothing escapes ...
 ON_DATA = (1.0, 10.0, 100.0)  # ... and where t goes no further than n
@@ -88,7 +88,7 @@ class Thermodynamic(Estimator):
             points = jax.tree.map(lambda leaf, todo=todo: leaf[todo], question.points)
             asked = dataclasses.replace(question, points=points)
             estimate = self._at(asked, gamma, jax.random.fold_in(key, i))
-            escaped = np.array(["escaped" in flag.names(status) for status in estimate.status])
+            escaped = np.array(["escaped" in flag_names(status) for status in estimate.status])
             for row in np.flatnonzero(~escaped | (i + 1 == len(grid))).tolist():
                 answers[int(todo[row])] = select(estimate, row)
             todo = todo[escaped]
@@ -158,7 +158,7 @@ class Thermodynamic(Estimator):
         flag.common(flags, table["llc"], table["error"], t_max, lower, gain)
         flat = ~(curve.onset < 1e40)
         flags.add("flat", flat, "the loss does not vary around the point")
-        broken = ~np.isfinite(curve.log_z[:, :, 0]).all(axis=1) & ~flat
+        broken = curve.broken & ~flat
         flags.add("diverged", broken, "the loss is NaN or infinite under the prior")
         lost = ~curve.finished & ~flat & ~broken
         flags.add(
