@@ -57,12 +57,18 @@ def _monomials() -> list[Case]:
         *(
             Case(
                 f"sum of powers {', '.join(str(2 * p) for p in k[:7])}{', ...' if len(k) > 7 else ''}, d = {len(k)}",
-                Monomial(exponents=tuple(tuple(p if i == j else 0 for i in range(len(k))) for j, p in enumerate(k))),
+                Monomial(
+                    exponents=tuple(tuple(p if i == j else 0 for i in range(len(k))) for j, p in enumerate(k))
+                ),
             )
             for k in sums
         ),
         *(
-            Case(f"product {_powers(k)}, prior |w|^{h}", Monomial(exponents=(k,), prior_exponents=h), own_prior=True)
+            Case(
+                f"product {_powers(k)}, prior |w|^{h}",
+                Monomial(exponents=(k,), prior_exponents=h),
+                own_prior=True,
+            )
             for k, h in weighted
         ),
         Case("w1^2 w2^2 + w3^4", Monomial(exponents=((1, 1, 0), (0, 0, 2)))),
@@ -89,7 +95,12 @@ def _linear() -> list[Case]:
         (8, 4, 8, 2),
         (16, 16, 16, 0),
     )
-    deep = (((2, 2, 2, 2), ()), ((3, 3, 3, 3), (3.0, 1.5)), ((4, 4, 4, 4), (2.0, 1.0)), ((2, 4, 4, 2), (1.0,)))
+    deep = (
+        ((2, 2, 2, 2), ()),
+        ((3, 3, 3, 3), (3.0, 1.5)),
+        ((4, 4, 4, 4), (2.0, 1.0)),
+        ((2, 4, 4, 2), (1.0,)),
+    )
     return [
         *(
             Case(
@@ -99,7 +110,10 @@ def _linear() -> list[Case]:
             for m, h, n, r in ranks
         ),
         *(
-            Case(f"deep linear {', '.join(map(str, widths))}; r = {len(values)}", DeepLinear(widths=widths, singular_values=values))
+            Case(
+                f"deep linear {', '.join(map(str, widths))}; r = {len(values)}",
+                DeepLinear(widths=widths, singular_values=values),
+            )
             for widths, values in deep
         ),
     ]
@@ -114,5 +128,8 @@ def _networks() -> list[Case]:
         Case("two strata: the origin", Strata(), "origin"),
         Case("two strata: the line", Strata(), "line"),
         Case("crafted well w^8", well),
-        *(Case(f"superposition, c = 6: {name}", Superposition(features=6), name) for name in ("5", "5+", "6")),
+        *(
+            Case(f"superposition, c = 6: {name}", Superposition(features=6), name)
+            for name in ("5", "5+", "6")
+        ),
     ]

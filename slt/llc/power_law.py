@@ -22,6 +22,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from scipy.stats import norm
 from scipy.stats import t as student
 
 from slt.records import Array
@@ -110,7 +111,8 @@ def _weigh(fits: list[_Fit], weights: Array, t: Array) -> PowerLaw:
     sampled = (repeats - 1) * np.var(without)
     between = weights @ (estimates[:, 0] - llc) ** 2
     error = float(np.sqrt(sampled + between))
-    reach = float(student.ppf(0.975, repeats - 1)) * error
+    few = student.ppf(0.975, repeats - 1)  # the scatter of few repeats is itself uncertain; that between fits is not
+    reach = float(np.sqrt(few**2 * sampled + norm.ppf(0.975) ** 2 * between))
     m = np.array([one.m for one in fits])
     probability = np.array([weights[m == value].sum() for value in range(m.max() + 1)])
     begins = np.exp(weights @ np.log(t[[one.start for one in fits]]))

@@ -19,7 +19,7 @@ from slt.llc.heating import Curve, heat
 from slt.posterior.tempering import Options
 from slt.records import Array, LLCEstimate, flag_names
 
-LOCALISATIONS = (1e5, 1e7)  # tried in turn, until nothing escapes ...
+LOCALISATIONS = (1e2, 1e4, 1e6)  # tried in turn, until nothing escapes ...
 ON_DATA = (1.0, 10.0, 100.0)  # ... and where t goes no further than n
 BUDGET = 2**12  # particles x dimension, where the number of particles is left open
 FEWEST, MOST = 256, 2048
@@ -36,12 +36,13 @@ class Thermodynamic(Estimator):
     Attributes:
       prior: "local", N(point, 1 / localisation), or "model", the model's own: then the coefficient is the global
         one, and the point only says where the loss counts from.
-      localisation: gamma; None: the first of 1e5, 1e7 (on data 1, 10, 100) from which no draws escape to lower loss.
-      decades: how far beyond the onset of tempering t goes, for the population loss; None: 12 up to ten dimensions,
+      localisation: gamma; None: the first of 1e2, 1e4, 1e6 (on data 1, 10, 100) from which no draws escape to lower loss.
+      decades: how far beyond the onset of tempering t goes, for the population loss; None: 20 up to ten dimensions,
         8 beyond.
       particles: of each repeat; None: 2^12 / dimension, between 256 and 2048.
       repeats: independent populations; the error comes from their scatter. At least 4.
-      ess, leapfrog, moves, forget, max_rounds, max_temperatures: see `posterior.tempering.Options`.
+      ess: effective sample size kept from one temperature to the next; None: 0.9 up to ten dimensions, 0.8 beyond.
+      leapfrog, moves, forget, max_rounds, max_temperatures: see `posterior.tempering.Options`.
     """
 
     prior: str = "local"
@@ -49,7 +50,7 @@ class Thermodynamic(Estimator):
     decades: float | None = None
     particles: int | None = None
     repeats: int = 8
-    ess: float = 0.8
+    ess: float | None = None
     leapfrog: int = 10
     moves: int = 5
     forget: float = 0.1
@@ -70,9 +71,9 @@ class Thermodynamic(Estimator):
         for name in ("leapfrog", "moves", "max_rounds", "max_temperatures"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
-        for name in ("ess", "forget"):
-            if not 0 < getattr(self, name) < 1:
-                raise ValueError(f"{name} must lie strictly between 0 and 1, not {getattr(self, name)}")
+        for name, share in (("ess", self.ess), ("forget", self.forget)):
+            if share is not None and not 0 < share < 1:
+                raise ValueError(f"{name} must lie strictly between 0 and 1, not {share}")
 
     def __call__(self, question: Question, key: jax.Array) -> LLCEstimate:
         """One estimate for each point. The curve holds "log_z", "mean" (t E[K]), "variance" (of t K), each
@@ -102,11 +103,11 @@ class Thermodynamic(Estimator):
         loss = np.asarray(question.losses())
         n = question.observations
         with np.errstate(divide="ignore"):
-            limit = np.minimum(3e-3 / (np.finfo(float).eps * np.abs(loss)), 1e30)
+            limit = np.minimum(3e-3 / (np.finfo(float).eps * np.abs(loss)), 1e24)
         particles = self.particles or int(np.clip(BUDGET // question.dimension, FEWEST, MOST))
         options = Options(
             particles,
-            self.ess,
+            self.ess or (0.9 if question.dimension <= LOW else 0.8),
             self.leapfrog,
             self.moves,
             self.forget,
@@ -114,7 +115,7 @@ class Thermodynamic(Estimator):
             self.max_temperatures,
         )
         end = None if n is None else np.full(question.count, n)
-        decades = self.decades or (12.0 if question.dimension <= LOW else 8.0)
+        decades = self.decades or (20.0 if question.dimension <= LOW else 8.0)
         curve = heat(around, end, decades, limit, self.repeats, options, key)
         fits = [self._fit(curve, i, particles, question.dimension) for i in range(question.count)]
         t_max = np.array([np.nanmax(t, initial=0.0) for t in curve.t])
