@@ -60,6 +60,7 @@ def heat(
     repeats: int,
     options: Options,
     key: jax.Array,
+    give_up: bool = True,
 ) -> Curve:
     """Heat every point of `around`.
 
@@ -70,6 +71,7 @@ def heat(
       repeats: independent populations for each point.
       options: of each population.
       key: randomness.
+      give_up: end a point's heating once most draws have lower loss than it.
     """
     count = around.n.shape[0]
     first, key = jax.random.split(key)
@@ -94,7 +96,7 @@ def heat(
         arrived |= alive & ~lost & np.asarray(populations.phi[:, 0] >= 1)
         # once lower loss was found, heat only makes it worse
         escaped = (level["lower"].mean(axis=1) > GONE) & (level["t"][:, 0] > onset)
-        alive &= ~lost & ~arrived & ~escaped
+        alive &= ~lost & ~arrived & ~(escaped & give_up)
     stacked = {name: np.stack([level[name] for level in seen], axis=-1) for name in seen[0]}
     t = stacked.pop("t")[:, 0]
     return Curve(t=t, onset=onset, finished=arrived, broken=broken, populations=populations, **stacked)

@@ -111,7 +111,9 @@ def _weigh(fits: list[_Fit], weights: Array, t: Array) -> PowerLaw:
     sampled = (repeats - 1) * np.var(without)
     between = weights @ (estimates[:, 0] - llc) ** 2
     error = float(np.sqrt(sampled + between))
-    few = student.ppf(0.975, repeats - 1)  # the scatter of few repeats is itself uncertain; that between fits is not
+    few = student.ppf(
+        0.975, repeats - 1
+    )  # the scatter of few repeats is itself uncertain; that between fits is not
     reach = float(np.sqrt(few**2 * sampled + norm.ppf(0.975) ** 2 * between))
     m = np.array([one.m for one in fits])
     probability = np.array([weights[m == value].sum() for value in range(m.max() + 1)])

@@ -9,53 +9,39 @@ from __future__ import annotations
 import dataclasses
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from slt.llc import flags as flag
 from slt.llc import power_law
-from slt.llc.base import Estimator, Question, gains, join, select
-from slt.llc.heating import Curve, heat
-from slt.posterior.tempering import Options
+from slt.llc.base import Question, gains, join, select
+from slt.llc.heated import LOW, Heated, last
+from slt.llc.heating import Curve
 from slt.records import Array, LLCEstimate, flag_names
 
 LOCALISATIONS = (1e2, 1e4, 1e6)  # tried in turn, until nothing escapes ...
 ON_DATA = (1.0, 10.0, 100.0)  # ... and where t goes no further than n
-BUDGET = 2**12  # particles x dimension, where the number of particles is left open
-FEWEST, MOST = 256, 2048
-LOW = 10  # dimensions up to which going deep is cheap
 MISFIT = 2.0  # chi^2 per degree of freedom above which the curve does not follow the power law
 SPAN = 100.0  # the power law must be seen over at least this factor of t
 PRIORS = ("local", "model")
 
 
 @dataclasses.dataclass(frozen=True)
-class Thermodynamic(Estimator):
+class Thermodynamic(Heated):
     """Tempered SMC from a prior to high inverse temperature, and the power law of what it saw.
 
     Attributes:
       prior: "local", N(point, 1 / localisation), or "model", the model's own: then the coefficient is the global
         one, and the point only says where the loss counts from.
-      localisation: gamma; None: the first of 1e2, 1e4, 1e6 (on data 1, 10, 100) from which no draws escape to lower loss.
+      localisation: gamma; None: the first of 1e2, 1e4, 1e6 (on data 1, 10, 100) from which no draws escape to lower
+        loss.
       decades: how far beyond the onset of tempering t goes, for the population loss; None: 20 up to ten dimensions,
         8 beyond.
-      particles: of each repeat; None: 2^12 / dimension, between 256 and 2048.
-      repeats: independent populations; the error comes from their scatter. At least 4.
-      ess: effective sample size kept from one temperature to the next; None: 0.9 up to ten dimensions, 0.8 beyond.
-      leapfrog, moves, forget, max_rounds, max_temperatures: see `posterior.tempering.Options`.
+      The others: see `heated.Heated`.
     """
 
     prior: str = "local"
     localisation: float | None = None
     decades: float | None = None
-    particles: int | None = None
-    repeats: int = 8
-    ess: float | None = None
-    leapfrog: int = 10
-    moves: int = 5
-    forget: float = 0.1
-    max_rounds: int = 8
-    max_temperatures: int = 2000
 
     def __post_init__(self) -> None:
         if self.prior not in PRIORS:
@@ -64,16 +50,7 @@ class Thermodynamic(Estimator):
             raise ValueError(f"localisation is an inverse variance, above 0, not {self.localisation}")
         if self.decades is not None and not 1 <= self.decades <= 30:
             raise ValueError(f"decades must lie between 1 and 30, not {self.decades}")
-        if self.particles is not None and self.particles < 16:
-            raise ValueError(f"particles must be at least 16, not {self.particles}")
-        if self.repeats < 4:
-            raise ValueError(f"the error comes from repeats: at least 4, not {self.repeats}")
-        for name in ("leapfrog", "moves", "max_rounds", "max_temperatures"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
-        for name, share in (("ess", self.ess), ("forget", self.forget)):
-            if share is not None and not 0 < share < 1:
-                raise ValueError(f"{name} must lie strictly between 0 and 1, not {share}")
+        super().__post_init__()
 
     def __call__(self, question: Question, key: jax.Array) -> LLCEstimate:
         """One estimate for each point. The curve holds "log_z", "mean" (t E[K]), "variance" (of t K), each
@@ -98,34 +75,16 @@ class Thermodynamic(Estimator):
         return join([answers[point] for point in range(question.count)])
 
     def _at(self, question: Question, gamma: float | None, key: jax.Array) -> LLCEstimate:
-        localisation = None if gamma is None else jnp.full(question.count, gamma)
-        around = question.around(localisation)
-        loss = np.asarray(question.losses())
-        n = question.observations
-        with np.errstate(divide="ignore"):
-            limit = np.minimum(3e-3 / (np.finfo(float).eps * np.abs(loss)), 1e24)
-        particles = self.particles or int(np.clip(BUDGET // question.dimension, FEWEST, MOST))
-        options = Options(
-            particles,
-            self.ess or (0.9 if question.dimension <= LOW else 0.8),
-            self.leapfrog,
-            self.moves,
-            self.forget,
-            self.max_rounds,
-            self.max_temperatures,
-        )
-        end = None if n is None else np.full(question.count, n)
         decades = self.decades or (20.0 if question.dimension <= LOW else 8.0)
-        curve = heat(around, end, decades, limit, self.repeats, options, key)
+        curve = self.heated(question, gamma, question.observations, decades, key)
+        particles = self.count(question)
         fits = [self._fit(curve, i, particles, question.dimension) for i in range(question.count)]
         t_max = np.array([np.nanmax(t, initial=0.0) for t in curve.t])
         table = {name: np.array([getattr(one, name) for one in fits]) for name in power_law.PowerLaw._fields}
         flags = self._flags(question, curve, table, t_max)
-        last = np.maximum(np.isfinite(curve.t).sum(axis=1) - 1, 0)
-        at_end = (np.arange(question.count), slice(None), last)
         return LLCEstimate(
             **{name: table[name] for name in ("llc", "error", "low", "high", "multiplicity")},
-            loss=loss,
+            loss=np.asarray(question.losses()),
             t=curve.t,
             curve={"log_z": curve.log_z, "mean": curve.mean, "variance": curve.variance},
             info={
@@ -133,9 +92,9 @@ class Thermodynamic(Estimator):
                 "onset": curve.onset,
                 **{name: table[name] for name in ("t_low", "misfit", "probability")},
                 "particles": np.full(question.count, float(particles)),
-                "temperatures": last + 1.0,
-                "acceptance": curve.acceptance[at_end].mean(axis=1),
-                "correlation": curve.correlation[at_end].mean(axis=1),
+                "temperatures": np.isfinite(curve.t).sum(axis=1).astype(float),
+                "acceptance": last(curve, curve.acceptance).mean(axis=1),
+                "correlation": last(curve, curve.correlation).mean(axis=1),
             },
             status=flags.status(),
         )

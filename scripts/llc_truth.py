@@ -1,0 +1,312 @@
+"""Every estimator of the learning coefficient against every closed form of the zoo.
+
+Each measurement is kept under its hash in runs/ until its code or settings change, so that an interrupted study goes on
+where it stopped. `python -m scripts.llc_truth ESTIMATOR ...` makes those of some estimators alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import time
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from scripts.llc_cases import Case, cases
+from scripts.results import ROOT, Result, table
+from slt.llc.base import Estimator
+from slt.llc.hessian import Hessian
+from slt.llc.metropolis import Metropolis
+from slt.llc.regression import BetaRegression
+from slt.llc.sgld import SGLD
+from slt.llc.thermodynamic import Thermodynamic
+from slt.llc.volume import Volume
+from slt.llc.wbic import WBIC
+from slt.records import OK, LLCEstimate, from_dataset, to_dataset
+from slt.source import code_version
+from slt.store import Recipe, Store
+
+MODULES = (
+    "scripts.llc_cases",
+    "slt.llc.hessian",
+    "slt.llc.metropolis",
+    "slt.llc.regression",
+    "slt.llc.sgld",
+    "slt.llc.thermodynamic",
+    "slt.llc.volume",
+    "slt.llc.wbic",
+)
+N = 1e6  # what the population loss stands for, where an estimator needs to know
+
+
+class Way(NamedTuple):
+    """An estimator, and up to how many dimensions it is tried (beyond, it takes too long or is not meant for it)."""
+
+    estimator: Estimator
+    most: int
+    own_prior: Estimator | None = None
+
+
+WAYS = {
+    "thermodynamic": Way(Thermodynamic(), 10_000, Thermodynamic(prior="model")),
+    "sgld": Way(SGLD(), 10_000),
+    "mala": Way(Metropolis(), 10_000),
+    "hmc": Way(Metropolis(algorithm="hmc"), 100),
+    "volume": Way(Volume(), 10, Volume(localisation=None)),
+    "regression": Way(BetaRegression(n=N, localisation=100.0), 100, BetaRegression(n=N)),
+    "wbic": Way(WBIC(n=N), 100, WBIC(n=N)),
+    "hessian": Way(Hessian(), 10_000),
+}
+GLOBAL = (
+    "wbic",
+)  # estimators that know no neighbourhood: only where the point's coefficient is the global one
+LOCAL = ("superposition", "two strata: the line")
+
+
+class Measurement(NamedTuple):
+    case: Case
+    way: str
+    estimate: LLCEstimate
+    seconds: float
+
+    @property
+    def off(self) -> float:
+        """Relative error."""
+        truth = self.case.truth.llc
+        assert truth is not None
+        return float(self.estimate.llc[0]) / truth - 1
+
+    @property
+    def relative_error(self) -> float:
+        truth = self.case.truth.llc
+        assert truth is not None
+        return float(self.estimate.error[0]) / truth
+
+
+def applies(case: Case, way: str) -> bool:
+    if case.question.dimension > WAYS[way].most or (way in GLOBAL and case.name.startswith(LOCAL)):
+        return False
+    return not case.own_prior or WAYS[way].own_prior is not None
+
+
+def measure(case: Case, way: str) -> Measurement:
+    """The estimate, from the store where it has been made."""
+    options = WAYS[way]
+    estimator = options.own_prior if case.own_prior and options.own_prior else options.estimator
+    config = {
+        "case": case.name,
+        "model": repr(case.model),
+        "phase": case.truth.name,
+        "way": way,
+        "options": dataclasses.asdict(estimator),  # type: ignore[call-overload]
+    }
+    modules = sorted({type(estimator).__module__, type(case.model).__module__})
+    recipe = Recipe("llc-truth", config, {}, code_version(modules))
+    store = Store(ROOT / "runs")
+    if not store.has(recipe.name):
+        started = time.monotonic()
+        estimate = estimator(case.question, jax.random.key(cases_by_name()[case.name]))
+        seconds = time.monotonic() - started
+        store.write(recipe, {"estimate": to_dataset(estimate)}, {"seconds": seconds})
+    record = store.read(recipe.name)
+    return Measurement(
+        case, way, from_dataset(LLCEstimate, record.array("estimate")), float(record.meta["seconds"])
+    )
+
+
+def cases_by_name() -> dict[str, int]:
+    return {case.name: i for i, case in enumerate(cases())}
+
+
+def study() -> Result:
+    found = {way: [measure(case, way) for case in cases() if applies(case, way)] for way in WAYS}
+    best, sgld = found["thermodynamic"], {m.case.name: m for m in found["sgld"]}
+    rows = [_row(m, sgld.get(m.case.name)) for m in best]
+    header = ["case", "d", "lambda", "m", "estimate", "error", "off", "m found", "status", "s", "SGLD", "off"]
+    text = f"""# Learning coefficients against closed forms
+
+{len(best)} cases over every family of the zoo, 1 to {max(m.case.question.dimension for m in best)} parameters, on
+population losses. Each estimator sets itself up; none knows the truth. "off" is the relative error of the estimate.
+
+{_summary(found)}
+
+## What was asked for
+
+{_acceptance(found)}
+
+## Case by case
+
+The thermodynamic path (lambda, standard error from repeats and from the fits that agree with the curve, multiplicity)
+and self-calibrated SGLD. Chains measure t E[K] at one temperature, t = 1e5, where a multiplicity m > 1 takes about
+(m - 1) / (log t + c) off: for them that bias is reported, not corrected; the thermodynamic path fits it.
+
+{table(header, rows)}
+
+All numbers of all estimators, with statuses and seconds, are in llc_truth.json.
+"""
+    numbers = {
+        way: [
+            {
+                "case": m.case.name,
+                "dimension": m.case.question.dimension,
+                "truth": m.case.truth.llc,
+                "multiplicity": m.case.truth.multiplicity,
+                "llc": _number(m.estimate.llc[0]),
+                "error": _number(m.estimate.error[0]),
+                "multiplicity_found": int(m.estimate.multiplicity[0]),
+                "off": _number(m.off),
+                "status": str(m.estimate.status[0]),
+                "seconds": round(m.seconds, 1),
+            }
+            for m in measurements
+        ]
+        for way, measurements in found.items()
+    }
+    return Result(text, numbers, {"llc_truth.png": _figure(found)})
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _row(m: Measurement, sgld: Measurement | None) -> list[Any]:
+    truth, one = m.case.truth, m.estimate
+    right = "" if one.multiplicity[0] == truth.multiplicity else " ✗"
+    return [
+        m.case.name,
+        m.case.question.dimension,
+        f"{truth.llc:.4g}",
+        truth.multiplicity,
+        f"{one.llc[0]:.4g}",
+        f"{one.error[0]:.2g} ({m.relative_error:.1%})",
+        f"{m.off:+.1%}",
+        f"{one.multiplicity[0]}{right}",
+        _flags(str(one.status[0])),
+        f"{m.seconds:.0f}",
+        "" if sgld is None else f"{sgld.estimate.llc[0]:.4g}",
+        "" if sgld is None else f"{sgld.off:+.0%}",
+    ]
+
+
+def _flags(status: str) -> str:
+    return status if status == OK else ", ".join(part.split(":")[0] for part in status.split(" | "))
+
+
+def _summary(found: dict[str, list[Measurement]]) -> str:
+    rows = []
+    for way, measurements in found.items():
+        off = np.abs([m.off for m in measurements])
+        error = np.array([m.relative_error for m in measurements])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            inside = off <= 3 * error
+        simple = np.array([m.case.truth.multiplicity == 1 for m in measurements])
+        rows.append(
+            [
+                way,
+                len(measurements),
+                f"{np.nanmedian(off):.2%}",
+                f"{np.mean(off <= 0.03):.0%}",
+                f"{np.mean(off <= 0.10):.0%}",
+                f"{np.mean(off[simple] <= 0.10):.0%}",
+                "" if way == "hessian" else f"{np.mean(inside):.0%}",
+                "" if way == "hessian" else f"{np.nanmedian(error):.2%}",
+                f"{np.median([m.seconds for m in measurements]):.0f}",
+            ]
+        )
+    return table(
+        [
+            "estimator",
+            "cases",
+            "median off",
+            "off ≤ 3 %",
+            "off ≤ 10 %",
+            "off ≤ 10 % where m = 1",
+            "off ≤ 3 errors",
+            "median error",
+            "median s",
+        ],
+        rows,
+    )
+
+
+def _acceptance(found: dict[str, list[Measurement]]) -> str:
+    best, sgld = found["thermodynamic"], found["sgld"]
+    narrow = np.array([m.relative_error <= 0.02 for m in best])
+    inside = np.array([abs(m.off) <= 3 * m.relative_error for m in best])
+    close = np.array([abs(m.off) <= 0.03 for m in best])
+    small = [m for m in best if m.case.question.dimension <= 50]
+    right = np.array([m.estimate.multiplicity[0] == m.case.truth.multiplicity for m in small])
+    near = np.array([abs(m.off) <= 0.10 for m in sgld])
+
+    def share(values: np.ndarray) -> str:
+        return f"{values.sum()} of {values.size} ({values.mean():.0%})"
+
+    rows = [
+        ["|error| ≤ 3 standard errors, and standard error ≤ 2 %", "95 %", share(inside & narrow)],
+        ["... |error| ≤ 3 standard errors alone", "", share(inside)],
+        ["... standard error ≤ 2 % alone", "", share(narrow)],
+        ["relative error ≤ 3 %", "90 %", share(close)],
+        ["the right multiplicity, up to 50 parameters", "80 %", share(right)],
+        ["SGLD: relative error ≤ 10 %", "80 %", share(near)],
+    ]
+    return table(["thermodynamic path", "wanted", "found"], rows)
+
+
+def _figure(found: dict[str, list[Measurement]]) -> bytes:
+    from slt.report import style
+
+    best, sgld = found["thermodynamic"], found["sgld"]
+    place = {m.case.name: i for i, m in enumerate(best)}
+    with style.look():
+        fig = style.figure(0.19 * len(best) + 1.2, 8.0)
+        ax = fig.subplots()
+        ax.axvspan(-3, 3, color="#e9eef2", zorder=0)
+        ax.axvline(0, color=style.GREY, linewidth=0.8, zorder=1)
+        ax.errorbar(
+            [100 * np.clip(m.off, -0.24, 0.24) for m in best],
+            range(len(best)),
+            xerr=[100 * 1.96 * m.relative_error for m in best],
+            fmt="o",
+            markersize=3.5,
+            color="#0072B2",
+            elinewidth=1.2,
+            label="thermodynamic path, 95 %",
+            zorder=3,
+        )
+        ax.plot(
+            [100 * np.clip(m.off, -0.24, 0.24) for m in sgld],
+            [place[m.case.name] for m in sgld],
+            "D",
+            markersize=3.2,
+            color="#D55E00",
+            alpha=0.7,
+            label="SGLD, one temperature",
+            zorder=2,
+        )
+        ax.set_yticks(range(len(best)), [_label(m) for m in best], fontsize=7.5)
+        ax.set_ylim(len(best) - 0.4, -0.6)
+        ax.set_xlim(-25, 25)
+        ax.set_xlabel("estimate less the known λ, per cent of λ (beyond 24 % at the edge; shaded: 3 %)")
+        ax.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2)
+        return style.png(fig)
+
+
+def _label(m: Measurement) -> str:
+    truth = m.case.truth
+    return f"{m.case.name}   λ = {truth.llc:.4g}" + (
+        f", m = {truth.multiplicity}" if truth.multiplicity != 1 else ""
+    )
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or list(WAYS):
+        for example in cases():
+            if applies(example, name):
+                one = measure(example, name)
+                print(
+                    f"{name} {example.name}: {one.estimate.llc[0]:.4g} ± {one.estimate.error[0]:.2g} "
+                    f"({one.off:+.1%}) {one.estimate.status[0][:60]}  {one.seconds:.0f} s",
+                    flush=True,
+                )
