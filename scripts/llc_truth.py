@@ -1,7 +1,7 @@
 """Every estimator of the learning coefficient against every closed form of the zoo.
 
-Each measurement is kept under its hash in runs/ until its code or settings change, so that an interrupted study goes on
-where it stopped. `python -m scripts.llc_truth ESTIMATOR ...` makes those of some estimators alone.
+Each measurement is kept under its hash in runs/ until its code or settings change, so that an interrupted study goes
+on where it stopped. `python -m scripts.llc_truth ESTIMATOR ...` makes those of some estimators alone.
 """
 
 from __future__ import annotations
@@ -110,6 +110,7 @@ def measure(case: Case, way: str) -> Measurement:
         estimate = estimator(case.question, jax.random.key(cases_by_name()[case.name]))
         seconds = time.monotonic() - started
         store.write(recipe, {"estimate": to_dataset(estimate)}, {"seconds": seconds})
+        jax.clear_caches()  # hundreds of compiled programs would exhaust the memory that code may live in
     record = store.read(recipe.name)
     return Measurement(
         case, way, from_dataset(LLCEstimate, record.array("estimate")), float(record.meta["seconds"])

@@ -38,7 +38,7 @@ class AlongTraining:
       estimator, model, trajectory: what to estimate, and where.
       data: with leading axes (dataset, n), for each seed its own; None for the population loss.
       seeds: the first so many seeds.
-      checkpoints: so many, evenly among those kept; None: all.
+      checkpoints: so many, evenly among those kept, the last among them; None: all.
       free: see `Question`.
     """
 
@@ -59,7 +59,7 @@ class AlongTraining:
     def _kept(self) -> Array:
         """(checkpoint,) indices."""
         total = len(self.trajectory.steps)
-        return np.unique(np.linspace(0, total - 1, min(self.checkpoints or total, total)).round().astype(int))
+        return np.unique(np.linspace(total - 1, 0, min(self.checkpoints or total, total)).round().astype(int))
 
     def _groups(self) -> list[Array]:
         """Seeds that share a data set."""
