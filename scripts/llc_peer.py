@@ -76,7 +76,9 @@ Self-calibrated at the same n beta, our estimate is {_calibrated(model, phase.po
     return Result(text, numbers)
 
 
-def _ours(model: Superposition, point: Any, data: Inputs, batch: int | None) -> tuple[np.ndarray, float, float]:
+def _ours(
+    model: Superposition, point: Any, data: Inputs, batch: int | None
+) -> tuple[np.ndarray, float, float]:
     estimator = SGLD(
         chains=CHAINS,
         batch=batch,
@@ -98,7 +100,9 @@ def _ours(model: Superposition, point: Any, data: Inputs, batch: int | None) -> 
 def _calibrated(model: Superposition, point: Any, data: Inputs) -> str:
     question = Question(model, jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], point), data)
     estimate = SGLD()(question, jax.random.key(2))
-    chosen = f"step size {estimate.info['step_size'][0]:.2g}, localisation {estimate.info['localisation'][0]:g}"
+    chosen = (
+        f"step size {estimate.info['step_size'][0]:.2g}, localisation {estimate.info['localisation'][0]:g}"
+    )
     return f"{estimate.llc[0]:.2f} ± {estimate.error[0]:.2f} ({chosen}, {estimate.info['draws'][0]:.0f} draws a chain)"
 
 

@@ -26,6 +26,7 @@ from slt.recipes import STAGES, Stage, plan
 from slt.records import (
     Comparison,
     Ladder,
+    LLCEstimate,
     LLCPath,
     Occupancy,
     PhaseFacts,
@@ -211,11 +212,13 @@ def _write_report(this: Run, manifest: Mapping[str, Any], records: Mapping[str, 
         occupancy = from_dataset(Occupancy, labelled.array("occupancy"))
         labels = labelled.array("labels")["label"].values
     llc: LLCPath | None = None
+    llc_estimate: LLCEstimate | None = None
     measured: dict[str, tuple[float, float, str]] = {}
     if "llc" in records:
         record = records["llc"]
         if record.has("path"):
             llc = from_dataset(LLCPath, record.array("path"))
+            llc_estimate = from_dataset(LLCEstimate, record.array("estimate"))
         else:
             found = record.array("estimate")
             values = (found[name].values.tolist() for name in ("llc", "error", "status"))
@@ -245,6 +248,7 @@ def _write_report(this: Run, manifest: Mapping[str, Any], records: Mapping[str, 
         trajectory=trajectory,
         path=path,
         llc=llc,
+        llc_estimate=llc_estimate,
         phase_llc=measured,
         ladder=ladder,
         occupancy=occupancy,

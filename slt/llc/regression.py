@@ -46,7 +46,7 @@ class BetaRegression(Heated):
     def __call__(self, question: Question, key: jax.Array) -> LLCEstimate:
         n = observations(question, self.n)
         middle = n / np.log(n)
-        curve = self.heated(question, self.localisation, middle * self.span, 0.0, key)
+        curve = self.heated(question, self.localisation, middle * self.span, 0.0, key, give_up=False)
         slopes = np.full((question.count, self.repeats), np.nan)
         bend, used = np.full(question.count, np.nan), np.zeros(question.count)
         for i in range(question.count):

@@ -140,9 +140,14 @@ def _shrink(
 
 
 def _slopes(log_eps: Array, log_volume: Array) -> tuple[Array, Array]:
-    """Slope of log V in log eps within each of `BINS` bins of log eps: their middles (bin,), and (repeat, bin)."""
+    """Slope of log V in log eps within each of `BINS` bins of log eps: their middles (bin,), and (repeat, bin); NaN
+    where the live points soon found K <= 0."""
     start = int(np.searchsorted(-log_volume, SKIP))
-    shallow, deep = log_eps[:, start].min(), log_eps[:, -1].max()
+    positive = np.flatnonzero((log_eps > np.log(TINY) + 1).all(axis=0))
+    end = int(positive[-1]) if len(positive) else 0
+    shallow, deep = log_eps[:, start].min(), log_eps[:, end].max()
+    if end <= start or deep >= shallow:
+        return np.full(BINS, np.nan), np.full((len(log_eps), BINS), np.nan)
     edges = np.linspace(shallow, deep, BINS + 1)
     volumes = np.array([np.interp(-edges, -one, log_volume) for one in log_eps])
     return (edges[1:] + edges[:-1]) / 2, np.diff(volumes, axis=1) / np.diff(edges)
@@ -152,5 +157,7 @@ def _fit(middle: Array, slope: Array, dimension: int) -> power_law.PowerLaw:
     """The same power law as in heat, with 1 / eps for t: d log V / d log eps = lambda - (m - 1) / (-log eps + c)."""
     repeats = len(slope)
     variance = np.broadcast_to(slope.var(axis=0, ddof=1), slope.shape)
+    if not np.isfinite(slope).all():
+        return power_law.NOTHING
     onset = float(np.exp(-middle[0] - 1e-9))
     return power_law.fit(np.exp(-middle), slope, variance * repeats, repeats, onset * 0.99, dimension)

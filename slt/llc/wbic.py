@@ -33,7 +33,7 @@ class WBIC(Heated):
     def __call__(self, question: Question, key: jax.Array) -> LLCEstimate:
         n = observations(question, self.n)
         t = n / np.log(n)
-        curve = self.heated(question, None, t, 0.0, key)
+        curve = self.heated(question, None, t, 0.0, key, give_up=False)
         mean = last(curve, curve.mean)
         mean = np.where(curve.finished[:, None], mean, np.nan)
         llc, error = mean.mean(axis=1), mean.std(axis=1, ddof=1) / np.sqrt(self.repeats)

@@ -88,3 +88,60 @@ def _levels(ax: Axes, inputs: ReportInputs, palette: Palette, seen: Array) -> No
             color=palette.ink(names[0]),
         )
     ax.axhline(0, color=style.GREY, linewidth=0.6, zorder=0)
+
+
+def calibration(inputs: ReportInputs, palette: Palette) -> Plate | None:
+    """How the chains were set up and whether that was enough; None for estimators without chains."""
+    estimate = inputs.llc_estimate
+    if estimate is None or "step_size" not in estimate.info:
+        return None
+    info = estimate.info
+    sound = np.array([status == OK for status in estimate.status])
+    sound = sound if sound.any() else np.isfinite(estimate.llc)
+    if not sound.any():
+        return None
+    fig = style.figure(2.9)
+    trace, size, error = fig.subplots(1, 3)
+    _trace(trace, estimate.curve["mean"][sound], info["draws"][0])
+    size.scatter(info["step_size"], info["acceptance"], s=5, color=style.GREY, alpha=0.4, linewidths=0)
+    size.set_xscale("log")
+    style.plain_log(size.xaxis, float(info["step_size"].min()), 1.01 * float(info["step_size"].max()))
+    size.set_ylim(0, 1.03)
+    size.set_title("step size, acceptance")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        relative = 100 * estimate.error[sound] / np.abs(estimate.llc[sound])
+    error.hist(relative[np.isfinite(relative)], bins=24, color="#0072B2")
+    error.set_yticks([])
+    error.set_title("standard error, % of λ̂")
+    words = [
+        f"localisation {info['localisation'][0]:g}",
+        f"step sizes {np.median(info['step_size']):.2g}",
+        f"burn-in {np.median(info['burn_in']):,.0f} steps",
+        f"{info['draws'][0]:,.0f} draws of {estimate.curve['mean'].shape[1]} chains",
+        f"{np.median(info['ess'][sound]):,.0f} effective draws a point (median)",
+    ]
+    change = info["sensitivity"][0]
+    if np.isfinite(change):
+        words.append(f"ten times the localisation would change the estimate by {change:.0%}")
+    return Plate(
+        "llc_calibration",
+        "How the chains were set up",
+        "Left: t K along the draws at points without flags; level means burnt in. Middle: the step size of every "
+        f"point and how much of it was accepted. Right: the errors. Chosen: {'; '.join(words)}.",
+        "Trace of t K, step sizes with acceptance, and relative standard errors.",
+        style.png(fig),
+    )
+
+
+def _trace(ax: Axes, mean: Array, draws: float) -> None:
+    """Quartiles over points of the chains' mean, relative to each point's own."""
+    along_draws = mean.mean(axis=1)
+    relative = along_draws / along_draws.mean(axis=1, keepdims=True)
+    x = (np.arange(relative.shape[1]) + 0.5) / relative.shape[1] * draws
+    low, middle, high = np.quantile(relative, [0.25, 0.5, 0.75], axis=0)
+    ax.fill_between(x, low, high, color="#0072B2", alpha=0.25, linewidth=0)
+    ax.plot(x, middle, color="#0072B2", linewidth=1.2)
+    ax.axhline(1, color=style.GREY, linewidth=0.6)
+    ax.set_ylim(0, 2)
+    ax.set_xlabel("draw")
+    ax.set_title("t K over its mean")

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from slt.records import Array, Comparison, Ladder, LLCPath, Occupancy, PhasePath, Trajectory
+from slt.records import Array, Comparison, Ladder, LLCEstimate, LLCPath, Occupancy, PhasePath, Trajectory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,6 +19,7 @@ class ReportInputs:
       comparison: facts of the phases, transitions, verdicts and the answer in words.
       trajectory, path: the SGD branch, both or neither.
       llc: learning coefficients along training.
+      llc_estimate: the same with everything that the estimator recorded, points by seed and then by checkpoint.
       phase_llc: name of a phase -> estimate, standard error and status there, measured at its point.
       ladder: the posterior's draws; without it the parameters of draws are not drawn.
       occupancy: the posterior's mass by phase.
@@ -34,6 +35,7 @@ class ReportInputs:
     trajectory: Trajectory | None = None
     path: PhasePath | None = None
     llc: LLCPath | None = None
+    llc_estimate: LLCEstimate | None = None
     phase_llc: Mapping[str, tuple[float, float, str]] = dataclasses.field(default_factory=dict)
     ladder: Ladder | None = None
     occupancy: Occupancy | None = None

@@ -33,6 +33,7 @@ _FIGURES = (
     figures_phases.shares,
     figures_dynamics.losses,
     figures_llc.along,
+    figures_llc.calibration,
     figures_posterior.occupancy,
     figures_posterior.free_energy,
     figures_weights.polygons,

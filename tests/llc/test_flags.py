@@ -16,7 +16,7 @@ from slt.models.quadratic import Quadratic
 from slt.records import OK, flag_names
 
 QUADRATIC = Quadratic(dimension=3, condition=3.0)
-CHAINS = dict(chains=4, localisation=1.0, t=1000.0)
+CHAINS = {"chains": 4, "localisation": 1.0, "t": 1000.0}
 
 
 def at(model, *points):

@@ -18,7 +18,9 @@ def curve(llc, m, shift, seed=0, levels=60, decades=14.0, power=0.0, amplitude=0
     return np.exp(u), mean, variance
 
 
-@pytest.mark.parametrize(("llc", "m", "shift"), [(0.5, 1, 1), (0.5, 2, 4), (0.5, 3, 6), (2.0, 2, 1), (8.0, 1, 1)])
+@pytest.mark.parametrize(
+    ("llc", "m", "shift"), [(0.5, 1, 1), (0.5, 2, 4), (0.5, 3, 6), (2.0, 2, 1), (8.0, 1, 1)]
+)
 def test_lambda_and_multiplicity_come_back(llc, m, shift):
     t, mean, variance = curve(llc, m, shift)
     found = fit(t, mean, variance, PARTICLES, onset=1.0, dimension=6)
@@ -36,9 +38,7 @@ def test_a_slow_approach_is_not_taken_for_a_multiplicity():
 
 
 def test_the_stated_error_is_that_of_many_fits():
-    found = [
-        fit(*curve(0.5, 2, 4, seed=seed), PARTICLES, onset=1.0, dimension=2) for seed in range(40)
-    ]
+    found = [fit(*curve(0.5, 2, 4, seed=seed), PARTICLES, onset=1.0, dimension=2) for seed in range(40)]
     off = np.array([one.llc - 0.5 for one in found])
     inside = np.mean([one.low <= 0.5 <= one.high for one in found])
     assert inside >= 0.85

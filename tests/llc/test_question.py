@@ -18,7 +18,12 @@ POINTS = {"w": jnp.zeros((2, 3))}
 
 
 def test_points_must_fit_the_model():
-    for points in ({"w": jnp.zeros(3)}, {"v": jnp.zeros((2, 3))}, {"w": jnp.zeros((2, 4))}, {"w": jnp.zeros((0, 3))}):
+    for points in (
+        {"w": jnp.zeros(3)},
+        {"v": jnp.zeros((2, 3))},
+        {"w": jnp.zeros((2, 4))},
+        {"w": jnp.zeros((0, 3))},
+    ):
         with pytest.raises(ConfigError, match="points must"):
             Question(MODEL, points)
 
