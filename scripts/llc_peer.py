@@ -1,4 +1,7 @@
-"""Our SGLD beside devinterp's (PyTorch) at the same point, data and settings. Needs the extra: pip install -e .[peers]"""
+"""Our SGLD beside devinterp's (PyTorch) at the same point, data and settings.
+
+Needs the extra: pip install -e .[peers]
+"""
 
 from __future__ import annotations
 
@@ -63,11 +66,10 @@ def study() -> Result:
     text = f"""# SGLD beside devinterp
 
 Superposition's 6-gon at c = 6, n = {N}: {CHAINS} chains of {BURN_IN} burn-in steps and {DRAWS} draws, step size
-{STEP_SIZE:g}, localisation {LOCALISATION:g}, n beta = n / log n; full double precision on our side, float32 on
-devinterp's. The estimate is the mean over chains and its standard error. Chains have independent keys on both sides. On
-ours the loss at the point is exact and every draw's loss is the full one; devinterp takes the loss of minibatches, and
-of one minibatch for the point, an error that all its chains share and that is not in its bars. Seconds on this machine,
-two cores, both after imports.
+{STEP_SIZE:g}, localisation {LOCALISATION:g}, n beta = n / log n; float64 here, float32 there. The estimate is the
+mean over chains and its standard error; chains have independent keys on both sides. Here the loss at the point is
+exact and every draw's loss is the full one; devinterp takes the losses of minibatches, and of one minibatch for the
+point, an error that all its chains share and that is not in its bars. Seconds on two cores, both after imports.
 
 {table(header, rows)}
 
@@ -103,7 +105,8 @@ def _calibrated(model: Superposition, point: Any, data: Inputs) -> str:
     chosen = (
         f"step size {estimate.info['step_size'][0]:.2g}, localisation {estimate.info['localisation'][0]:g}"
     )
-    return f"{estimate.llc[0]:.2f} ± {estimate.error[0]:.2f} ({chosen}, {estimate.info['draws'][0]:.0f} draws a chain)"
+    draws = estimate.info["draws"][0]
+    return f"{estimate.llc[0]:.2f} ± {estimate.error[0]:.2f} ({chosen}, {draws:.0f} draws a chain)"
 
 
 def _theirs(point: Any, data: Inputs, batch: int) -> tuple[np.ndarray, float]:

@@ -21,7 +21,20 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "results"
-STUDIES = ("verdicts", "crossing", "agreement", "evidence", "crafted", "statistics_cost")
+STUDIES = (
+    "verdicts",
+    "crossing",
+    "agreement",
+    "evidence",
+    "crafted",
+    "statistics_cost",
+    "llc_truth",
+    "llc_coverage",
+    "llc_kgons",
+    "llc_along",
+    "llc_peer",
+)
+PEERS = ("llc_peer",)  # need the extra `peers`, and are made only when named
 
 
 @dataclasses.dataclass(frozen=True)
