@@ -25,7 +25,7 @@ CASES = {
     "w1^2 w2^2, multiplicity 2": Monomial(exponents=((1, 1),)),
     "reduced rank regression 2, 2, 2; r = 0": ReducedRankRegression(inputs=2, hidden=2, outputs=2, rank=0),
 }
-ESTIMATOR = Thermodynamic(particles=256, repeats=8, decades=12.0)
+ESTIMATOR = Thermodynamic(particles=128, repeats=8, decades=12.0)
 
 
 def study() -> Result:

@@ -18,7 +18,7 @@ from slt.records import LLCEstimate
 MODULES = ("slt.llc.thermodynamic", "slt.models.superposition")
 PAPER = {"5": 0.85, "5+": 1.27, "6": 0.59}  # standard deviations of Chen et al. 2023, table of SGLD estimates
 ESTIMATOR = Thermodynamic(particles=256, repeats=8, decades=8.0)
-OTHERS = (5, 7, 8)
+OTHERS = (5, 7)
 FOUR = Thermodynamic(particles=256, repeats=8, decades=4.0, localisation=1e4)
 
 
@@ -93,14 +93,9 @@ def _four() -> tuple[str, dict]:
         at = np.array([np.interp(decades, beyond, curve) for curve in curves])
         at[:, decades > beyond[-1] + 0.1] = np.nan
         mean, error = at.mean(axis=0), at.std(axis=0, ddof=1) / len(at) ** 0.5
-        rows.append(
-            [
-                name,
-                *(f"{m:.2f} ± {e:.2f}" if np.isfinite(m) else "" for m, e in zip(mean, error, strict=True)),
-                f"{estimate.llc[0]:.2f} ± {estimate.error[0]:.2f}",
-                estimate.status[0],
-            ]
-        )
+        cells = [f"{m:.2f} ± {e:.2f}" if np.isfinite(m) else "" for m, e in zip(mean, error, strict=True)]
+        fitted = f"{estimate.llc[0]:.2f} ± {estimate.error[0]:.2f}"
+        rows.append([name, *cells, fitted, estimate.status[0]])
         numbers[name] = {
             "decades": decades.tolist(),
             "mean": [float(m) if np.isfinite(m) else None for m in mean],
