@@ -55,7 +55,7 @@ WAYS = {
     "mala": Way(Metropolis(), 10_000),
     "hmc": Way(Metropolis(algorithm="hmc"), 100),
     "volume": Way(Volume(), 10, Volume(localisation=None)),
-    "regression": Way(BetaRegression(n=N, localisation=100.0), 100, BetaRegression(n=N)),
+    "regression": Way(BetaRegression(n=N, localisation=1.0), 100, BetaRegression(n=N)),
     "wbic": Way(WBIC(n=N), 100, WBIC(n=N)),
     "hessian": Way(Hessian(), 10_000),
 }

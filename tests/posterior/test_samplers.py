@@ -129,7 +129,7 @@ def test_annealed_ladder_takes_the_population_loss():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: SMC(particles=1), "particles must be at least 2, not 1"),
+        (lambda: SMC(particles=1), "particles must be at least 4, not 1"),
         (lambda: BridgingSMC(repeats=0), "repeats must be at least 1"),
         (lambda: SMC(ess=1.0), "ess must lie strictly between 0 and 1"),
         (lambda: NUTS(chains=0), "chains must be at least 1"),
