@@ -59,7 +59,7 @@ def test_each_learner_sees_only_the_rows_it_needs():
         (["posterior.ns=[0,5]"], "at least 1, not 0"),
         (["posterior.ns=[10,5]"], "must increase, and 5 comes after 10"),
         (["posterior.ns=[10,x]"], "posterior.ns"),
-        (["posterior.sampler.particles=1"], "particles must be at least 2"),
+        (["posterior.sampler.particles=1"], "particles must be at least 4"),
         (["posterior.sampler.ess=2"], "ess must lie strictly between 0 and 1"),
         (["sampler=nuts", "posterior.sampler.chains=0"], "chains must be at least 1"),
         (["training=null", "posterior=null"], "both null"),
