@@ -4,7 +4,9 @@
   as possible find lower loss than their point's. How much ten times more would change is recorded (sensitivity).
 * Step size: what the Metropolis-adjusted walk accepts often enough. An unadjusted walk takes the step at which the
   adjusted one would accept nearly always, so that what it leaves out hardly matters.
-* Burn-in: rounds of adjusted steps, until the two halves of a round's trace agree.
+* Burn-in: a round of adjusted steps at each temperature of `COOLING`, so that the chains spread over the flat
+  directions while that is quick (started cold at their point they would not leave its corner of the valley, and
+  estimate too little), then rounds at t, until the two halves of a round's trace agree.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ PROBES = 8
 CAREFUL = 0.995  # acceptance of the adjusted walk at which the unadjusted one is trusted
 NOISE = 0.1  # share of a step's noise that gradients from few observations may add
 ROUND, ROUNDS = 400, 3
+COOLING = (1e-3, 1e-2, 1e-1)  # shares of t
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,11 +88,18 @@ def ready(question: Question, plan: Plan, t: float, gamma: float, key: jax.Array
 
 def _ready(question: Question, plan: Plan, t: float, gamma: Array, key: jax.Array) -> Ready:
     count, dimension = question.count, question.dimension
-    target = question.around(jnp.asarray(gamma))
-    target = dataclasses.replace(target, beta=target.beta * t)
+    around = question.around(jnp.asarray(gamma))
+    target = dataclasses.replace(around, beta=around.beta * t)
     setting = chains.Setting(target, 1.0 / (jnp.asarray(gamma) + t), jnp.ones((count, dimension)))
     walkers = chains.start(count, plan.chains, dimension)
     length = plan.burn_in or ROUND
+    for share in () if plan.burn_in else COOLING:
+        key, fresh = jax.random.split(key)
+        warm = dataclasses.replace(around, beta=around.beta * t * share)
+        size = 1.0 / (jnp.asarray(gamma) + t * share)
+        walkers, _, _, _ = _tune(setting._replace(target=warm, step_size=size), walkers, plan, fresh, length)
+    if not plan.burn_in:
+        walkers = _back(setting, walkers, plan, key)
     if plan.preconditioner != "none":
         key, fresh = jax.random.split(key)
         walkers, size, _, _ = _tune(setting, walkers, plan, fresh, length)
@@ -112,6 +122,26 @@ def _ready(question: Question, plan: Plan, t: float, gamma: Array, key: jax.Arra
     if plan.step_size is not None:
         setting = setting._replace(step_size=jnp.full(count, plan.step_size))
     return Ready(setting, walkers, np.asarray(acceptance), spent, settled)
+
+
+def _back(setting: chains.Setting, walkers: chains.Walkers, plan: Plan, key: jax.Array) -> chains.Walkers:
+    """Chains that the cooling left in another basin go back to their point: no point's coefficient is more than
+    d / 2, so whoever stays far above that is held by a barrier."""
+    first, second = jax.random.split(key)
+    walkers, size, _, _ = _tune(setting, walkers, plan, first, ROUND)
+    walkers, energy, _ = chains.walk(
+        setting._replace(step_size=size),
+        walkers,
+        second,
+        algorithm="mala",
+        leapfrog=1,
+        length=ROUND // 4,
+        every=1,
+    )
+    dimension = walkers.u.shape[-1]
+    mean = jnp.mean(energy, axis=2)
+    far = ~(jnp.abs(mean) <= dimension / 2 + 3 * np.sqrt(dimension / 2))
+    return walkers._replace(u=jnp.where(far[..., None], 0.0, walkers.u))
 
 
 def _tune(setting: chains.Setting, walkers: chains.Walkers, plan: Plan, key: jax.Array, length: int) -> Any:
