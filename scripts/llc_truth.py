@@ -53,7 +53,7 @@ WAYS = {
     "thermodynamic": Way(Thermodynamic(), 10_000, Thermodynamic(prior="model")),
     "sgld": Way(SGLD(), 10_000),
     "mala": Way(Metropolis(), 10_000),
-    "hmc": Way(Metropolis(algorithm="hmc"), 100),
+    "hmc": Way(Metropolis(algorithm="hmc"), 10),
     "volume": Way(Volume(), 10, Volume(localisation=None)),
     "regression": Way(BetaRegression(n=N, localisation=1.0), 100, BetaRegression(n=N)),
     "wbic": Way(WBIC(n=N), 100, WBIC(n=N)),

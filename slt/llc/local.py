@@ -33,8 +33,8 @@ class Length:
     """How long to walk.
 
     Attributes:
-      draws: of each chain; None: until the median relative standard error over points is `precision`, at most
-        `most`.
+      draws: of each chain; None: until half the points with a positive estimate have a relative standard error of
+        at most `precision`, or there are `most`.
       every: steps from draw to draw.
     """
 
@@ -119,8 +119,9 @@ def _walk(
         if length.draws is None:
             llc, error, _ = moments(np.concatenate(blocks, axis=2))
             with np.errstate(invalid="ignore"):
-                enough = (error <= length.precision * np.abs(llc)) | ~np.isfinite(llc)
-            if enough.mean() >= 0.5:
+                asked = llc > 0  # a number below zero only says that the point is no minimum, however exact
+                enough = error[asked] <= length.precision * llc[asked]
+            if not asked.any() or np.median(enough) >= 0.5:
                 break
     return state, np.concatenate(blocks, axis=2), np.mean(accepted, axis=0)
 

@@ -29,8 +29,9 @@ class SGLD(Estimator):
         It is estimated during burn-in and then held, so that the chain's target stays what it is.
       step_size: e; None: where the adjusted walk accepts 95 %.
       localisation: gamma; None: chosen from a grid, see `calibration`.
-      burn_in: steps; None: until the trace is steady.
-      draws: of each chain; None: until the median relative standard error is `precision`, at most `max_draws`.
+      burn_in: steps at t; None: first warmer, where chains spread sooner, then at t until the trace is steady.
+      draws: of each chain; None: until half the points with a positive estimate have a relative standard error of
+        `precision` or less, at most `max_draws`.
       every: steps from draw to draw.
 
     Info: "localisation", "sensitivity" (relative change of the estimate at ten times the localisation),
