@@ -121,7 +121,7 @@ def _walk(
             with np.errstate(invalid="ignore"):
                 asked = llc > 0  # a number below zero only says that the point is no minimum, however exact
                 enough = error[asked] <= length.precision * llc[asked]
-            if not asked.any() or np.median(enough) >= 0.5:
+            if not asked.any() or enough.mean() >= 0.5:
                 break
     return state, np.concatenate(blocks, axis=2), np.mean(accepted, axis=0)
 
