@@ -252,9 +252,9 @@ def _acceptance(found: dict[str, list[Measurement]]) -> str:
         return f"{values.sum()} of {values.size} ({values.mean():.0%})"
 
     rows = [
-        ["|error| ≤ 3 standard errors, and standard error ≤ 2 %", "95 %", share(inside & narrow)],
-        ["... |error| ≤ 3 standard errors alone", "", share(inside)],
-        ["... standard error ≤ 2 % alone", "", share(narrow)],
+        ["within 3 standard errors, and these at most 2 %", "95 %", share(inside & narrow)],
+        ["... within 3 standard errors, whatever they are", "", share(inside)],
+        ["... standard error at most 2 %", "", share(narrow)],
         ["relative error ≤ 3 %", "90 %", share(close)],
         ["the right multiplicity, up to 50 parameters", "80 %", share(right)],
         ["SGLD: relative error ≤ 10 %", "80 %", share(near)],
