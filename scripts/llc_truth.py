@@ -296,7 +296,7 @@ def _figure(found: dict[str, list[Measurement]]) -> bytes:
         ax.set_yticks(range(len(best)), [_label(m) for m in best], fontsize=7.5)
         ax.set_ylim(len(best) - 0.4, -0.6)
         ax.set_xlim(-25, 25)
-        ax.set_xlabel("estimate less the known λ, per cent of λ (beyond 24 % at the edge; shaded: 3 %)")
+        ax.set_xlabel("estimate less λ, per cent of λ (shaded: 3 %)")
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2)
         return style.png(fig)
 
