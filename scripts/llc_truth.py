@@ -138,11 +138,12 @@ population losses. Each estimator sets itself up; none knows the truth. "off" is
 
 {_acceptance(found)}
 
-Where it falls short. Where the next pole of the zeta function is near (w1^4 w2^6: 1/6 and 1/4), the approach is slower,
-t^(-1/12), than any power that is fitted, and is taken for a multiplicity. Where many poles follow each other (networks
-of rank beyond two or three, from about 40 parameters on), eight decades of t cannot tell a multiplicity from a sum of
-powers; lambda is still within a few per cent. Where lambda is below one, a curve has few temperatures (its spacing
-follows the variance of t K, which is about lambda), and its error is the widest, in per cent, of all.
+Where it falls short. Where the next pole of the zeta function is near (w1^4 w2^6: 1/6 and 1/4), the approach is
+slower, t^(-1/12), than any power that is fitted, and is taken for a multiplicity. Where many poles follow each
+other (networks of rank beyond two or three, from about 40 parameters on), eight decades of t cannot tell a
+multiplicity from a sum of powers; lambda is still within a few per cent. Where lambda is below one, a curve has
+few temperatures (its spacing follows the variance of t K, which is about lambda), and its error is the widest,
+in per cent, of all.
 
 ## Case by case
 
