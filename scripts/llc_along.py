@@ -17,7 +17,7 @@ from slt.training.trainer import Trainer
 
 MODULES = ("slt.llc.along", "slt.llc.metropolis", "slt.models.superposition", "slt.training.trainer")
 SEEDS, CHECKPOINTS, N, DATASETS = 16, 200, 1000, 4
-ESTIMATOR = Metropolis(chains=4, precision=0.04, max_draws=4000)
+ESTIMATOR = Metropolis(chains=2, precision=0.04, max_draws=4000)
 
 
 def study() -> Result:
