@@ -65,14 +65,16 @@ def stamp(study: ModuleType) -> str:
 def make(name: str) -> Path:
     """Run a study and write results/NAME.md, NAME.json and its figures."""
     study = load(name)
-    started, version_of_code = time.time(), stamp(study)  # before the run: the files may change meanwhile
+    version_of_code = stamp(study)  # before the run: the files may change meanwhile
+    versions = {package: version(package) for package in ("slt", "jax", "blackjax", "numpyro", "optax")}
+    started = time.time()
     result: Result = study.study()
     provenance: dict[str, Any] = {
         "study": name,
         "code_version": version_of_code,
         "seconds": round(time.time() - started, 1),
         "python": platform.python_version(),
-        **{package: version(package) for package in ("slt", "jax", "blackjax", "numpyro", "optax")},
+        **versions,
     }
     RESULTS.mkdir(exist_ok=True)
     for file, figure in result.figures.items():
