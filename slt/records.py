@@ -197,6 +197,30 @@ class PhasePath:
 
 
 @dataclasses.dataclass(frozen=True)
+class Jumps:
+    """Jumps of recorded curves, found without labels (`transitions.jumps`), by seed and then by start.
+
+    Attributes:
+      seed: (jump,) index of the seed.
+      curve: (jump,) what jumped: "loss" (its logarithm), the name of an observable, or "llc".
+      start, end: (jump,) first and last checkpoint, indices.
+      change: (jump,) after less before, in units of the curve.
+      significance: (jump,) |change| in standard errors of what noise would do.
+    """
+
+    seed: Array
+    curve: Array
+    start: Array
+    end: Array
+    change: Array
+    significance: Array
+
+    DIMS: ClassVar[dict[str, tuple[str, ...]]] = {
+        field: ("jump",) for field in ("seed", "curve", "start", "end", "change", "significance")
+    }
+
+
+@dataclasses.dataclass(frozen=True)
 class Occupancy:
     """How the posterior's mass is shared among phases on each rung.
 

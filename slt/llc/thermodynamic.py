@@ -23,6 +23,7 @@ ON_DATA = (1.0, 10.0, 100.0)  # ... and where t goes no further than n
 MISFIT = 2.0  # chi^2 per degree of freedom above which the curve does not follow the power law
 SPAN = 100.0  # the power law must be seen over at least this factor of t
 PRIORS = ("local", "model")
+FINE_BUDGET, FINE_MOST, FINE_ESS = 2**14, 4096, 0.97  # particles x dimension, at most; up to LOW dimensions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Thermodynamic(Heated):
         loss.
       decades: how far beyond the onset of tempering t goes, for the population loss; None: 20 up to ten dimensions,
         8 beyond.
+      particles, ess: None: up to ten dimensions, where it is cheap and lambda often small, 2^14 / dimension (at most
+        4096) and 0.97.
       The others: see `heated.Heated`.
     """
 
@@ -76,8 +79,9 @@ class Thermodynamic(Heated):
 
     def _at(self, question: Question, gamma: float | None, key: jax.Array) -> LLCEstimate:
         decades = self.decades or (20.0 if question.dimension <= LOW else 8.0)
-        curve = self.heated(question, gamma, question.observations, decades, key)
-        particles = self.count(question)
+        fine = self._fine(question.dimension)
+        curve = fine.heated(question, gamma, question.observations, decades, key)
+        particles = fine.count(question)
         fits = [self._fit(curve, i, particles, question.dimension) for i in range(question.count)]
         t_max = np.array([np.nanmax(t, initial=0.0) for t in curve.t])
         table = {name: np.array([getattr(one, name) for one in fits]) for name in power_law.PowerLaw._fields}
@@ -98,6 +102,13 @@ class Thermodynamic(Heated):
             },
             status=flags.status(),
         )
+
+    def _fine(self, dimension: int) -> Thermodynamic:
+        """With the particles and temperatures of few dimensions, where they were left open."""
+        if dimension > LOW:
+            return self
+        particles = self.particles or min(FINE_MOST, FINE_BUDGET // dimension)
+        return dataclasses.replace(self, particles=particles, ess=self.ess or FINE_ESS)
 
     def _fit(self, curve: Curve, i: int, particles: int, dimension: int) -> power_law.PowerLaw:
         seen = np.isfinite(curve.t[i])
