@@ -21,8 +21,11 @@ from slt.llc.base import Question
 from slt.models.base import Model, phase_names
 from slt.progress import Silent
 from slt.records import (
+    Array,
     Comparison,
+    Jumps,
     Ladder,
+    LLCPath,
     Occupancy,
     PhaseFacts,
     PhasePath,
@@ -35,7 +38,7 @@ from slt.schema import Experiment, llc_on_data
 from slt.source import code_version
 from slt.stage import drive
 from slt.store import Recipe, Record, digest
-from slt.transitions import bayesian, dynamical
+from slt.transitions import bayesian, detected, dynamical
 from slt.typed import build
 
 Records = Mapping[str, Record]
@@ -264,8 +267,10 @@ def _make_phases(experiment: Experiment, records: Records, progress: Silent) -> 
 
 
 def _comparison(config: Mapping[str, Any], stages: Mapping[str, Stage]) -> Stage:
-    needs = tuple(name for name in ("training", "posterior", "phases") if name in stages)
-    inputs = {"phases": stages["phases"].recipe.hash}  # which holds the hashes of the others
+    needs = tuple(name for name in ("training", "posterior", "llc", "phases") if name in stages)
+    inputs = {"phases": stages["phases"].recipe.hash}  # which holds the hashes of training and posterior
+    if "llc" in stages:
+        inputs["llc"] = stages["llc"].recipe.hash
     recipe = Recipe("comparison", {"comparison": config["comparison"]}, inputs, _code(_make_comparison, []))
     return Stage(recipe, "matches SGD's transitions with the posterior's", needs, _make_comparison)
 
@@ -275,15 +280,18 @@ def _make_comparison(experiment: Experiment, records: Records, progress: Silent)
     labelled = records["phases"]
     facts = build(labelled.json("facts"), tuple[PhaseFacts, ...])
     names = tuple(labelled.json("names"))
-    path = loss = seed_status = occupancy = ladder_status = None
+    path = loss = seed_status = occupancy = ladder_status = unlabelled = None
     in_steps: tuple = ()
     in_n: tuple = ()
+    items: Items = {}
     if "training" in records:
         trajectory = from_dataset(Trajectory, records["training"].array("trajectory"))
         path, seed_status = from_dataset(PhasePath, labelled.array("path")), trajectory.status
         known = np.isfinite(trajectory.population_loss).any()
         loss = trajectory.population_loss if known else trajectory.loss
-        in_steps = dynamical.find(path, loss, names, hysteresis, seed_status)
+        found, unlabelled = _search(trajectory, loss, records)
+        items["jumps"] = to_dataset(found)
+        in_steps = dynamical.find(path, loss, names, hysteresis, seed_status, unlabelled)
     if "posterior" in records:
         occupancy = from_dataset(Occupancy, labelled.array("occupancy"))
         ladder_status = records["posterior"].array("ladder")["status"].values
@@ -299,8 +307,21 @@ def _make_comparison(experiment: Experiment, records: Records, progress: Silent)
         hysteresis=hysteresis,
         seed_status=seed_status,
         ladder_status=ladder_status,
+        unlabelled=unlabelled,
     )
-    return {"comparison": plain(dataclasses.asdict(comparison))}
+    return {**items, "comparison": plain(dataclasses.asdict(comparison))}
+
+
+def _search(trajectory: Trajectory, loss: Array, records: Records) -> tuple[Jumps, dynamical.Unlabelled]:
+    """The jumps of every curve that was recorded, and what they say of each seed."""
+    measured = None
+    if "llc" in records and records["llc"].has("path"):
+        measured = from_dataset(LLCPath, records["llc"].array("path"))
+    found = detected.find(detected.curves(trajectory, loss, measured), trajectory.steps)
+    llc = np.full(loss.shape, np.nan)
+    if measured is not None:
+        llc[np.ix_(measured.seed, np.searchsorted(trajectory.steps, measured.steps))] = measured.llc
+    return found, dynamical.Unlabelled(detected.events(found, len(loss)), llc)
 
 
 # -- what a recipe says of code and cost ------------------------------------------------------------------------

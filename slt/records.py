@@ -215,9 +215,9 @@ class Jumps:
     change: Array
     significance: Array
 
-    DIMS: ClassVar[dict[str, tuple[str, ...]]] = {
-        field: ("jump",) for field in ("seed", "curve", "start", "end", "change", "significance")
-    }
+    DIMS: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(
+        ("seed", "curve", "start", "end", "change", "significance"), ("jump",)
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -276,6 +276,13 @@ class DynamicalTransition:
       step, step_low, step_high: median and central 95 % range over seeds of the step at which the first
         checkpoint in `target` was seen.
       loss_drop: median over seeds of loss before minus loss after, nats per observation.
+      median_low, median_high: 95 % interval of the median step, by bootstrap over seeds; None from under three.
+      width: median over seeds of its length as a share of log-steps, log((1 + end) / (1 + start)) / log(1 + last);
+        None where no curve jumps.
+      detected: seeds in which some curve jumps there by itself. `hidden`: those in which the loss is not among them.
+        None where curves were not searched.
+      llc_change: median over seeds of lambda-hat after less before; None where it was not measured.
+      kind: "A" (loss falls, lambda-hat rises), "B" (loss stays, lambda-hat falls), or "".
     """
 
     source: str
@@ -286,6 +293,13 @@ class DynamicalTransition:
     step_low: float
     step_high: float
     loss_drop: float
+    median_low: float | None = None
+    median_high: float | None = None
+    width: float | None = None
+    detected: int | None = None
+    hidden: int | None = None
+    llc_change: float | None = None
+    kind: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

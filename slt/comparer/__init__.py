@@ -36,6 +36,7 @@ from slt.records import (
     Verdict,
 )
 from slt.transitions import predicted
+from slt.transitions.dynamical import Unlabelled
 
 __all__ = ["compare", "summary_of", "to_json"]
 
@@ -58,6 +59,7 @@ def compare(
     hysteresis: int = 2,
     seed_status: Array | None = None,
     ladder_status: Array | None = None,
+    unlabelled: Unlabelled | None = None,
 ) -> Comparison:
     """Match the two sets of transitions and judge every pair; the module's docstring has the rules.
 
@@ -70,11 +72,12 @@ def compare(
       loss: (seed, checkpoint), for the drop in loss of transitions between families.
       hysteresis: what `dynamical` was found with.
       seed_status: (seed,) of the trajectory; ladder_status: (dataset, n, repeat) of the ladder.
+      unlabelled: what SGD's curves show without labels, as given to `dynamical.find`.
     """
     held = None if path is None else held_by(path, names, hysteresis, seed_status)
     members: dict[str, tuple[PhaseFacts, ...]] = {fact.name: (fact,) for fact in facts}
     by_phase = Level("phase", names, members, held, occupancy, dynamical, bayesian)
-    by_family = family_level(by_phase, facts, path, loss, hysteresis, seed_status)
+    by_family = family_level(by_phase, facts, path, loss, hysteresis, seed_status, unlabelled)
     verdicts = [
         verdict
         for level in (by_phase, by_family)

@@ -60,6 +60,7 @@ def family_level(
     loss: Array | None,
     hysteresis: int,
     status: Array | None,
+    unlabelled: in_steps.Unlabelled | None,
 ) -> Level:
     """The same evidence, read as families."""
     names, index = phases.families(facts)
@@ -75,7 +76,7 @@ def family_level(
         _, path = phases.merge_path(path, facts)
         known = np.full(path.label.shape, np.nan) if loss is None else loss
         held = held_by(path, names, hysteresis, status)
-        dynamical = in_steps.find(path, known, names, hysteresis, status)
+        dynamical = in_steps.find(path, known, names, hysteresis, status, unlabelled)
     if level.occupancy is not None:
         _, occupancy = phases.merge_families(level.occupancy, facts)
         bayesian = in_n.find(occupancy, names, facts)

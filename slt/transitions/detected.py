@@ -33,7 +33,7 @@ class Curve(NamedTuple):
 
 
 class Event(NamedTuple):
-    """A transition of one seed: the checkpoints between which it happens, and the change of every curve that jumps."""
+    """A transition of one seed: between which checkpoints it happens, and the change of every curve that jumps."""
 
     start: int
     end: int

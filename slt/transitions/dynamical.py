@@ -5,21 +5,43 @@ consecutive checkpoints at least, or to the end of a run that did not fail. "oth
 that goes from A through "other" to B went from A to B, and one that falls from A into "other" for good went
 nowhere. A seed that does not begin in a phase that holds begins in "other", so that its arrival at its first
 phase is seen, as a transition from "other".
+
+Where curves were searched without labels as well (`detected`), a transition between labels carries what they say of
+it: how wide it is, whether the loss shows it, and what the learning coefficient does. It is of type A when the loss
+falls and the learning coefficient rises, of type B when the loss stays (within 5 %) and the learning coefficient
+falls (Hoogland et al. 2024, arXiv:2402.02364, call these stages A and B).
 """
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+import scipy.stats
 
 from slt.records import OK, Array, DynamicalTransition, PhasePath
+from slt.transitions import detected
+
+FLAT = 0.05  # change of the loss, as a share of it, that counts as none
+
+
+class Unlabelled(NamedTuple):
+    """What curves show without labels: `events` of each seed; `llc` (seed, checkpoint), NaN where not measured."""
+
+    events: list[list[detected.Event]]
+    llc: Array
 
 
 class _Move(NamedTuple):
+    """One seed's transition: its step, loss before and after, change of lambda-hat, and the event around it."""
+
     step: float
-    drop: float
+    before: float
+    after: float
+    llc_change: float
+    event: detected.Event | None
 
 
 def sequences(
@@ -46,37 +68,56 @@ def find(
     names: tuple[str, ...],
     hysteresis: int = 2,
     status: Array | None = None,
+    unlabelled: Unlabelled | None = None,
 ) -> tuple[DynamicalTransition, ...]:
     """All transitions, pooled over seeds, by median step.
 
     A seed counts once for each pair, by its first time. The drop in loss of one seed is between plateaus: the
-    median loss over its stay in `source` less the median over its stay in `target`.
+    median loss over its stay in `source` less the median over its stay in `target`; so is the change of lambda-hat.
 
     Args:
       path, names, hysteresis, status: see `sequences`.
       loss: (seed, checkpoint) nats per observation; NaN where unknown (then so is the drop).
+      unlabelled: what the curves say by themselves.
     """
     moves: dict[tuple[int, int], list[_Move]] = {}
     at_risk = np.zeros(len(names), int)
+    llc = np.full(np.shape(loss), np.nan) if unlabelled is None else unlabelled.llc
     for seed, stays in enumerate(_all_stays(path, names, hysteresis, status)):
         at_risk[sorted({label for label, _ in stays})] += 1
-        levels = _levels(stays, path.label[seed], np.asarray(loss)[seed], len(names) - 1)
+        levels = [_levels(stays, path.label[seed], np.asarray(v)[seed], len(names) - 1) for v in (loss, llc)]
         seen = set()
-        for (before, after), (source, target) in zip(pairwise(levels), pairwise(stays), strict=True):
+        for i, (source, target) in enumerate(pairwise(stays)):
             pair = source[0], target[0]
             if pair not in seen:
                 seen.add(pair)
-                move = _Move(float(path.steps[target[1]]), before - after)
+                event = None if unlabelled is None else detected.around(unlabelled.events[seed], target[1])
+                (before, after), (complexity, later) = (level[i : i + 2] for level in levels)
+                move = _Move(float(path.steps[target[1]]), before, after, later - complexity, event)
                 moves.setdefault(pair, []).append(move)
-    found = [_pool(names, pair, seeds, int(at_risk[pair[0]])) for pair, seeds in moves.items()]
+    clock = np.log1p(np.asarray(path.steps, float))
+    found = [
+        _pool(names, pair, seeds, int(at_risk[pair[0]]), clock, unlabelled is not None)
+        for pair, seeds in moves.items()
+    ]
     return tuple(sorted(found, key=lambda t: (t.step, names.index(t.source), names.index(t.target))))
 
 
 def _pool(
-    names: tuple[str, ...], pair: tuple[int, int], moves: list[_Move], at_risk: int
+    names: tuple[str, ...],
+    pair: tuple[int, int],
+    moves: list[_Move],
+    at_risk: int,
+    clock: Array,
+    searched: bool,
 ) -> DynamicalTransition:
-    low, median, high = np.quantile([move.step for move in moves], [0.025, 0.5, 0.975])
-    drops = [move.drop for move in moves if np.isfinite(move.drop)]
+    steps = [move.step for move in moves]
+    low, median, high = np.quantile(steps, [0.025, 0.5, 0.975])
+    events = [move.event for move in moves if move.event is not None]
+    drop = _median([move.before - move.after for move in moves])
+    complexity = _median([move.llc_change for move in moves])
+    relative = _median([(move.before - move.after) / abs(move.before) for move in moves if move.before])
+    median_low, median_high = _interval_of_median(steps)
     return DynamicalTransition(
         source=names[pair[0]],
         target=names[pair[1]],
@@ -85,8 +126,39 @@ def _pool(
         step=float(median),
         step_low=float(low),
         step_high=float(high),
-        loss_drop=float(np.median(drops)) if drops else float("nan"),
+        loss_drop=drop,
+        median_low=median_low,
+        median_high=median_high,
+        width=_median([(clock[e.end] - clock[e.start]) / clock[-1] for e in events]) if events else None,
+        detected=len(events) if searched else None,
+        hidden=sum(event.hidden for event in events) if searched else None,
+        llc_change=complexity if math.isfinite(complexity) else None,
+        kind=_kind(relative, complexity),
     )
+
+
+def _median(values: list[float]) -> float:
+    known = [value for value in values if math.isfinite(value)]
+    return float(np.median(known)) if known else math.nan
+
+
+def _interval_of_median(steps: list[float]) -> tuple[float | None, float | None]:
+    """95 % interval of the median over seeds: percentiles of 2,000 bootstrap draws; None from fewer than three."""
+    if len(steps) < 3:
+        return None, None
+    if len(set(steps)) == 1:
+        return steps[0], steps[0]
+    found = scipy.stats.bootstrap(
+        (np.asarray(steps),), np.median, n_resamples=2000, method="percentile", rng=np.random.default_rng(0)
+    ).confidence_interval
+    return float(found.low), float(found.high)
+
+
+def _kind(relative_drop: float, llc_change: float) -> str:
+    """ "A", "B", or "" where neither fits or one of the two is unknown."""
+    if relative_drop > FLAT and llc_change > 0:
+        return "A"
+    return "B" if abs(relative_drop) <= FLAT and llc_change < 0 else ""
 
 
 def _all_stays(

@@ -10,7 +10,7 @@ than half between two peaks. A candidate is a jump when
   - it is an acceleration: somewhere the curve lags behind the chord from the time before the candidate to a later
     point, by more than `LAG_SIGMAS` standard deviations and 3 % of the change.
 The last is what tells a jump from relaxation: an exponential or a power law slows down from the start, so that it
-never lags, though on logarithmic checkpoints it looks like a step. Time is measured in steps there, not in checkpoints.
+never lags, though on logarithmic checkpoints it looks like a step. Time there is in steps, not in checkpoints.
 
 Noise is of two kinds, told apart by how the second differences of x grow with their span: q^2 a checkpoint that adds
 up (a random walk), and s^2 that does not. Their sum is followed along the curve by a running median, their ratio is
