@@ -135,7 +135,10 @@ class Crafted(Model):
 
     def _place(self, w: Params) -> jax.Array:
         """Where w is among `positions`."""
-        return jnp.abs(w["w"]) if self.mirrored else w["w"]
+        x = w["w"]
+        return (
+            jnp.where(x < 0, -x, x) if self.mirrored else x
+        )  # `abs` has slope 0 at 0, which hides curvature
 
 
 def _smoothstep(x: jax.Array) -> jax.Array:

@@ -124,11 +124,11 @@ def drains(points):
 def test_all_that_lies_in_the_valley_drains_into_its_crater_and_nothing_else_does():
     grid = np.stack(np.meshgrid(*2 * [np.linspace(-3, 3, 41)]), -1).reshape(-1, 2)
     ground = np.asarray(jax.vmap(MODEL.ground)(grid))
-    start = grid[(ground == MODEL.depth) | (ground < MODEL.depth - 1e-3)]  # at the very edge it takes for ever
+    start = grid[
+        (ground == MODEL.depth) | (ground < MODEL.depth - 1e-3)
+    ]  # at the very edge it takes for ever
     slope = jax.grad(lambda x: MODEL.population_loss({"w": x}))
-    end = jax.jit(
-        lambda x: jax.lax.fori_loop(0, 20_000, lambda _, y: y - 0.1 * jax.vmap(slope)(y), x)
-    )(start)
+    end = jax.jit(lambda x: jax.lax.fori_loop(0, 20_000, lambda _, y: y - 0.1 * jax.vmap(slope)(y), x))(start)
     expected = drains(start)
     assert set(expected) == {CRATER, VALLEY, OTHER}
     bottoms = np.array([phase.point["w"] for phase in MODEL.phases()])
