@@ -13,6 +13,9 @@ and nothing but it, since wells reach no further than r_i and may not overlap: h
 lies in), and its slope never exceeds 1.5 times the steepest slope of the bare monomial, c_i r_i^(k_i - 1).
 
 Outside the wells L is flat: the gradient is zero, and gradient descent that starts there stays there.
+
+`mirrored` puts |w| in the place of w. Then every well has a copy on the other side, and the two are one phase, as the
+copies of a solution are that a model's symmetries make; a well at 0 is its own copy.
 """
 
 from __future__ import annotations
@@ -37,6 +40,7 @@ class Crafted(Model):
       orders: k_i, even and at least 2.
       plateau: loss outside the wells, nats per observation, above every height.
       names: one for each well; default "well at p_i".
+      mirrored: whether L(w) = L(-w), so that positions say |w|.
       prior_scale: standard deviation of the prior.
       init_center, init_scale: SGD starts at a draw of N(init_center, init_scale^2).
 
@@ -49,6 +53,7 @@ class Crafted(Model):
     orders: tuple[int, ...] = static()
     plateau: float = static()
     names: tuple[str, ...] = static(())
+    mirrored: bool = static(False)
     prior_scale: float = static(1.0)
     init_center: float = static(0.0)
     init_scale: float = static(1.0)
@@ -88,7 +93,7 @@ class Crafted(Model):
         return {"w": self.prior_scale * jax.random.normal(key, ())}
 
     def population_loss(self, w: Params) -> jax.Array:
-        x = w["w"]
+        x = self._place(w)
         loss = jnp.full_like(x, self.plateau)
         wells = zip(self.positions, self.heights, self.depths, self.radii, self.orders, strict=True)
         for position, height, depth, radius, order in wells:
@@ -122,11 +127,18 @@ class Crafted(Model):
 
     def classify(self, w: Params) -> jax.Array:
         """The well whose basin of attraction holds w, |w - p_i| < r_i; on the plateau, "other"."""
-        inside = jnp.abs(w["w"] - jnp.asarray(self.positions)) < jnp.asarray(self.radii)
+        inside = jnp.abs(self._place(w) - jnp.asarray(self.positions)) < jnp.asarray(self.radii)
         return jnp.where(jnp.any(inside), jnp.argmax(inside), len(self.positions)).astype(jnp.int32)
 
     def observables(self, w: Params) -> dict[str, jax.Array]:
         return {"w": w["w"]}
+
+    def _place(self, w: Params) -> jax.Array:
+        """Where w is among `positions`."""
+        x = w["w"]
+        return (
+            jnp.where(x < 0, -x, x) if self.mirrored else x
+        )  # `abs` has slope 0 at 0, which hides curvature
 
 
 def _smoothstep(x: jax.Array) -> jax.Array:
@@ -159,6 +171,12 @@ def _check(model: Crafted) -> None:
     if model.prior_scale <= 0 or model.init_scale < 0:
         raise ValueError("prior_scale must be positive, and init_scale not negative")
     wells = sorted(zip(model.positions, model.radii, model.names, strict=True))
+    for position, radius, name in wells:
+        if model.mirrored and position != 0 and position < radius:
+            raise ValueError(
+                f"{name} reaches from {position - radius:.4g} to {position + radius:.4g}: where wells are mirrored, "
+                "each must lie above 0, or have its bottom there"
+            )
     for (left, left_radius, one), (right, right_radius, other) in itertools.pairwise(wells):
         if left + left_radius > right - right_radius:
             raise ValueError(

@@ -1,5 +1,6 @@
 """Crafted wells: the shape that is promised, the lambdas that follow from it, and the three presets' pictures."""
 
+import dataclasses
 import itertools
 import math
 from pathlib import Path
@@ -122,6 +123,35 @@ def test_gradient_descent_ends_in_the_well_that_classify_names():
     np.testing.assert_array_equal(end[label == 3], start[label == 3])
 
 
+def test_mirrored_wells_have_copies_that_are_one_phase_with_them():
+    wells = {
+        "positions": (0.0, 2.0),
+        "heights": (0.1, 0.0),
+        "curvatures": (9.0, 8.0),
+        "orders": (2, 4),
+        "plateau": 1.0,
+    }
+    model = Crafted(**wells, mirrored=True)
+    x = {"w": np.arange(-400, 401) / 100}
+    loss, label = (np.asarray(jax.vmap(f)(x)) for f in (model.population_loss, model.classify))
+    plain = Crafted(**wells)
+    right = {"w": x["w"][400:]}
+    for found, f in ((loss, plain.population_loss), (label, plain.classify)):
+        np.testing.assert_array_equal(found, found[::-1])
+        np.testing.assert_array_equal(found[400:], jax.vmap(f)(right))
+    assert set(label) == {0, 1, 2}
+    at_bottom = jax.value_and_grad(jax.grad(lambda w: model.population_loss({"w": w})))(0.0)
+    assert at_bottom[0] == 0.0
+    assert at_bottom[1] == pytest.approx(9.0, rel=1e-14)
+
+
+@pytest.mark.parametrize("position", [0.1, -2.0])
+def test_a_mirrored_well_may_not_straddle_zero_nor_lie_below_it(position):
+    well = {"positions": (position,), "heights": (0.0,), "curvatures": (8.0,), "orders": (2,), "plateau": 1.0}
+    with pytest.raises(ValueError, match="each must lie above 0, or have its bottom there"):
+        Crafted(**well, mirrored=True)
+
+
 def test_phases_carry_names_lambdas_and_prior_densities():
     model = Crafted(**WELLS, prior_scale=2.0)
     assert phase_names(model) == ("well at 0.5", "well at -1", "well at 3", "other")
@@ -215,6 +245,33 @@ def test_smc_agrees_with_quadrature_on_three_wells():
     error = share.std(axis=0, ddof=1) / math.sqrt(8)
     assert np.all(error < 0.03)
     assert np.all(np.abs(share.mean(axis=0) - shares(model, 300)[:3]) < 3 * error)
+
+
+@pytest.mark.parametrize("prior_scale", [1.0, 0.25])
+def test_the_sharp_well_takes_over_under_a_wide_prior_and_leads_at_every_n_under_a_narrow_one(prior_scale):
+    model = dataclasses.replace(preset("sharp_flat"), prior_scale=prior_scale)
+    ns = np.array([1e-3, *np.geomspace(1, 1e4, 41)])
+    leads = np.array([(found := shares(model, n))[0] > found[1] for n in ns])
+    if prior_scale == 1.0:
+        assert 300 < crossing(model, 1, 0, 100, 1_000) < 302
+        np.testing.assert_array_equal(leads, ns > 301)
+    else:
+        assert leads.all()
+
+
+def test_no_start_but_the_bottom_itself_stays_in_the_sharp_well():
+    """With step 0.05 the well's lower half multiplies w by 1 - 0.05 x 48 = -1.4."""
+    model = preset("sharp_flat")
+    start = np.concatenate([-np.geomspace(1e-6, 0.2, 500), np.geomspace(1e-6, 0.2, 500)])
+    slope = jax.grad(lambda x: model.population_loss({"w": x}))
+    step = jax.vmap(lambda x: x - 0.05 * slope(x))
+    half = model.radii[0] / math.sqrt(2)
+    inner = start[np.abs(start) < half]
+    np.testing.assert_allclose(step(inner), -1.4 * inner, rtol=1e-12)
+    end = jax.lax.fori_loop(0, 2_000, lambda _, x: step(x), jnp.asarray(start))
+    label = np.bincount(jax.vmap(model.classify)({"w": end}), minlength=3)
+    assert label[0] == 0
+    assert label[1] > 0.98 * len(start)
 
 
 def test_degeneracy_alone_decides():
