@@ -279,7 +279,7 @@ class DynamicalTransition:
       median_low, median_high: 95 % interval of the median step, by bootstrap over seeds; None from under three.
       width: median over seeds of its length as a share of log-steps, log((1 + end) / (1 + start)) / log(1 + last);
         None where no curve jumps.
-      detected: seeds in which some curve jumps there by itself. `hidden`: those in which the loss is not among them.
+      detected: seeds in which some curve jumps there by itself. `hidden`: those in which the loss would not show it.
         None where curves were not searched.
       llc_change: median over seeds of lambda-hat after less before; None where it was not measured.
       kind: "A" (loss falls, lambda-hat rises), "B" (loss stays, lambda-hat falls), or "".

@@ -2,8 +2,8 @@
 
 What is searched: the logarithm of the loss (the loss itself where it is not positive), each observable, and the
 learning coefficient where it was measured along training. A jump of the loss is a transition; a jump of something
-else that overlaps it in time belongs to it; those that overlap no jump of the loss form transitions of their own,
-which the loss alone would not show: *hidden* ones.
+else that overlaps it in time, or misses it by two checkpoints at most, belongs to it; those that do not form
+transitions of their own, which the loss alone would not show: *hidden* ones.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from slt.transitions import jumps
 
 LOSS, LLC = "loss", "llc"
 SMALLEST_LOSS = math.log(1.05)  # a change by 5 per cent
+APART = 2  # checkpoints between jumps of one transition, at most
 SMALLEST = 0.1  # of everything else: this share of its range over all seeds
 
 
@@ -98,9 +99,9 @@ def _of_seed(found: Jumps, rows: Array) -> list[Event]:
     hidden: list[list[int]] = []
     for i in (i for i in rows if found.curve[i] != LOSS):
         shared = [_overlap(found, i, group[0]) for group in groups]
-        if shared and max(shared) > 0:
+        if shared and max(shared) >= -APART:
             groups[int(np.argmax(shared))].append(i)
-        elif hidden and any(_overlap(found, i, j) > 0 for j in hidden[-1]):
+        elif hidden and any(_overlap(found, i, j) >= -APART for j in hidden[-1]):
             hidden[-1].append(i)  # rows come in order of their starts
         else:
             hidden.append([i])
@@ -109,6 +110,7 @@ def _of_seed(found: Jumps, rows: Array) -> list[Event]:
 
 
 def _overlap(found: Jumps, i: int, j: int) -> int:
+    """Checkpoints that two jumps share; negative: by how many they miss each other."""
     return int(min(found.end[i], found.end[j]) - max(found.start[i], found.start[j]))
 
 

@@ -43,6 +43,15 @@ class _Move(NamedTuple):
     llc_change: float
     event: detected.Event | None
 
+    @property
+    def relative_drop(self) -> float:
+        return (self.before - self.after) / abs(self.before) if self.before else math.nan
+
+    @property
+    def hidden(self) -> bool:
+        """Whether something jumps and the loss neither jumps nor differs between the plateaus."""
+        return self.event is not None and self.event.hidden and not abs(self.relative_drop) > FLAT
+
 
 def sequences(
     path: PhasePath, names: tuple[str, ...], hysteresis: int = 2, status: Array | None = None
@@ -116,7 +125,7 @@ def _pool(
     events = [move.event for move in moves if move.event is not None]
     drop = _median([move.before - move.after for move in moves])
     complexity = _median([move.llc_change for move in moves])
-    relative = _median([(move.before - move.after) / abs(move.before) for move in moves if move.before])
+    relative = _median([move.relative_drop for move in moves])
     median_low, median_high = _interval_of_median(steps)
     return DynamicalTransition(
         source=names[pair[0]],
@@ -131,7 +140,7 @@ def _pool(
         median_high=median_high,
         width=_median([(clock[e.end] - clock[e.start]) / clock[-1] for e in events]) if events else None,
         detected=len(events) if searched else None,
-        hidden=sum(event.hidden for event in events) if searched else None,
+        hidden=sum(move.hidden for move in moves) if searched else None,
         llc_change=complexity if math.isfinite(complexity) else None,
         kind=_kind(relative, complexity),
     )

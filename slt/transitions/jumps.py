@@ -17,7 +17,7 @@ up (a random walk), and s^2 that does not. Their sum is followed along the curve
 of the whole curve.
 
 The search is repeated on means over 2, 4 and 8 checkpoints, which see wide jumps in noise. A coarse jump replaces a
-finer one that it overlaps if it is the more significant, but never two: those are a staircase, and stay apart.
+finer one that it overlaps if it sees a quarter more of a change, but never two: those are a staircase.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from slt.records import Array
 
 SIGMAS, LAG_SIGMAS, LAG = 6.0, 4.0, 0.03
 BLOCKS = (1, 2, 4, 8)  # checkpoints averaged
+MORE = 1.25  # times the change of a finer jump, for a coarser one to replace it
 FEWEST = 12  # points in a curve; fewer are not searched
 _SLOW, _VALLEY = 0.1, 0.5  # of the peak speed: where a candidate ends, and what parts two of them
 _MAD = 1.4826  # standard deviation of a Gaussian in median absolute deviations
@@ -77,7 +78,7 @@ def find(steps: Array, x: Array, smallest: float) -> list[Jump]:
         for jump in _at_scale(t, y, noise, size, smallest):
             reach = size - 1  # a block shows what happens anywhere in it
             same = [o for o in kept if jump.end + reach > o.start and jump.start - reach < o.end]
-            if not same or (len(same) == 1 and jump.significance > same[0].significance):
+            if not same or (len(same) == 1 and abs(jump.change) > MORE * abs(same[0].change)):
                 kept = [other for other in kept if other not in same] + [jump]
     return [
         jump._replace(start=int(known[jump.start]), end=int(known[jump.end]))
