@@ -60,7 +60,7 @@ def study() -> Result:
     crossings = {name: _transitions(occupancy) for name, occupancy in (climbs | counted).items()}
     by_name = {fact.name: fact for fact in facts}
     formulas = {
-        f"{a} -> {b}": {p.level: p.n for p in predicted.both_levels(by_name[a], by_name[b])}
+        f"{a} -> {b}": {p.level: p.n for p in predicted.every_level(by_name[a], by_name[b])}
         for a, b in (("5", "6"), ("5+", "6"))
     }
     numbers = {

@@ -41,7 +41,7 @@ class LocalFreeEnergy(NamedTuple):
 
 def phase_facts(model: Model) -> tuple[PhaseFacts, ...]:
     """The model's phases without their points, in the classifier's order."""
-    names = [field.name for field in dataclasses.fields(PhaseFacts)]
+    names = [field.name for field in dataclasses.fields(PhaseFacts) if field.name != "llc_error"]
     return tuple(PhaseFacts(**{name: getattr(phase, name) for name in names}) for phase in model.phases())
 
 
@@ -105,6 +105,14 @@ def label_ladder(model: Model, ladder: Ladder, ordered: bool) -> Occupancy:
     inside = [label == phase for phase in range(len(model.phases()) + 1)]
     share = np.stack([np.where(member, weights, 0.0).sum(axis=-1) for member in inside], axis=-1)
     loss = np.stack([np.where(member, weighted_loss, 0.0).sum(axis=-1) for member in inside], axis=-1)
+    mean = _ratio(loss, share)
+    apart = [
+        np.where(member, weights * (ladder.loss - np.nan_to_num(mean[..., phase, None])) ** 2, 0.0).sum(
+            axis=-1
+        )
+        for phase, member in enumerate(inside)
+    ]
+    variance = _ratio(np.stack(apart, axis=-1), share)
     share[failed] = np.nan
     unequal = np.max(weights, where=~failed[..., None], initial=0.0) * draws > 1 + 1e-6
     return Occupancy(
@@ -113,7 +121,8 @@ def label_ladder(model: Model, ladder: Ladder, ordered: bool) -> Occupancy:
         free_energy=-np.asarray(ladder.log_evidence),
         visits=np.stack([member.sum(axis=-1) for member in inside], axis=-1),
         switches=np.sum(label[..., 1:] != label[..., :-1], axis=-1) if ordered else np.full(failed.shape, -1),
-        loss=_ratio(loss, share),
+        loss=np.where(failed[..., None], np.nan, mean),
+        loss_variance=np.where(failed[..., None], np.nan, variance),
         floor=np.asarray(0.0 if repeats == 1 and unequal else 1.0 / draws),
     )
 
@@ -136,12 +145,16 @@ def merge_families(occupancy: Occupancy, facts: tuple[PhaseFacts, ...]) -> tuple
     names, index = families(facts)
     belongs = np.equal.outer(index, np.arange(len(names))).astype(float)  # (phase, family)
     share = occupancy.share @ belongs
-    weighted = np.where(occupancy.share > 0, occupancy.share * occupancy.loss, 0.0)
+    seen = occupancy.share > 0
+    loss = _ratio(np.where(seen, occupancy.share * occupancy.loss, 0.0) @ belongs, share)
+    apart = occupancy.loss_variance + (occupancy.loss - np.nan_to_num(loss)[..., index]) ** 2
+    variance = _ratio(np.where(seen, occupancy.share * apart, 0.0) @ belongs, share)
     merged = dataclasses.replace(
         occupancy,
         share=share,
         visits=occupancy.visits @ belongs.astype(occupancy.visits.dtype),
-        loss=_ratio(weighted @ belongs, share),
+        loss=loss,
+        loss_variance=variance,
         switches=occupancy.switches if len(names) == len(index) else np.full_like(occupancy.switches, -1),
     )
     return names, merged

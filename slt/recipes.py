@@ -15,10 +15,12 @@ import jax
 import numpy as np
 
 from slt import comparer, datasets, phases
+from slt.comparer.reasons import with_barriers
 from slt.comparer.summary import plain
 from slt.llc import along
 from slt.llc.base import Question
 from slt.models.base import Model, phase_names
+from slt.posterior.base import LadderSampler
 from slt.progress import Silent
 from slt.records import (
     Array,
@@ -38,12 +40,13 @@ from slt.schema import Experiment, llc_on_data
 from slt.source import code_version
 from slt.stage import drive
 from slt.store import Recipe, Record, digest
-from slt.transitions import bayesian, detected, dynamical
+from slt.transitions import bayesian, detected, dynamical, volume
 from slt.typed import build
 
 Records = Mapping[str, Record]
+REPEATS = 4  # of an annealed ladder, at least
 Items = dict[str, Any]
-STAGES = ("data", "training", "posterior", "llc", "phases", "comparison", "report")
+STAGES = ("data", "training", "posterior", "annealed", "llc", "phases", "comparison", "report")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +86,7 @@ def plan(experiment: Experiment, config: Mapping[str, Any]) -> list[Stage]:
 
     `config` is the typed configuration that `experiment` was built from.
     """
-    made = [maker(experiment, config) for maker in (_data, _training, _posterior)]
+    made = [maker(experiment, config) for maker in (_data, _training, _posterior, _annealed)]
     stages = {stage.name: stage for stage in made if stage is not None}
     if experiment.llc is not None:
         stages["llc"] = _llc(experiment, config, stages)
@@ -165,7 +168,7 @@ def _posterior(experiment: Experiment, config: Mapping[str, Any]) -> Stage | Non
     annealed = experiment.data is None
     recipe = Recipe(
         "posterior",
-        {"model": config["model"], "seed": experiment.seed, "posterior": config["posterior"]},
+        {"model": config["model"], "seed": experiment.seed, "posterior": _climb(config)},
         {} if annealed else _data_inputs(experiment, config),
         _code(_make_posterior, [model, plan.sampler]),
     )
@@ -177,6 +180,44 @@ def _posterior(experiment: Experiment, config: Mapping[str, Any]) -> Stage | Non
     kind = "the population loss" if annealed else _times(count, "data set")
     what = f"{_times(len(plan.ns), 'rung')} to n = {plan.ns[-1]:,} on {kind}"
     return Stage(recipe, what, () if annealed else ("data",), _make_posterior, work)
+
+
+def _climb(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What determines a ladder, whatever loss it is climbed on."""
+    return {key: value for key, value in config["posterior"].items() if key != "annealed"}
+
+
+def _annealed(experiment: Experiment, config: Mapping[str, Any]) -> Stage | None:
+    """The same ladder on the population loss, beside one on data."""
+    plan, model = experiment.posterior, experiment.model
+    wanted = plan is not None and plan.annealed and experiment.data is not None
+    if plan is None or not wanted or not model.has_population_loss:
+        return None
+    recipe = Recipe(
+        "annealed",
+        {"model": config["model"], "seed": experiment.seed, "posterior": _climb(config)},
+        {},
+        _code(_make_annealed, [model, plan.sampler]),
+    )
+    draws = plan.sampler.draws_per_rung
+    work = Work(None if draws is None else len(plan.ns) * draws, "draws")
+    return Stage(recipe, "the same rungs on the population loss", (), _make_annealed, work)
+
+
+def _make_annealed(experiment: Experiment, records: Records, progress: Silent) -> Items:
+    plan = experiment.posterior
+    assert plan is not None
+    stage = _several(plan.sampler).stage(experiment.model, None, plan.ns)
+    progress.begin(stage.total, stage.unit)
+    return {"ladder": to_dataset(drive(stage, named_key(experiment.seed, "annealed"), progress.update))}
+
+
+def _several(sampler: LadderSampler) -> LadderSampler:
+    """The sampler with repeats enough for an error, which data sets do not lend to an annealed ladder."""
+    repeats = getattr(sampler, "repeats", None)
+    if repeats is None:
+        return sampler
+    return dataclasses.replace(sampler, repeats=max(REPEATS, repeats))  # type: ignore[type-var]
 
 
 def _make_posterior(experiment: Experiment, records: Records, progress: Silent) -> Items:
@@ -240,7 +281,7 @@ def _make_llc(experiment: Experiment, records: Records, progress: Silent) -> Ite
 
 # -- phases and comparison --------------------------------------------------------------------------------------
 def _phases(experiment: Experiment, config: Mapping[str, Any], stages: Mapping[str, Stage]) -> Stage:
-    needs = tuple(name for name in ("training", "posterior") if name in stages)
+    needs = tuple(name for name in ("training", "posterior", "annealed") if name in stages)
     inputs = {name: stages[name].recipe.hash for name in needs}
     recipe = Recipe("phases", {"model": config["model"]}, inputs, _code(_make_phases, [experiment.model]))
     return Stage(recipe, "labels checkpoints and draws", needs, _make_phases)
@@ -263,6 +304,9 @@ def _make_phases(experiment: Experiment, records: Records, progress: Silent) -> 
         items["occupancy"] = to_dataset(phases.label_ladder(model, ladder, ordered=chains))
         labels = phases.label_draws(model, ladder).astype(np.int16)
         items["labels"] = xr.Dataset({"label": (Ladder.DIMS["log_weights"], labels)})
+    if "annealed" in records:
+        ladder = from_dataset(Ladder, records["annealed"].array("ladder"))
+        items["annealed"] = to_dataset(phases.label_ladder(model, ladder, ordered="r_hat" in ladder.info))
     return items
 
 
@@ -280,7 +324,8 @@ def _make_comparison(experiment: Experiment, records: Records, progress: Silent)
     labelled = records["phases"]
     facts = build(labelled.json("facts"), tuple[PhaseFacts, ...])
     names = tuple(labelled.json("names"))
-    path = loss = seed_status = occupancy = ladder_status = unlabelled = None
+    path = loss = seed_status = occupancy = ladder_status = unlabelled = annealed = None
+    constants: dict[str, volume.Constant] = {}
     in_steps: tuple = ()
     in_n: tuple = ()
     items: Items = {}
@@ -295,7 +340,10 @@ def _make_comparison(experiment: Experiment, records: Records, progress: Silent)
     if "posterior" in records:
         occupancy = from_dataset(Occupancy, labelled.array("occupancy"))
         ladder_status = records["posterior"].array("ladder")["status"].values
-        in_n = bayesian.find(occupancy, names, facts)
+        if labelled.has("annealed"):
+            annealed = from_dataset(Occupancy, labelled.array("annealed"))
+            constants = volume.constants(annealed, facts)
+        in_n = bayesian.find(occupancy, names, facts, annealed, constants)
     comparison: Comparison = comparer.compare(
         facts,
         in_steps,
@@ -308,8 +356,22 @@ def _make_comparison(experiment: Experiment, records: Records, progress: Silent)
         seed_status=seed_status,
         ladder_status=ladder_status,
         unlabelled=unlabelled,
+        annealed=annealed,
+        constants=constants,
+        n=None if experiment.training is None else experiment.training.n,
     )
+    comparison = with_barriers(comparison, experiment.model, _members(facts))
     return {**items, "comparison": plain(dataclasses.asdict(comparison))}
+
+
+def _members(facts: tuple[PhaseFacts, ...]) -> dict[str, tuple[PhaseFacts, ...]]:
+    """The phases behind every name in a verdict: of a phase or of a family."""
+    names, index = phases.families(facts)
+    families = {
+        name: tuple(fact for fact, family in zip(facts, index, strict=False) if family == i)
+        for i, name in enumerate(names[:-1])
+    }
+    return families | {fact.name: (fact,) for fact in facts}
 
 
 def _search(trajectory: Trajectory, loss: Array, records: Records) -> tuple[Jumps, dynamical.Unlabelled]:

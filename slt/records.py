@@ -231,7 +231,8 @@ class Occupancy:
       visits: (dataset, n, repeat, phase) number of draws in each phase.
       switches: (dataset, n, repeat) times that consecutive draws of a chain change phase; -1 for particles
         and grids, whose draws have no order.
-      loss: (dataset, n, repeat, phase) posterior mean of L_n within each phase, NaN where never visited.
+      loss, loss_variance: (dataset, n, repeat, phase) posterior mean and variance of L_n within each phase, NaN where
+        never visited.
       floor: smallest share that could have been seen in one repeat (1 / number of draws; 0 for quadrature).
     """
 
@@ -241,6 +242,7 @@ class Occupancy:
     visits: Array
     switches: Array
     loss: Array
+    loss_variance: Array
     floor: Array
 
     DIMS: ClassVar[dict[str, tuple[str, ...]]] = {
@@ -250,13 +252,15 @@ class Occupancy:
         "visits": ("dataset", "n", "repeat", "phase"),
         "switches": ("dataset", "n", "repeat"),
         "loss": ("dataset", "n", "repeat", "phase"),
+        "loss_variance": ("dataset", "n", "repeat", "phase"),
         "floor": (),
     }
 
 
 @dataclasses.dataclass(frozen=True)
 class PhaseFacts:
-    """What is known of a phase without sampling: `models.base.Phase` less its point. `llc` None: unknown."""
+    """What is known of a phase: `models.base.Phase` less its point. `llc` None: unknown; `llc_error` is its standard
+    error where it was measured, 0 where it is theory."""
 
     name: str
     family: str
@@ -265,6 +269,7 @@ class PhaseFacts:
     multiplicity: int | None
     log_prior: float
     source: str
+    llc_error: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -304,15 +309,21 @@ class DynamicalTransition:
 
 @dataclasses.dataclass(frozen=True)
 class Prediction:
-    """The n at which the free energy formula makes two phases equal.
+    """The n at which two phases should be equally likely.
 
-    `level` is "leading" (loss and lambda log n) or "prior" (plus the prior density at the points). `n` is
-    None where the formula has no crossing, and `why` says so.
+    Attributes:
+      level: "leading" (loss and lambda log n), "prior" (plus the prior density at the points), "volume" (plus the
+        local volume, measured on the population loss, in place of the prior density), or "annealed" (where the
+        ladder on the population loss has it: all of the posterior but the noise of data).
+      n: None where there is no crossing, and `why` says so.
+      n_low, n_high: 95 % interval from the errors of what went in; n where that is theory; None where unknown.
     """
 
     level: str
     n: float | None
     why: str = ""
+    n_low: float | None = None
+    n_high: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -324,8 +335,12 @@ class BayesianTransition:
         repeats; None where the ladder saw no crossing.
       crossed, datasets: data sets in which the crossing was seen, of how many.
       peak_source, peak_target: the largest mean occupancy of each on the ladder.
-      predicted: crossings by formula, from least to most informed.
+      predicted: crossings by formula and without data noise, from least to most informed.
       method: how the interval was made.
+      separation: at the rung nearest to the crossing, the distance of the two phases' mean losses in units of their
+        root mean square deviation within a phase, times sqrt(2) (Ashman's D; 1994, AJ 108, 2348); None where one of
+        them was never visited there. Above 2 the losses have two humps: a transition of first order.
+      heat_capacity: the larger posterior variance of n L_n on the two rungs beside the crossing, nats^2.
     """
 
     source: str
@@ -339,6 +354,8 @@ class BayesianTransition:
     peak_target: float
     predicted: tuple[Prediction, ...] = ()
     method: str = ""
+    separation: float | None = None
+    heat_capacity: float | None = None
 
 
 VERDICTS = ("both", "bayesian only", "dynamical only", "inconclusive")
@@ -356,6 +373,28 @@ class Verdict:
 
 
 @dataclasses.dataclass(frozen=True)
+class Ending:
+    """Where SGD ends against where the posterior's mass is, for one phase.
+
+    Attributes:
+      seeds, ended: seeds that did not fail, and those of them that ended in this phase.
+      share, share_low, share_high: ended / seeds, with its 95 % Clopper-Pearson interval.
+      n: where the posterior was looked at: SGD's number of observations, or the rung nearest to it.
+      mass, mass_error: posterior share there and its standard error (None: unknown).
+    """
+
+    phase: str
+    seeds: int
+    ended: int
+    share: float
+    share_low: float
+    share_high: float
+    n: float
+    mass: float
+    mass_error: float | None
+
+
+@dataclasses.dataclass(frozen=True)
 class Comparison:
     """SGD's transitions beside the posterior's."""
 
@@ -365,6 +404,7 @@ class Comparison:
     verdicts: tuple[Verdict, ...]
     headline: str = ""
     notes: tuple[str, ...] = ()
+    kinetics: tuple[Ending, ...] = ()
 
 
 T = TypeVar("T")

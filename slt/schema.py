@@ -40,10 +40,13 @@ class PosteriorPlan:
     Attributes:
       ns: numbers of observations, increasing.
       sampler: how each rung is sampled.
+      annealed: whether to climb the same ladder on the population loss as well, where the model has one: crossings
+        without the noise of data.
     """
 
     ns: tuple[int, ...]
     sampler: LadderSampler
+    annealed: bool = True
 
     def __post_init__(self) -> None:
         if not self.ns:

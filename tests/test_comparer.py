@@ -51,6 +51,7 @@ def ladder(ns, energies, noise=0.0, datasets=1, repeats=1, floor=1e-4, seed=0):
         visits=np.round(share * 1e4).astype(int),
         switches=np.full(share.shape[:3], -1),
         loss=np.where(share > 0, 0.1, np.nan),
+        loss_variance=np.where(share > 0, 1e-6, np.nan),
         floor=np.asarray(floor),
     )
 

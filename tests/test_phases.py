@@ -53,6 +53,7 @@ def occupancy(share, free_energy=0.0, floor=0.01):
         visits=np.nan_to_num(share * 100).astype(int),
         switches=np.full(share.shape[:3], 3),
         loss=np.where(share > 0, 0.5, np.nan),
+        loss_variance=np.where(share > 0, 1e-6, np.nan),
         floor=np.asarray(floor),
     )
 
@@ -218,6 +219,7 @@ def test_free_energy_pools_the_evidence_of_repeats_not_its_logarithm():
         visits=np.ones(shape, int),
         switches=np.full(log_evidence.shape, -1),
         loss=np.zeros(shape),
+        loss_variance=np.zeros(shape),
         floor=np.asarray(0.1),
     )
     found = phases.free_energy_summary(seen)

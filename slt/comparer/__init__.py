@@ -22,8 +22,11 @@ Verdicts are given for pairs of phases and then, where families have several pha
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from slt.comparer import sides, words
-from slt.comparer.levels import Level, family_level, held_by
+from slt.comparer.kinetics import endings
+from slt.comparer.levels import Level, family_level, held_by, spent_in
 from slt.comparer.summary import summary_of, to_json
 from slt.records import (
     Array,
@@ -37,6 +40,7 @@ from slt.records import (
 )
 from slt.transitions import predicted
 from slt.transitions.dynamical import Unlabelled
+from slt.transitions.volume import Constant
 
 __all__ = ["compare", "summary_of", "to_json"]
 
@@ -60,6 +64,9 @@ def compare(
     seed_status: Array | None = None,
     ladder_status: Array | None = None,
     unlabelled: Unlabelled | None = None,
+    annealed: Occupancy | None = None,
+    constants: Mapping[str, Constant] | None = None,
+    n: int | None = None,
 ) -> Comparison:
     """Match the two sets of transitions and judge every pair; the module's docstring has the rules.
 
@@ -73,18 +80,23 @@ def compare(
       hysteresis: what `dynamical` was found with.
       seed_status: (seed,) of the trajectory; ladder_status: (dataset, n, repeat) of the ladder.
       unlabelled: what SGD's curves show without labels, as given to `dynamical.find`.
+      annealed, constants: of the ladder on the population loss, as given to `bayesian.find`.
+      n: observations that SGD was trained on; None: a fresh stream.
     """
     held = None if path is None else held_by(path, names, hysteresis, seed_status)
     members: dict[str, tuple[PhaseFacts, ...]] = {fact.name: (fact,) for fact in facts}
-    by_phase = Level("phase", names, members, held, occupancy, dynamical, bayesian)
-    by_family = family_level(by_phase, facts, path, loss, hysteresis, seed_status, unlabelled)
+    spent = {} if path is None else spent_in(path, names, hysteresis, seed_status)
+    by_phase = Level("phase", names, members, held, occupancy, dynamical, bayesian, spent)
+    by_family = family_level(by_phase, facts, path, loss, hysteresis, seed_status, unlabelled, annealed)
     verdicts = [
         verdict
         for level in (by_phase, by_family)
         for pair in level.pairs()
         if level is by_phase or not all(name in members for name in pair)
-        if (verdict := _judge(level, by_family, *pair))
+        if (verdict := _judge(level, by_family, *pair, constants))
     ]
+    both = path is not None and occupancy is not None
+    ends = endings(path, occupancy, names, n, seed_status) if both else ()  # type: ignore[arg-type]
     return Comparison(
         phases=facts,
         dynamical=dynamical,
@@ -92,10 +104,13 @@ def compare(
         verdicts=tuple(verdicts),
         headline=words.headline(by_family, verdicts),
         notes=tuple(words.notes(by_phase, by_family, verdicts, seed_status, ladder_status)),
+        kinetics=ends,
     )
 
 
-def _judge(level: Level, families: Level, source: str, target: str) -> Verdict | None:
+def _judge(
+    level: Level, families: Level, source: str, target: str, constants: Mapping[str, Constant] | None
+) -> Verdict | None:
     """The verdict on one pair, or None where there is nothing to say."""
     sgd = sides.sgd(level, families, source, target)
     posterior = sides.posterior(level, source, target)
@@ -108,16 +123,18 @@ def _judge(level: Level, families: Level, source: str, target: str) -> Verdict |
         "posterior": posterior.answer,
         **sgd.evidence,
         **posterior.evidence,
-        "predicted": _predictions(level, source, target),
+        "predicted": _predictions(level, source, target, constants),
     }
     why = f"SGD: {sgd.why}. Posterior: {posterior.why}."
     return Verdict(source, target, _VERDICTS.get(answers, "inconclusive"), why, evidence)
 
 
-def _predictions(level: Level, source: str, target: str) -> dict[str, dict[str, float | None]]:
+def _predictions(
+    level: Level, source: str, target: str, constants: Mapping[str, Constant] | None
+) -> dict[str, dict[str, float | None]]:
     """Crossings by formula for each pair of members: {"5 -> 6": {"leading": 445.1, "prior": 601.0}}."""
     return {
-        f"{a.name} -> {b.name}": {p.level: p.n for p in predicted.both_levels(a, b)}
+        f"{a.name} -> {b.name}": {p.level: p.n for p in predicted.every_level(a, b, constants)}
         for a in level.members[source]
         for b in level.members[target]
     }

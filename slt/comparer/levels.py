@@ -18,7 +18,7 @@ class Level:
     """Everything known of one resolution: phases, or families of them.
 
     `members` lists the facts behind each name; `held` the names that each seed held, in order (None: no SGD);
-    `occupancy` is None without a ladder.
+    `occupancy` is None without a ladder; `spent` the steps that seeds spent in each name, all together.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Level:
     occupancy: Occupancy | None
     dynamical: tuple[DynamicalTransition, ...]
     bayesian: tuple[BayesianTransition, ...]
+    spent: dict[str, float] = dataclasses.field(default_factory=dict)
 
     def count(self, source: str, target: str) -> tuple[int, int]:
         """Seeds that ever held `source`, and those of them that went from it straight to `target`."""
@@ -53,6 +54,18 @@ def held_by(
     return [[name for name, _ in stays] for stays in in_steps.sequences(path, names, hysteresis, status)]
 
 
+def spent_in(
+    path: PhasePath, names: tuple[str, ...], hysteresis: int, status: Array | None
+) -> dict[str, float]:
+    """Steps that the seeds spent holding each phase, all together."""
+    total = dict.fromkeys(names, 0.0)
+    end = float(path.steps[-1])
+    for stays in in_steps.sequences(path, names, hysteresis, status):
+        for (name, start), (_, stop) in pairwise([*stays, ("", end)]):
+            total[name] += stop - start
+    return total
+
+
 def family_level(
     level: Level,
     facts: tuple[PhaseFacts, ...],
@@ -61,6 +74,7 @@ def family_level(
     hysteresis: int,
     status: Array | None,
     unlabelled: in_steps.Unlabelled | None,
+    annealed: Occupancy | None,
 ) -> Level:
     """The same evidence, read as families."""
     names, index = phases.families(facts)
@@ -72,12 +86,15 @@ def family_level(
     dynamical: tuple[DynamicalTransition, ...] = ()
     bayesian: tuple[BayesianTransition, ...] = ()
     occupancy = None
+    spent: dict[str, float] = {}
     if path is not None:
         _, path = phases.merge_path(path, facts)
         known = np.full(path.label.shape, np.nan) if loss is None else loss
         held = held_by(path, names, hysteresis, status)
+        spent = spent_in(path, names, hysteresis, status)
         dynamical = in_steps.find(path, known, names, hysteresis, status, unlabelled)
     if level.occupancy is not None:
         _, occupancy = phases.merge_families(level.occupancy, facts)
-        bayesian = in_n.find(occupancy, names, facts)
-    return Level("family", names, members, held, occupancy, dynamical, bayesian)
+        without_noise = None if annealed is None else phases.merge_families(annealed, facts)[1]
+        bayesian = in_n.find(occupancy, names, facts, without_noise)
+    return Level("family", names, members, held, occupancy, dynamical, bayesian, spent)

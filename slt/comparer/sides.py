@@ -11,7 +11,7 @@ import scipy.stats
 from slt import phases
 from slt.comparer import words
 from slt.comparer.levels import Level
-from slt.records import Array, BayesianTransition, Occupancy
+from slt.records import Array, BayesianTransition, Occupancy, Prediction
 from slt.transitions import bayesian as in_n
 from slt.transitions import predicted
 from slt.transitions.odds import LogOdds, log_odds
@@ -48,6 +48,8 @@ def sgd(level: Level, families: Level, source: str, target: str) -> Side:
         return Side("unknown", f"none of {len(level.held)} seeds was ever in {source}", evidence)
     low, high = _interval(at_risk, went)
     evidence |= {"share": went / at_risk, "share_low": low, "share_high": high}
+    where = level if counted == (source, target) else families
+    evidence |= _rate(where.spent.get(counted[0], 0.0), went)
     seen = [t for t in (*level.dynamical, *families.dynamical) if (t.source, t.target) == counted]
     if seen:
         fields = ("step", "step_low", "step_high", "loss_drop")
@@ -56,9 +58,27 @@ def sgd(level: Level, families: Level, source: str, target: str) -> Side:
     why += f" ({words.percent(went / at_risk)}, 95 % interval {words.percent(low)} to {words.percent(high)})"
     if counted != (source, target):
         why += f"; counted by family, as only {own[0]} of them held {source} itself"
+    if not went and evidence.get("rate_high"):
+        why += f"; in {evidence['steps_there']:,.0f} steps there, so that fewer than one goes in"
+        why += f" {1 / evidence['rate_high']:,.0f} steps (95 %)"
     if answer == "unknown":
         why += ": too few seeds to tell"
     return Side(answer, why, evidence)
+
+
+def _rate(steps: float, went: int) -> dict[str, float]:
+    """Moves in a step spent in the source, with the exact 95 % interval of a Poisson count (Garwood 1936); one-sided
+    where none was seen. Every seed leaves for this target at most once."""
+    if steps <= 0:
+        return {}
+    low = scipy.stats.chi2.ppf(0.025, 2 * went) / 2 if went else 0.0
+    high = scipy.stats.chi2.ppf(0.975 if went else 0.95, 2 * went + 2) / 2
+    return {
+        "steps_there": steps,
+        "rate": went / steps,
+        "rate_low": float(low / steps),
+        "rate_high": float(high / steps),
+    }
 
 
 def _answer(at_risk: int, went: int) -> str:
@@ -112,15 +132,26 @@ def _crossed(level: Level, occupancy: Occupancy, seen: BayesianTransition) -> Si
     third = max(shares, key=lambda name: shares[name], default=None)
     direct = third is None or shares[third] <= held
     fields = ("n", "n_low", "n_high", "crossed", "datasets", "peak_source", "peak_target", "method")
-    evidence = {field: getattr(seen, field) for field in fields} | {
+    character = ("separation", "heat_capacity")
+    evidence = {field: getattr(seen, field) for field in (*fields, *character)} | {
         "share_at_crossing": held,
         "direct": direct,
+        "levels": {p.level: [p.n, p.n_low, p.n_high] for p in seen.predicted},
+        "explained_by": [p.level for p in seen.predicted if _explains(p, seen)],
     }
     why = f"mass passes at n = {seen.n:,.0f} ({words.interval(seen)}), where each holds about {words.percent(held)}"
     why += f"; seen in {seen.crossed} of {seen.datasets} data sets"
     if third is not None and not direct:
         why += f"; they change order while {third} holds more, {words.percent(shares[third])}"
     return Side("has", why, evidence)
+
+
+def _explains(prediction: Prediction, seen: BayesianTransition) -> bool:
+    """Whether a prediction's interval and that of what was seen have a point in common."""
+    if prediction.n is None or seen.n_low is None or seen.n_high is None:
+        return False
+    low, high = (prediction.n if end is None else end for end in (prediction.n_low, prediction.n_high))
+    return low <= seen.n_high and high >= seen.n_low
 
 
 def _uncrossed(level: Level, source: str, target: str, odds: LogOdds, ns: Array) -> tuple[str, str]:
@@ -141,6 +172,6 @@ def _uncrossed(level: Level, source: str, target: str, odds: LogOdds, ns: Array)
     if ns[0] <= 1:
         return "lacks", why
     pairs = [(a, b) for a in level.members[source] for b in level.members[target]]
-    if all(predicted.always_preferred(predicted.both_levels(a, b)[-1]) for a, b in pairs):
+    if all(predicted.always_preferred(predicted.crossing(a, b, "prior")) for a, b in pairs):
         return "lacks", f"{why}, and the formula has it ahead at every n"
     return "unknown", f"{why}; if mass passes, it does so earlier: start lower in n"

@@ -107,6 +107,11 @@ class Model(abc.ABC):
         """Sum over observations of weight x loss, nats."""
         return jnp.sum(summary.weights * self.losses(w, summary.data))
 
+    def nearest_copy(self, w: Params, to: Params) -> Params:
+        """Of all parameters that the model's symmetries make equal to `w`, one that lies near `to`; `w` itself where
+        a model says nothing of its symmetries."""
+        return w
+
     def phases(self) -> tuple[Phase, ...]:
         """The known phases, in order of decreasing loss where that makes sense."""
         return ()

@@ -22,6 +22,7 @@ from slt.models.base import Phase
 ALIVE = 0.6  # a column longer than this is alive; k-gon columns are at least 1 long, dead ones 0
 DEAD_BIAS = -0.25  # the representative's dead biases: inside the flat set b < 0, away from its edge
 LARGEST_MINIMUM = 9  # k-gons with more columns are stationary but saddles
+ANGLES = 180
 SMALLEST = 4  # fewer columns can turn against one another freely: no isolated shape, no single phase
 _SOURCE = "Chen et al. 2023, arXiv:2310.06301"
 
@@ -115,6 +116,24 @@ def _learning_coefficient(k: int, plus: int, c: int) -> tuple[float | None, str]
     if 0 < plus < c - k:  # a dead column at b < 0 and one at b > 0 lower the loss together: b w_d . w_e < 0
         return None, "a saddle: dead features of both signs of bias lower the loss together"
     return (3 * k - 1 + 3 * plus) / 2, "minimally singular: lambda = rank of the Hessian / 2"
+
+
+def nearest_copy(w: dict[str, np.ndarray], to: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The rotation, reflection and permutation of features of `w` that lies nearest to `to`: permutations by
+    assignment, angles on a grid of `ANGLES`."""
+    goal = np.vstack([to["W"], to["b"]])
+    best, least = w, np.inf
+    for flip, angle in itertools.product((1, -1), np.arange(ANGLES) * 2 * np.pi / ANGLES):
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) @ np.diag(
+            [1, flip]
+        )
+        columns = np.vstack([turn @ w["W"], w["b"]])
+        apart = np.sum((goal[:, :, None] - columns[:, None, :]) ** 2, axis=0)
+        rows, chosen = scipy.optimize.linear_sum_assignment(apart)
+        if apart[rows, chosen].sum() < least:
+            least = apart[rows, chosen].sum()
+            best = {"W": columns[:2, chosen], "b": columns[2, chosen]}
+    return best
 
 
 def classify(W: jax.Array, b: jax.Array) -> jax.Array:

@@ -15,15 +15,17 @@ A crossing is one of order: it says which of the two holds more, not that they h
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 import scipy.stats
 
 from slt.phases import is_exact, mean_of, occupancy_summary
-from slt.records import Array, BayesianTransition, Occupancy, PhaseFacts
+from slt.records import Array, BayesianTransition, Occupancy, PhaseFacts, Prediction
 from slt.transitions import predicted
 from slt.transitions.odds import LogOdds, last_upward, log_odds, passage, pooled_log_ratio
+from slt.transitions.volume import Constant
 
 MINIMUM = 0.05
 DRAWS = 2000
@@ -39,6 +41,8 @@ def find(
     occupancy: Occupancy,
     names: tuple[str, ...],
     facts: tuple[PhaseFacts, ...],
+    annealed: Occupancy | None = None,
+    constants: Mapping[str, Constant] | None = None,
     minimum: float = MINIMUM,
     draws: int = DRAWS,
     seed: int = 0,
@@ -57,10 +61,13 @@ def find(
       occupancy: of phases or of families.
       names: by index, the last "other".
       facts: of phases by name; pairs without facts get no predictions.
+      annealed: of the ladder on the population loss: its crossings are predictions at level "annealed".
+      constants: measured local volumes by phase, for predictions at level "volume".
       minimum: mean share that both phases must reach.
       draws: bootstrap draws.
       seed: of the bootstrap.
     """
+    without_noise = {} if annealed is None else {(t.source, t.target): t for t in find(annealed, names, ())}
     peak = np.nan_to_num(occupancy_summary(occupancy).mean).max(axis=0)
     present = [phase for phase in range(len(names) - 1) if peak[phase] >= minimum]
     known = {fact.name: fact for fact in facts}
@@ -74,6 +81,9 @@ def find(
         n = float(last_upward(ns, odds.mean[rungs]))
         interval = _interval(occupancy, (a, b), odds, rungs, n, draws, seed)
         facts_of = [known[name] for name in (names[a], names[b]) if name in known]
+        formula = predicted.every_level(facts_of[0], facts_of[1], constants) if len(facts_of) == 2 else ()
+        quiet = () if annealed is None else (_quiet(without_noise.get((names[a], names[b]))),)
+        beside = [rungs[int(np.searchsorted(ns, n)) - 1], rungs[int(np.searchsorted(ns, n))]]
         found.append(
             BayesianTransition(
                 source=names[a],
@@ -85,11 +95,40 @@ def find(
                 datasets=len(occupancy.share),
                 peak_source=float(peak[a]),
                 peak_target=float(peak[b]),
-                predicted=predicted.both_levels(*facts_of) if len(facts_of) == 2 else (),
+                predicted=(*formula, *quiet),
                 method=interval.method,
+                separation=_separation(occupancy, a, b, min(beside, key=lambda k: abs(occupancy.ns[k] - n))),
+                heat_capacity=_heat_capacity(occupancy, beside),
             )
         )
     return tuple(sorted(found, key=lambda transition: transition.n or math.inf))
+
+
+def _quiet(seen: BayesianTransition | None) -> Prediction:
+    """A crossing of the annealed ladder, as a prediction of the one on data."""
+    if seen is None or seen.n is None:
+        return Prediction("annealed", None, "no crossing without data noise on these rungs")
+    return Prediction("annealed", seen.n, "", seen.n_low, seen.n_high)
+
+
+def _separation(occupancy: Occupancy, a: int, b: int, rung: int) -> float | None:
+    """Ashman's D of the losses of two phases: mean over data sets and repeats that saw both."""
+    loss, variance = (values[:, rung][..., [a, b]] for values in (occupancy.loss, occupancy.loss_variance))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = np.sqrt(2) * np.abs(loss[..., 0] - loss[..., 1]) / np.sqrt(variance.sum(axis=-1))
+    return float(found[np.isfinite(found)].mean()) if np.isfinite(found).any() else None
+
+
+def _heat_capacity(occupancy: Occupancy, rungs: list[int]) -> float | None:
+    """Posterior variance of n L_n, nats^2: mean over data sets and repeats, the largest of the rungs given."""
+    share, loss, variance = (
+        np.nan_to_num(values[:, rungs])
+        for values in (occupancy.share, occupancy.loss, occupancy.loss_variance)
+    )
+    mean = (share * loss).sum(axis=-1, keepdims=True)
+    total = (share * (variance + (loss - mean) ** 2)).sum(axis=-1)
+    capacity = (total * np.asarray(occupancy.ns, float)[rungs][:, None] ** 2).mean(axis=(0, 2))
+    return float(capacity.max())
 
 
 def dominance(occupancy: Occupancy, names: tuple[str, ...]) -> list[tuple[float, float, str]]:

@@ -3,38 +3,48 @@
     F_n(W_a) = n L_a + lambda_a log n - (m_a - 1) log log n - log prior(w_a) + const
 
 Source: Watanabe 2009, "Algebraic geometry and statistical learning theory", main formula II, applied to
-neighbourhoods of phases as in Chen et al. 2023 (arXiv:2310.06301). The constant, and the fluctuation of
-L_n(w_a) about L_a, are dropped: a prediction is a guide, to be read beside what was measured.
+neighbourhoods of phases as in Chen et al. 2023 (arXiv:2310.06301). At level "leading" the constant and the prior are
+dropped, at level "prior" the constant, at level "volume" both are replaced by what an annealed ladder measured
+(`volume`). All drop the fluctuation of L_n(w_a) about L_a.
+
+A prediction's interval carries the errors of lambda (where it was estimated) and of the measured constants to n, to
+first order: an error of the difference of free energies, over its slope in n. It is left open where that slope
+vanishes.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import scipy.optimize
 import scipy.special
 
 from slt.records import PhaseFacts, Prediction
+from slt.transitions.volume import Constant
 
-LEVELS = ("leading", "prior")
+LEVELS = ("leading", "prior", "volume")
 _LARGEST = 690.0  # log n: beyond it n overflows
 _ALWAYS = "is preferred at every n"
 
 
-def crossing(source: PhaseFacts, target: PhaseFacts, level: str) -> Prediction:
+def crossing(
+    source: PhaseFacts, target: PhaseFacts, level: str, constants: Mapping[str, Constant] | None = None
+) -> Prediction:
     """The n at which `target` takes over from `source` for good.
 
     The difference of free energies can vanish at none, one or several n >= 1. What is returned is the largest
     n at which it changes from favouring `source` to favouring `target`: beyond it `target` is preferred for
     ever. `level` "leading" has the terms in loss, lambda and, where both are known, multiplicity; "prior"
-    adds the prior density at the points. With different multiplicities n starts at e, where log log n is 0.
+    adds the prior density at the points, "volume" the measured `constants` instead. With different multiplicities n
+    starts at e, where log log n is 0.
 
     Raises ValueError for an unknown level.
     """
+    known = constants or {}
     if level not in LEVELS:
         raise ValueError(f"level must be one of {', '.join(LEVELS)}, not {level!r}")
-    missing = _missing(source, target, level)
+    missing = _missing(source, target, level, known)
     if missing or source.llc is None or target.llc is None:
         return Prediction(level, None, missing)
     d_loss = target.loss - source.loss
@@ -44,6 +54,10 @@ def crossing(source: PhaseFacts, target: PhaseFacts, level: str) -> Prediction:
     both = source.multiplicity is not None and target.multiplicity is not None
     d_mult = target.multiplicity - source.multiplicity if both else 0  # type: ignore[operator]
     d_const = source.log_prior - target.log_prior if level == "prior" else 0.0
+    error = 0.0
+    if level == "volume":
+        ends = known[source.name], known[target.name]
+        d_const, error = ends[1].value - ends[0].value, math.hypot(ends[0].error, ends[1].error)
     loses = _loses(d_loss, d_llc, d_mult)
     if loses:
         return Prediction(level, None, f"{target.name} {loses}")
@@ -52,12 +66,23 @@ def crossing(source: PhaseFacts, target: PhaseFacts, level: str) -> Prediction:
         return Prediction(level, None, f"{target.name} {_ALWAYS}")
     if x > _LARGEST:
         return Prediction(level, None, "the crossing lies beyond n = 1e299")
-    return Prediction(level, math.exp(x))
+    error = math.hypot(error, x * math.hypot(source.llc_error, target.llc_error))
+    slope = math.exp(x) * d_loss + d_llc - (d_mult / x if d_mult else 0.0)
+    n = math.exp(x)
+    if error == 0:
+        return Prediction(level, n, n_low=n, n_high=n)
+    if slope >= 0:
+        return Prediction(level, n)
+    reach = 1.96 * error / -slope  # of log n
+    return Prediction(level, n, n_low=math.exp(x - reach), n_high=math.exp(min(x + reach, _LARGEST)))
 
 
-def both_levels(source: PhaseFacts, target: PhaseFacts) -> tuple[Prediction, ...]:
-    """`crossing` at each level, from least to most informed."""
-    return tuple(crossing(source, target, level) for level in LEVELS)
+def every_level(
+    source: PhaseFacts, target: PhaseFacts, constants: Mapping[str, Constant] | None = None
+) -> tuple[Prediction, ...]:
+    """`crossing` at each level, from least to most informed; "volume" only where constants were measured."""
+    levels = LEVELS if constants else LEVELS[:-1]
+    return tuple(crossing(source, target, level, constants) for level in levels)
 
 
 def always_preferred(prediction: Prediction) -> bool:
@@ -65,10 +90,13 @@ def always_preferred(prediction: Prediction) -> bool:
     return prediction.why.endswith(_ALWAYS)
 
 
-def _missing(source: PhaseFacts, target: PhaseFacts, level: str) -> str:
+def _missing(source: PhaseFacts, target: PhaseFacts, level: str, constants: Mapping[str, Constant]) -> str:
+    both = (source, target)
+    volume = [constants[f.name].value if f.name in constants else None for f in both]
     for what, values in (
-        ("learning coefficient", [fact.llc for fact in (source, target)]),
-        ("prior density", [fact.log_prior if level == "prior" else 0.0 for fact in (source, target)]),
+        ("learning coefficient", [fact.llc for fact in both]),
+        ("prior density", [fact.log_prior if level == "prior" else 0.0 for fact in both]),
+        ("local volume (seldom seen without data noise)", volume if level == "volume" else [0.0, 0.0]),
     ):
         names = [
             f.name for f, v in zip((source, target), values, strict=True) if v is None or not math.isfinite(v)

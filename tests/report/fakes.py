@@ -117,6 +117,7 @@ def posterior(datasets: int = 3, repeats: int = 2, draws: int = 256) -> tuple[La
         visits=visits,
         switches=np.full(shape, -1),
         loss=np.where(visits > 0, LOSS, np.nan),
+        loss_variance=np.where(visits > 0, 1e-6, np.nan),
         floor=np.asarray(1 / draws),
     )
     return ladder, occupancy, labels
@@ -253,6 +254,7 @@ def two_bumps() -> ReportInputs:
         visits=(labels[..., None] == np.arange(3)).sum(axis=-2),
         switches=np.full(shape, -1),
         loss=np.full((*shape, 3), np.nan),
+        loss_variance=np.full((*shape, 3), np.nan),
         floor=np.asarray(0.0),
     )
     steps = np.arange(0, 1001, 50)

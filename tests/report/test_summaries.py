@@ -26,7 +26,7 @@ def occupancy(share: np.ndarray, floor: float) -> Occupancy:
     shape = share.shape[:3]
     blank = np.zeros(shape)
     ns = np.arange(1, shape[1] + 1)
-    return Occupancy(ns, share, blank, np.zeros(share.shape), blank, share, np.asarray(floor))
+    return Occupancy(ns, share, blank, np.zeros(share.shape), blank, share, share, np.asarray(floor))
 
 
 def test_error_is_over_data_sets_where_there_are_several():

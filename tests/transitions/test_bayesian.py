@@ -47,6 +47,7 @@ def occupancy(share, ns, floor=0.01, visits=None):
         visits=np.round(share * DRAWS).astype(int) if visits is None else visits,
         switches=np.full(share.shape[:3], -1),
         loss=np.zeros(share.shape),
+        loss_variance=np.zeros(share.shape),
         floor=np.asarray(floor),
     )
 
