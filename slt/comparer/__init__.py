@@ -25,6 +25,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from slt.comparer import sides, words
+from slt.comparer.antecedent import antecedent, in_words
 from slt.comparer.kinetics import endings
 from slt.comparer.levels import Level, family_level, held_by, spent_in
 from slt.comparer.summary import summary_of, to_json
@@ -103,7 +104,7 @@ def compare(
         bayesian=bayesian,
         verdicts=tuple(verdicts),
         headline=words.headline(by_family, verdicts),
-        notes=tuple(words.notes(by_phase, by_family, verdicts, seed_status, ladder_status)),
+        notes=tuple(words.notes(by_phase, by_family, verdicts, seed_status, ladder_status, ends)),
         kinetics=ends,
     )
 
@@ -126,6 +127,10 @@ def _judge(
         "predicted": _predictions(level, source, target, constants),
     }
     why = f"SGD: {sgd.why}. Posterior: {posterior.why}."
+    if sgd.answer == "has":
+        tested = antecedent(posterior.answer, level.members[source], level.members[target])
+        evidence["antecedent"] = tested
+        why += f" {in_words(tested)}"
     return Verdict(source, target, _VERDICTS.get(answers, "inconclusive"), why, evidence)
 
 

@@ -52,8 +52,9 @@ def sgd(level: Level, families: Level, source: str, target: str) -> Side:
     evidence |= _rate(where.spent.get(counted[0], 0.0), went)
     seen = [t for t in (*level.dynamical, *families.dynamical) if (t.source, t.target) == counted]
     if seen:
-        fields = ("step", "step_low", "step_high", "loss_drop")
+        fields = ("step", "step_low", "step_high", "median_low", "median_high", "loss_drop")
         evidence |= {field: getattr(seen[0], field) for field in fields}
+        evidence |= {field: getattr(seen[0], field) for field in ("width", "hidden", "llc_change", "kind")}
     why = f"{at_risk} of {len(level.held)} seeds were in {counted[0]}, {went} went on to {counted[1]}"
     why += f" ({words.percent(went / at_risk)}, 95 % interval {words.percent(low)} to {words.percent(high)})"
     if counted != (source, target):
@@ -141,6 +142,8 @@ def _crossed(level: Level, occupancy: Occupancy, seen: BayesianTransition) -> Si
     }
     why = f"mass passes at n = {seen.n:,.0f} ({words.interval(seen)}), where each holds about {words.percent(held)}"
     why += f"; seen in {seen.crossed} of {seen.datasets} data sets"
+    if told := words.predictions(seen.predicted, evidence["explained_by"]):
+        why += f"; {told}"
     if third is not None and not direct:
         why += f"; they change order while {third} holds more, {words.percent(shares[third])}"
     return Side("has", why, evidence)

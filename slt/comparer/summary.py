@@ -42,6 +42,7 @@ def summary_of(
         "comparison": told["verdicts"],
         "headline": told["headline"],
         "notes": told["notes"],
+        "kinetics": told["kinetics"],
     }
 
 
@@ -54,6 +55,7 @@ def to_json(comparison: Comparison) -> dict[str, Any]:
         "bayesian": [_pair(transition) for transition in comparison.bayesian],
         "phases": plain([dataclasses.asdict(fact) for fact in comparison.phases]),
         "notes": list(comparison.notes),
+        "kinetics": plain([dataclasses.asdict(ending) for ending in comparison.kinetics]),
     }
 
 

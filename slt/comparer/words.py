@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import scipy.stats
 
 from slt.comparer.levels import Level
-from slt.records import OK, Array, BayesianTransition, Verdict
+from slt.records import OK, Array, BayesianTransition, Ending, Prediction, Verdict
 
 
 def percent(share: float) -> str:
@@ -21,6 +23,32 @@ def interval(seen: BayesianTransition) -> str:
     low = "below the ladder" if seen.n_low is None else f"{seen.n_low:,.0f}"
     high = "beyond the ladder" if seen.n_high is None else f"{seen.n_high:,.0f}"
     return f"95 % interval {low} to {high}"
+
+
+LEVELS = {
+    "leading": "the formula in loss and lambda",
+    "prior": "with the prior density",
+    "volume": "with the measured volume",
+    "annealed": "without data noise",
+}
+
+
+def predictions(predicted: Sequence[Prediction], explained_by: list[str]) -> str:
+    """Which predictions agree with what was seen, and which do not; "" where there are none."""
+
+    def listed(agree: bool) -> str:
+        return ", ".join(
+            f"{p.n:,.0f} ({LEVELS.get(p.level, p.level)})"
+            for p in predicted
+            if p.n is not None and (p.level in explained_by) == agree
+        )
+
+    parts = [
+        f"{verb} {listed(agree)}"
+        for agree, verb in ((True, "in agreement with"), (False, "not with"))
+        if listed(agree)
+    ]
+    return ", ".join(parts)
 
 
 def coarse(families: Level, verdicts: list[Verdict]) -> list[Verdict]:
@@ -73,6 +101,7 @@ def notes(
     verdicts: list[Verdict],
     seed_status: Array | None,
     ladder_status: Array | None,
+    endings: tuple[Ending, ...],
 ) -> list[str]:
     """What a reader should know beside the verdicts: failures, starts, what is missing, order."""
     notes = [
@@ -81,6 +110,7 @@ def notes(
         _missing(by_phase),
         _never_settled(by_phase),
         _order(coarse(families, verdicts)),
+        _kinetics(endings),
     ]
     first = [f"{t.target} ({t.count})" for t in by_phase.dynamical if t.source == "other"]
     if first:
@@ -121,9 +151,41 @@ def _order(verdicts: list[Verdict]) -> str:
     shared = [v.evidence for v in verdicts if v.verdict == "both" and "step" in v.evidence]
     if len(shared) < 2:
         return ""
-    tau = float(scipy.stats.kendalltau([e["step"] for e in shared], [e["n"] for e in shared]).statistic)
+    steps, ns = (np.array([e[key] for e in shared], float) for key in ("step", "n"))
+    tau = float(scipy.stats.kendalltau(steps, ns).statistic)
     if not np.isfinite(tau):
         return ""
+    low, high = _interval_of_tau(shared, steps, ns)
     return (
-        f"The {len(shared)} shared transitions: order in steps against order in n, Kendall's tau = {tau:.2f}."
+        f"The {len(shared)} shared transitions: order in steps against order in n, Kendall's tau = {tau:.2f} "
+        f"(95 % interval {low:.2f} to {high:.2f}, from the intervals of steps and of n)."
+    )
+
+
+def _interval_of_tau(shared: list[dict], steps: Array, ns: Array) -> tuple[float, float]:
+    """From draws of every step and n within its interval, taken to be Gaussian; an open interval counts as wide as
+    the number itself."""
+    rng = np.random.default_rng(0)
+
+    def draws(centre: Array, low: str, high: str) -> Array:
+        ends = np.array([[np.nan if e.get(end) is None else e[end] for end in (low, high)] for e in shared])
+        width = ends[:, 1] - ends[:, 0]
+        return centre + rng.normal(size=(500, len(centre))) * np.where(
+            np.isfinite(width), width / 3.92, centre
+        )
+
+    pairs = zip(draws(steps, "median_low", "median_high"), draws(ns, "n_low", "n_high"), strict=True)
+    taus = [scipy.stats.kendalltau(a, b).statistic for a, b in pairs]
+    low, high = np.nanquantile(taus, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _kinetics(endings: tuple[Ending, ...]) -> str:
+    """Where SGD and the posterior disagree most."""
+    if not endings:
+        return ""
+    first = endings[0]
+    return (
+        f"SGD and the posterior disagree most on {first.phase}: {first.ended} of {first.seeds} seeds end there "
+        f"({percent(first.share)}), and {percent(first.mass)} of the posterior's mass is there at n = {first.n:,.0f}."
     )
