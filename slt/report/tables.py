@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -14,7 +15,7 @@ from slt.report.markup import Markup, element, join, table
 from slt.report.style import Palette
 from slt.report.summaries import interval, number, percent, plural, whole
 
-MOST_LINES = 6
+MOST_LINES, MOST_PAIRS = 6, 6
 
 
 def chip(name: str, palette: Palette) -> Markup:
@@ -35,6 +36,27 @@ def arrow(source: str, target: str, palette: Palette) -> Markup:
     return element("span", chip(source, palette), " → ", chip(target, palette), class_="pair")
 
 
+def sentence(words: str) -> Markup:
+    """Words with their arrows drawn, in which no line ends inside a short name such as "4-family"."""
+    return join(
+        element("span", word, class_="whole") if "-" in word and len(word) < 24 else word
+        for word in re.split(r"(\s+)", arrows(words))
+    )
+
+
+def answer(comparison: Comparison, palette: Palette) -> Markup:
+    """A line for each pair that says most: families where there are any, pairs that hand over to each other."""
+    families, phases_ = by_level(comparison.verdicts)
+    level = _ranked(families or phases_)
+    shown = [v for v in level if is_direct(v)] or level
+    lines = [
+        element("li", _pill(v.verdict), " ", arrow(v.source, v.target, palette)) for v in shown[:MOST_PAIRS]
+    ]
+    if len(shown) > MOST_PAIRS:
+        lines.append(element("li", f"and {plural(len(shown) - MOST_PAIRS, 'more pair')}, below"))
+    return element("ul", *lines, class_="answer") if lines else join([])
+
+
 def verdicts(comparison: Comparison, palette: Palette) -> Markup:
     """Families in the open and phases folded away, where there are families of several phases."""
     if not comparison.verdicts:
@@ -50,9 +72,7 @@ def verdicts(comparison: Comparison, palette: Palette) -> Markup:
 
 def _folding_table(level: list[Verdict], palette: Palette) -> Markup:
     """Pairs by verdict; those that change order in the shadow of a third phase are folded away."""
-    ranked = sorted(
-        level, key=lambda v: VERDICTS.index(v.verdict) if v.verdict in VERDICTS else len(VERDICTS)
-    )
+    ranked = _ranked(level)
     first = [v for v in ranked if is_direct(v)]
     rest = [v for v in ranked if v not in first]
     if not first or not rest:
@@ -64,6 +84,11 @@ def _folding_table(level: list[Verdict], palette: Palette) -> Markup:
             element("details", element("summary", words), _verdict_table(rest, palette)),
         ]
     )
+
+
+def _ranked(level: list[Verdict]) -> list[Verdict]:
+    """In the order of VERDICTS: shared transitions first."""
+    return sorted(level, key=lambda v: VERDICTS.index(v.verdict) if v.verdict in VERDICTS else len(VERDICTS))
 
 
 def _verdict_table(verdicts_: list[Verdict], palette: Palette) -> Markup:
