@@ -29,7 +29,12 @@ def explorer(inputs: ReportInputs, palette: Palette) -> dict[str, Any]:
     sgd, posterior = _sgd(inputs), _posterior(inputs)
     return {
         "phases": [
-            {"name": name, "colour": palette[name], "loss": _plain(facts.get(name, math.nan))}
+            {
+                "name": name,
+                "colour": palette[name],
+                "dark": palette.on_dark(name),
+                "loss": _plain(facts.get(name, math.nan)),
+            }
             for name in inputs.names
         ],
         "sgd": sgd,

@@ -105,7 +105,11 @@ def verdicts(inputs: ReportInputs, palette: Palette) -> Plate | None:
         + (pale if not all(map(is_direct, inputs.comparison.verdicts)) else ""),
         "Matrix of transitions between phases with verdicts.",
         ("level", "from", "to", "verdict", "SGD seeds that went", "SGD seeds at risk", "n", "direct"),
-        ((_level(v), v.source, v.target, v.verdict, *_counts(v), is_direct(v)) for level in levels for v in level),
+        (
+            (_level(v), v.source, v.target, v.verdict, *_counts(v), is_direct(v))
+            for level in levels
+            for v in level
+        ),
     )
 
 

@@ -122,9 +122,23 @@ def free_energy(inputs: ReportInputs, palette: Palette) -> Plate | None:
         )
         + ("The lower panel is F_n of the whole posterior." if known else ""),
         "Free energy of each phase above that of the whole posterior, against n.",
-        ("n", "phase", "free energy above the whole, nats", "standard error", "bound", "F_n of the whole, nats"),
         (
-            (n, name, energy.mean[i, j], energy.error[i, j], "lower" if energy.bound[i, j] else "", total.mean[i])
+            "n",
+            "phase",
+            "free energy above the whole, nats",
+            "standard error",
+            "bound",
+            "F_n of the whole, nats",
+        ),
+        (
+            (
+                n,
+                name,
+                energy.mean[i, j],
+                energy.error[i, j],
+                "lower" if energy.bound[i, j] else "",
+                total.mean[i],
+            )
             for i, n in enumerate(seen.ns)
             for j, name in enumerate(inputs.names)
         ),

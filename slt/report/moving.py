@@ -14,7 +14,8 @@ from slt.report.markup import Markup, element, join
 from slt.report.plates import Plate
 from slt.report.summaries import plural
 
-SCRIPT = (Path(__file__).parent / "page.js").read_text(encoding="utf-8")
+_PARTS = ("page_scales.js", "page_charts.js", "page_pictures.js", "page.js")
+SCRIPT = "\n".join((Path(__file__).parent / part).read_text(encoding="utf-8") for part in _PARTS)
 MOST_PACKED = 2_000_000  # characters of base64 of one file: a larger one is only found beside the page
 
 
@@ -29,7 +30,9 @@ def policy() -> str:
 
 def script(data: Mapping[str, Any]) -> Markup:
     """The data block and the script. No text in the data can end the block: JSON may spell "<" in another way."""
-    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace(
+        "<", "\\u003c"
+    )
     return join(
         [
             element("script", Markup(text), type="application/json", id="data"),
@@ -93,13 +96,14 @@ def _sgd(sgd: Mapping[str, Any]) -> Markup:
 
 
 def _posterior(posterior: Mapping[str, Any]) -> Markup:
+    words = posterior["error_words"]
     return _panel(
         "posterior",
         ("Posterior", "observations n"),
         _chart("picture", "Some draws"),
         _chart("shares", "Share of posterior mass in each phase"),
         _chart("loss", "Mean loss on the data, nats per observation"),
-        element("p", f"Shares and losses: {posterior['error_words']}.", class_="note"),
+        element("p", f"{words[:1].upper()}{words[1:]}.", class_="note"),
     )
 
 
@@ -107,7 +111,9 @@ def _panel(name: str, title: tuple[str, str], *charts: Markup) -> Markup:
     learner, axis = title
     heading = element("h3", learner, " ", element("span", axis, class_="axis"))
     play = element("button", type="button", aria_label=f"Play {learner}", aria_pressed="false")
-    slider = element("input", type="range", min="0", max="0", value="0", step="1", aria_label=f"{learner}, {axis}")
+    slider = element(
+        "input", type="range", min="0", max="0", value="0", step="1", aria_label=f"{learner}, {axis}"
+    )
     return element(
         "div",
         element("div", heading, element("output"), class_="bar"),

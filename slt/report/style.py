@@ -60,6 +60,12 @@ class Palette:
         """The phase's colour, darkened where needed to be read as text on white."""
         return mix(self[name], "#000000", max(0.0, 1 - 0.4 / max(brightness(self[name]), 1e-9)))
 
+    def on_dark(self, name: str) -> str:
+        """The phase's colour, lightened to stand out on a dark ground; light ones stay."""
+        if brightness(self[name]) > 0.7:
+            return self[name]
+        return colors.to_hex(tuple(np.minimum(1.0, 1.3 * np.array(colors.to_rgb(self[name])))))
+
 
 def palette(names: Sequence[str], facts: Sequence[PhaseFacts]) -> Palette:
     """A hue for each family, and within it a shade for each member, from light to dark."""

@@ -10,7 +10,7 @@ import numpy as np
 from slt.records import OK, VERDICTS, Array, Comparison, Ladder, Verdict
 from slt.report.crossings import LEVELS
 from slt.report.inputs import ReportInputs
-from slt.report.judged import VERDICT_COLOURS, by_level, is_direct
+from slt.report.judged import VERDICT_COLOURS, VERDICT_COLOURS_ON_DARK, by_level, is_direct
 from slt.report.markup import Markup, element, join, table
 from slt.report.style import Palette
 from slt.report.summaries import interval, number, percent, plural, whole
@@ -22,7 +22,8 @@ def chip(name: str, palette: Palette) -> Markup:
     """A phase's name beside a spot of its colour."""
     return element(
         "span",
-        *[element("span", class_="chip", style=f"background:{palette[name]}"), element("b", name)],
+        element("span", class_="chip", style=f"--hue:{palette[name]};--hue-dark:{palette.on_dark(name)}"),
+        element("b", name),
         class_="pair",
     )
 
@@ -97,8 +98,10 @@ def _verdict_table(verdicts_: list[Verdict], palette: Palette) -> Markup:
 
 
 def _pill(verdict: str) -> Markup:
-    fill, text = VERDICT_COLOURS.get(verdict, VERDICT_COLOURS["inconclusive"])
-    return element("span", verdict, class_="pill", style=f"background:{fill};color:{text}")
+    known = verdict if verdict in VERDICT_COLOURS else "inconclusive"
+    (fill, text), (fill_dark, text_dark) = VERDICT_COLOURS[known], VERDICT_COLOURS_ON_DARK[known]
+    colours = f"--fill:{fill};--text:{text};--fill-dark:{fill_dark};--text-dark:{text_dark}"
+    return element("span", verdict, class_="pill", style=colours)
 
 
 def phases(

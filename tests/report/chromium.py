@@ -1,6 +1,8 @@
 """A headless Chromium, driven over a pipe by the DevTools protocol: null-terminated JSON in both directions."""
 
+import base64
 import contextlib
+import fcntl
 import itertools
 import json
 import os
@@ -34,13 +36,17 @@ class Browser:
         self._read, from_browser = os.pipe()
         words = [program, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
         words += [f"--user-data-dir={self._profile}", "--remote-debugging-pipe"]
-        # the browser reads its file descriptor 3 and writes 4
-        shell = ["sh", "-c", f'exec "$@" 3<&{to_browser} 4>&{from_browser}', "sh", *words]
+        # the browser reads its file descriptor 3 and writes 4; ours may have these very numbers
+        ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (to_browser, from_browser)]
         self._process = subprocess.Popen(
-            shell, pass_fds=(to_browser, from_browser), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            words,
+            preexec_fn=lambda: (os.dup2(ends[0], 3), os.dup2(ends[1], 4)),
+            pass_fds=(3, 4),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
-        os.close(to_browser)
-        os.close(from_browser)
+        for end in (to_browser, from_browser, *ends):
+            os.close(end)
         target = self.send("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
@@ -110,8 +116,6 @@ class Browser:
 
     def screenshot(self, whole: bool = False) -> bytes:
         """PNG, of the window or of the whole page."""
-        import base64
-
         return base64.b64decode(
             self.send("Page.captureScreenshot", format="png", captureBeyondViewport=whole)["data"]
         )
