@@ -83,7 +83,7 @@ function stacked(host, { steps, shares }, go) {
       const under = steps.map((_, k) => place(k, base[k]));
       steps.forEach((_, k) => (base[k] += shares[i][k] ?? 0));
       const over = steps.map((_, k) => place(k, base[k]));
-      return element("path", { d: path([...over, ...under.reverse()]) + "Z", fill: hue });
+      return element("path", { d: closed([...over, ...under.reverse()]), fill: hue });
     });
   };
   const read = (k) => present.map((phase) => reading(phase, percent(shares[phase.i][k]), !shares[phase.i][k]));
@@ -97,7 +97,7 @@ function banded(lines, place) {
       const edge = (side) => run.map((i) => place(i, Math.max(0, values[i] + side * (errors[i] ?? 0))));
       const middle = run.map((i) => place(i, values[i]));
       return [
-        element("path", { d: path([...edge(1), ...edge(-1).reverse()]) + "Z", fill: hue, class: "band" }),
+        element("path", { d: closed([...edge(1), ...edge(-1).reverse()]), fill: hue, class: "band" }),
         element("path", { d: path(middle), class: "line", stroke: hue }),
         ...middle.map(([cx, cy]) => element("circle", { cx, cy, r: 2, fill: hue })),
       ];

@@ -18,6 +18,7 @@ function corners(columns) {
 /** How far to turn a polygon for one corner to point up: k times the angle is the same for all k corners. */
 function uprighting(columns) {
   const ring = corners(columns), k = ring.length;
+  if (k === 0) return 0;
   const sum = (wave) => ring.reduce((total, corner) => total + wave(k * angle(corner)), 0);
   return Math.PI / 2 - Math.atan2(sum(Math.sin), sum(Math.cos)) / k;
 }
@@ -43,7 +44,7 @@ function arrow([x, y], hue) {
   const barbs = [[bx - 0.45 * head * uy, by + 0.45 * head * ux], [bx + 0.45 * head * uy, by - 0.45 * head * ux]];
   return [
     element("line", { x1: 0, y1: 0, x2: bx, y2: by, stroke: hue, "stroke-width": 2.4 }),
-    element("path", { d: path([[x, y], ...barbs]) + "Z", fill: hue }),
+    element("path", { d: closed([[x, y], ...barbs]), fill: hue }),
   ];
 }
 
@@ -85,7 +86,7 @@ function weights(host, { seeds }, chosen, reach) {
       const group = element("g", { tabindex: 0, role: "img", "aria-label": text, class: "column" }, ...parts);
       return tells(group, words, () => said(text), rest);
     });
-    const ring = path(corners(columns).map(at)) + "Z";
+    const ring = closed(corners(columns).map(at));
     draw(
       element("path", { d: ring, class: "ring", fill: now.hue, stroke: now.hue }),
       ...shapes,
@@ -113,7 +114,7 @@ function polygons(host, { draws }, reach) {
     const shapes = draws[index].filter((one) => whole(one.at)).map((one) => {
       const ring = points(one.at).map(at), hue = hueOf(one.phase);
       const dots = ring.map(([cx, cy]) => element("circle", { cx, cy, r: 2.6, fill: hue }));
-      const edge = element("path", { d: path(ring) + "Z", class: "edge", stroke: hue });
+      const edge = element("path", { d: closed(ring), class: "edge", stroke: hue });
       const named = one.phase === null ? { name: "draw", hue } : PHASES[one.phase];
       const text = () => reading(named, `a draw with ${ring.length} long columns`);
       return tells(element("g", { class: "draw" }, edge, ...dots), words, text, rest);

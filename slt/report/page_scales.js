@@ -98,4 +98,6 @@ function runs(length, keep) {
   return found;
 }
 
-const path = (points) => "M" + points.map(([x, y]) => `${x.toFixed(2)},${y.toFixed(2)}`).join("L");
+/** An SVG path through `points`; `closed` runs back to the first. No points, no path. */
+const path = (points) => (points.length ? "M" + points.map(([x, y]) => `${x.toFixed(2)},${y.toFixed(2)}`).join("L") : "");
+const closed = (points) => (points.length ? `${path(points)}Z` : "");

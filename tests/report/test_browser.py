@@ -29,7 +29,14 @@ def browser():
 def pages(tmp_path_factory):
     """Pages alone, without the figures beside them."""
     folder = tmp_path_factory.mktemp("pages")
-    for make in (fakes.full, fakes.two_bumps, fakes.training_only, fakes.posterior_only, fakes.empty):
+    for make in (
+        fakes.full,
+        fakes.two_bumps,
+        fakes.training_only,
+        fakes.posterior_only,
+        fakes.empty,
+        fakes.smallest,
+    ):
         path = write_report(make(), folder / make.__name__)[0]
         shutil.rmtree(folder / make.__name__ / "figures", ignore_errors=True)
         assert path.is_file()
@@ -52,7 +59,9 @@ def quiet(browser):
     assert len(files) == 1
 
 
-@pytest.mark.parametrize("name", ["full", "two_bumps", "training_only", "posterior_only", "empty"])
+@pytest.mark.parametrize(
+    "name", ["full", "two_bumps", "training_only", "posterior_only", "empty", "smallest"]
+)
 @pytest.mark.parametrize("width", [390, 1200])
 def test_every_page_opens_without_a_word_and_fits_the_screen(browser, pages, name, width):
     show(browser, pages, name, width=width)

@@ -203,33 +203,9 @@ def test_missing_numbers_leave_a_dash_and_never_a_nan(full, tmp_path):
     assert {path.stem for path in written} >= {"loss", "occupancy", "free_energy"}
 
 
-def test_one_rung_one_seed_one_checkpoint(full, tmp_path):
+def test_one_rung_one_seed_one_checkpoint(tmp_path):
     """The least that a run can leave."""
-    trajectory, path = fakes.training(seeds=1)
-    first = slice(0, 1)
-    small = dataclasses.replace(
-        full,
-        trajectory=dataclasses.replace(
-            trajectory,
-            steps=trajectory.steps[first],
-            loss=trajectory.loss[:, first],
-            population_loss=trajectory.population_loss[:, first],
-            params={name: value[:, first] for name, value in trajectory.params.items()},
-            status=np.array(["ok"]),
-        ),
-        path=dataclasses.replace(path, steps=path.steps[first], label=path.label[:, first]),
-        ladder=None,
-        draw_labels=None,
-        occupancy=dataclasses.replace(
-            full.occupancy,
-            ns=full.occupancy.ns[first],
-            **{
-                field: getattr(full.occupancy, field)[:1, first, :1]
-                for field in ("share", "free_energy", "visits", "switches", "loss")
-            },
-        ),
-    )
-    read(write_report(small, tmp_path)[0])
+    read(write_report(fakes.smallest(), tmp_path)[0])
 
 
 def test_the_same_records_give_the_same_bytes_and_leave_matplotlib_alone(full, tmp_path):
