@@ -71,7 +71,7 @@ def frame(data: Mapping[str, Any]) -> Markup:
         panels.append(_posterior(data["posterior"]))
     if not panels:
         return join([])
-    hint = "Drag a slider, press play, or point at a chart. Steps and observations are axes of their own."
+    hint = "Drag a slider, press play, or point at a chart."
     return element(
         "section",
         element("h2", "Walk through it"),
