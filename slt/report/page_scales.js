@@ -57,14 +57,15 @@ function logScale(values, low, high) {
 
 const LEADS = [[1, 1.5, 2, 3, 4, 5, 6, 8], [1, 2, 5], [1, 3], [1]];
 
-/** Round numbers from `low` to `high`, at most `most` of them unless powers of ten alone are more. */
+/** Round numbers from `low` to `high`, about `most` of them at most: over many decades, not every power of ten. */
 function logTicks(low, high, most) {
   const powers = [];
   for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++) powers.push(10 ** power);
   const within = (tick) => tick >= low && tick <= high;
   const multiples = (leads) => (power) => leads.map((lead) => Number((lead * power).toPrecision(2)));
   const tried = LEADS.map((leads) => powers.flatMap(multiples(leads)).filter(within));
-  const ticks = tried.find((some) => some.length <= most) ?? tried.at(-1);
+  const stride = Math.ceil(powers.length / most);
+  const ticks = tried.find((some) => some.length <= most) ?? tried.at(-1).filter((_, i) => i % stride === 0);
   return ticks.length > 1 ? ticks : [low, high];
 }
 

@@ -9,12 +9,18 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 SECONDS = 30.0  # to wait for an answer
+# the browser reads its file descriptor 3 and writes 4 (a preexec_fn would fork this process, with JAX's threads in it)
+_LAUNCH = (
+    "import os, sys; read, write, *words = sys.argv[1:];"
+    "os.dup2(int(read), 3); os.dup2(int(write), 4); os.execv(words[0], words)"
+)
 
 
 def find() -> str | None:
@@ -36,12 +42,11 @@ class Browser:
         self._read, from_browser = os.pipe()
         words = [program, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
         words += [f"--user-data-dir={self._profile}", "--remote-debugging-pipe"]
-        # the browser reads its file descriptor 3 and writes 4; ours may have these very numbers
+        # away from 3 and 4, which the browser will have
         ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (to_browser, from_browser)]
         self._process = subprocess.Popen(
-            words,
-            preexec_fn=lambda: (os.dup2(ends[0], 3), os.dup2(ends[1], 4)),
-            pass_fds=(3, 4),
+            [sys.executable, "-c", _LAUNCH, *map(str, ends), *words],
+            pass_fds=ends,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

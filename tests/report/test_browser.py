@@ -1,10 +1,12 @@
 """The page in a real browser: it says nothing on the console, asks for nothing, and moves."""
 
 import csv
+import dataclasses
 import io
 import shutil
 import time
 
+import numpy as np
 import pytest
 
 from slt.report.page import write_report
@@ -154,6 +156,17 @@ def test_pointing_and_focus_show_values(browser, pages):
     assert not browser.evaluate(NOW.format("sgd")).startswith("t = 8,")
     browser.evaluate("document.querySelector('#sgd .column').focus()")
     assert "column 1: length" in browser.evaluate(SAID.format("sgd", "picture"))
+
+
+def test_a_loss_that_falls_by_many_decades_has_few_ticks(browser, tmp_path):
+    """As exact convergence does."""
+    wells = fakes.two_bumps()
+    loss = np.broadcast_to(10.0 ** -np.linspace(0, 37, 21), wells.trajectory.population_loss.shape)
+    deep = dataclasses.replace(wells.trajectory, population_loss=loss)
+    path = write_report(dataclasses.replace(wells, trajectory=deep), tmp_path)[0]
+    browser.open(chromium.url(path))
+    assert 3 <= browser.evaluate("document.querySelectorAll('#sgd .loss line.grid').length") <= 8
+    quiet(browser)
 
 
 def test_play_walks_to_the_end_and_stops(browser, pages):
