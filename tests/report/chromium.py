@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 SECONDS = 30.0  # to wait for an answer
-# the browser reads its file descriptor 3 and writes 4 (a preexec_fn would fork this process, with JAX's threads in it)
+# the browser reads its file descriptor 3 and writes 4; a preexec_fn would fork this process, JAX's threads and all
 _LAUNCH = (
     "import os, sys; read, write, *words = sys.argv[1:];"
     "os.dup2(int(read), 3); os.dup2(int(write), 4); os.execv(words[0], words)"
