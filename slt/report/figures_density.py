@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from slt.records import OK, Array, Ladder
 from slt.report import style
 from slt.report.inputs import ReportInputs
-from slt.report.style import Palette, Plate
+from slt.report.plates import Plate, plate
+from slt.report.style import Palette
 from slt.report.summaries import estimate, percent, units
 
 BINS, MOST_RUNGS = 140, 6
@@ -35,12 +36,13 @@ def density(inputs: ReportInputs, palette: Palette) -> Plate | None:
     rows = len(rungs) + (ended is not None)
     fig = style.figure(0.9 + 0.62 * rows)
     ax = fig.subplots()
+    drawn: list[tuple[object, ...]] = []
     if ladder is not None and name is not None:
         edges = _edges(ladder, name)
         for row, rung in enumerate(rungs):
-            _posterior_row(ax, -row, edges, rung, inputs, palette)
+            drawn += _posterior_row(ax, -row, edges, rung, inputs, palette)
     if ended is not None:
-        _sgd_row(ax, -len(rungs), ended, inputs, palette)
+        drawn += _sgd_row(ax, -len(rungs), ended, inputs, palette)
     labels = [f"n = {ladder.ns[i]:,}" for i in rungs] if ladder is not None else []
     ax.set_yticks([-i for i in range(rows)], labels + ["SGD ends"] * (ended is not None))
     ax.tick_params(axis="y", length=0)
@@ -48,14 +50,16 @@ def density(inputs: ReportInputs, palette: Palette) -> Plate | None:
     ax.set_ylim(-rows + 0.75, 0.95)
     ax.set_xlabel(f"{name or ended}, the model's one parameter")
     style.phase_legend(ax, [n for n in inputs.names if n != "other"], palette)
-    return Plate(
+    return plate(
+        fig,
         "density",
         "Where the parameter is",
         "Look for the hump that empties as another fills: each row is the posterior's mass at one n (heights are "
         "square roots of the mass in a bin, so that traces show), with the share of each phase at the right; "
         "the last row is where SGD runs end.",
         "Posterior of the parameter at several n, and where SGD ends.",
-        style.png(fig),
+        ("learner", "n", "phase", "from", "to", "mass"),
+        drawn,
     )
 
 
@@ -84,8 +88,9 @@ def _edges(ladder: Ladder, name: str) -> Array:
 
 def _posterior_row(
     ax: Axes, base: float, edges: Array, rung: int, inputs: ReportInputs, palette: Palette
-) -> None:
-    """A histogram on its own baseline, coloured by phase where the draws are labelled."""
+) -> list[tuple[object, ...]]:
+    """A histogram on its own baseline, coloured by phase where the draws are labelled; returns its full bins."""
+    rows: list[tuple[object, ...]] = []
     ladder = inputs.ladder
     assert ladder is not None
     name = next(iter(ladder.draws))
@@ -94,8 +99,11 @@ def _posterior_row(
     for i, phase in enumerate(inputs.names if labels is not None else ("other",)):
         of_phase = mass if labels is None else mass * (labels == i)
         if of_phase.sum() > 0:
-            height = np.sqrt(np.histogram(values, edges, weights=of_phase)[0])
-            ax.stairs(base + 0.9 * height, edges, baseline=base, fill=True, color=palette[phase], alpha=0.85)
+            bins = np.histogram(values, edges, weights=of_phase)[0]
+            height = base + 0.9 * np.sqrt(bins)
+            ax.stairs(height, edges, baseline=base, fill=True, color=palette[phase], alpha=0.85)
+            full = np.flatnonzero(bins)
+            rows += [("posterior", ladder.ns[rung], phase, edges[k], edges[k + 1], bins[k]) for k in full]
     ax.axhline(base, color=style.FAINT, linewidth=0.7, zorder=0)
     if inputs.occupancy is not None and np.array_equal(inputs.occupancy.ns, ladder.ns):
         mean = np.nan_to_num(estimate(units(inputs.occupancy.share)).mean[rung])
@@ -105,16 +113,21 @@ def _posterior_row(
         ax.annotate(
             words, (1.01, base), xycoords=("axes fraction", "data"), fontsize=style.SMALL, va="bottom"
         )
+    return rows
 
 
-def _sgd_row(ax: Axes, base: float, name: str, inputs: ReportInputs, palette: Palette) -> None:
-    """A dot for each seed that did not fail, stacked by a fixed jitter."""
+def _sgd_row(
+    ax: Axes, base: float, name: str, inputs: ReportInputs, palette: Palette
+) -> list[tuple[object, ...]]:
+    """A dot for each seed that did not fail, stacked by a fixed jitter; returns where they are."""
     trajectory, path = inputs.trajectory, inputs.path
     assert trajectory is not None
     assert path is not None
     kept = trajectory.status == OK
     ends = trajectory.params[name][kept, -1].reshape(int(kept.sum()))
-    colours = [palette[inputs.names[i]] for i in path.label[kept, -1]]
+    phases = [inputs.names[i] for i in path.label[kept, -1]]
+    colours = [palette[phase] for phase in phases]
     jitter = 0.08 + 0.5 * (np.arange(len(ends)) % 7) / 7
     ax.scatter(ends, base + jitter, c=colours, s=14, alpha=0.7, linewidths=0)
     ax.axhline(base, color=style.FAINT, linewidth=0.7, zorder=0)
+    return [("SGD ends", None, phase, x, x, 1 / len(ends)) for phase, x in zip(phases, ends, strict=True)]

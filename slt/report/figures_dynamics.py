@@ -9,7 +9,8 @@ from matplotlib.collections import LineCollection
 from slt.records import OK, Array, PhasePath, Trajectory
 from slt.report import style
 from slt.report.inputs import ReportInputs
-from slt.report.style import Palette, Plate
+from slt.report.plates import Plate, plate
+from slt.report.style import Palette
 from slt.report.summaries import plural, sgd_loss, sgd_shares
 
 
@@ -30,29 +31,37 @@ def losses(inputs: ReportInputs, palette: Palette) -> Plate | None:
     step_axis(bottom, trajectory.steps)
     seeds, failed = len(trajectory.status), int(np.sum(trajectory.status != OK))
     note = f"; {failed} of them failed (marked ×)" if failed else ""
-    return Plate(
+    return plate(
+        fig,
         "loss",
         "SGD in time",
         f"Look for plateaus: each line is one of {plural(seeds, 'seed')}{note}, coloured by the phase it is in; "
         "it sits near that phase's critical loss (thin lines) and drops when it changes phase. "
         "Below, the share of seeds in each phase.",
         f"{what} against SGD step for {seeds} seeds, coloured by phase.",
-        style.png(fig),
+        ("seed", "step", f"{what}, nats", "phase", "status"),
+        (
+            (seed, step, loss[seed, i], inputs.names[path.label[seed, i]], trajectory.status[seed])
+            for seed in range(seeds)
+            for i, step in enumerate(trajectory.steps)
+        ),
     )
 
 
 def _loss_lines(
     ax: Axes, steps: Array, loss: Array, label: Array, names: tuple[str, ...], palette: Palette
 ) -> None:
-    """One segment for each pair of neighbouring checkpoints, in the colour of the phase where it starts."""
-    x = np.broadcast_to(steps, loss.shape)
-    points = np.stack([x, loss], axis=-1)
-    segments = np.stack([points[:, :-1], points[:, 1:]], axis=2)
-    whole = np.isfinite(segments).all(axis=(2, 3))
-    colours = np.array([palette[name] for name in names])[label[:, :-1]]
+    """A line for each stay in a phase, up to the checkpoint that ends it, in the phase's colour."""
+    lines, colours = [], []
+    for height, phase in zip(loss, label, strict=True):
+        seen = np.flatnonzero(np.isfinite(height))
+        for stay in np.split(seen, np.flatnonzero(np.diff(phase[seen])) + 1):
+            if stay.size:
+                stay = np.append(stay, seen[np.searchsorted(seen, stay[-1]) + 1 :][:1])
+                lines.append(np.stack([steps[stay], height[stay]], axis=1))
+                colours.append(palette[names[phase[stay[0]]]])
     alpha = min(0.9, max(0.35, 8 / len(loss)))
-    lines = LineCollection(list(segments[whole]), colors=list(colours[whole]), linewidths=1.3, alpha=alpha)
-    ax.add_collection(lines)
+    ax.add_collection(LineCollection(lines, colors=colours, linewidths=1.3, alpha=alpha))
 
 
 def _loss_scale(ax: Axes, seen: Array, levels: Array) -> None:

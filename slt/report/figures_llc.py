@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from matplotlib.axes import Axes
 
@@ -9,7 +11,8 @@ from slt.records import OK, Array
 from slt.report import style
 from slt.report.figures_dynamics import step_axis
 from slt.report.inputs import ReportInputs
-from slt.report.style import Palette, Plate
+from slt.report.plates import Plate, plate
+from slt.report.style import Palette
 from slt.report.summaries import plural
 
 LOWEST = -2.0  # far below zero an estimate only says that the point is no minimum
@@ -33,7 +36,8 @@ def along(inputs: ReportInputs, palette: Palette) -> Plate | None:
     step_axis(ax, path.steps)
     known = np.isfinite(path.llc)
     faded = int(np.sum(known & ~sound))
-    return Plate(
+    return plate(
+        fig,
         "llc",
         "Learning coefficients along training",
         f"Each line is one of {plural(len(path.seed), 'seed')}, coloured by the phase it is in, with standard "
@@ -41,7 +45,12 @@ def along(inputs: ReportInputs, palette: Palette) -> Plate | None:
         "and are faint: most often SGD is still on its way there, the point is no minimum, and the number below zero "
         "only says so.",
         f"Estimated local learning coefficient against SGD step for {len(path.seed)} seeds.",
-        style.png(fig),
+        ("seed", "step", "llc", "standard error", "phase", "status"),
+        (
+            (seed, step, path.llc[i, j], path.error[i, j], inputs.names[label[i, j]], path.status[i, j])
+            for i, seed in enumerate(path.seed)
+            for j, step in enumerate(path.steps)
+        ),
     )
 
 
@@ -102,7 +111,7 @@ def calibration(inputs: ReportInputs, palette: Palette) -> Plate | None:
         return None
     fig = style.figure(2.9)
     trace, size, error = fig.subplots(1, 3)
-    _trace(trace, estimate.curve["mean"][sound], info["draws"][0])
+    traced = _trace(trace, estimate.curve["mean"][sound], info["draws"][0])
     size.scatter(info["step_size"], info["acceptance"], s=5, color=style.GREY, alpha=0.4, linewidths=0)
     size.set_xscale("log")
     style.plain_log(size.xaxis, float(info["step_size"].min()), 1.01 * float(info["step_size"].max()))
@@ -123,18 +132,25 @@ def calibration(inputs: ReportInputs, palette: Palette) -> Plate | None:
     change = info["sensitivity"][0]
     if np.isfinite(change):
         words.append(f"ten times the localisation would change the estimate by {change:.0%}")
-    return Plate(
+    settings = zip(info["step_size"], info["acceptance"], strict=True)
+    return plate(
+        fig,
         "llc_calibration",
         "How the chains were set up",
         "Left: t K along the draws at points without flags; level means burnt in. Middle: the step size of every "
         f"point and how much of it was accepted. Right: the errors. Chosen: {'; '.join(words)}.",
         "Trace of t K, step sizes with acceptance, and relative standard errors.",
-        style.png(fig),
+        ("panel", "x", "y", "lower quartile", "upper quartile"),
+        [
+            *(("t K over its mean, by draw", *row) for row in traced),
+            *(("acceptance, by step size", *pair, None, None) for pair in settings),
+            *(("standard error, % of llc, by point", i, y, None, None) for i, y in enumerate(relative)),
+        ],
     )
 
 
-def _trace(ax: Axes, mean: Array, draws: float) -> None:
-    """Quartiles over points of the chains' mean, relative to each point's own."""
+def _trace(ax: Axes, mean: Array, draws: float) -> Iterator[tuple[object, ...]]:
+    """Quartiles over points of the chains' mean, relative to each point's own; returns what it drew."""
     along_draws = mean.mean(axis=1)
     relative = along_draws / along_draws.mean(axis=1, keepdims=True)
     x = (np.arange(relative.shape[1]) + 0.5) / relative.shape[1] * draws
@@ -145,3 +161,4 @@ def _trace(ax: Axes, mean: Array, draws: float) -> None:
     ax.set_ylim(0, 2)
     ax.set_xlabel("draw")
     ax.set_title("t K over its mean")
+    return zip(x, middle, low, high, strict=True)

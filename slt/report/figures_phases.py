@@ -12,7 +12,8 @@ from slt.records import OK, VERDICTS, Array, Verdict
 from slt.report import style
 from slt.report.inputs import ReportInputs
 from slt.report.judged import VERDICT_COLOURS, by_level, is_direct
-from slt.report.style import Palette, Plate
+from slt.report.plates import Plate, plate
+from slt.report.style import Palette
 from slt.report.summaries import VISIBLE, estimate, percent, plural, sgd_shares, units, whole
 
 _MOST_RUNGS = 14
@@ -35,7 +36,8 @@ def shares(inputs: ReportInputs, palette: Palette) -> Plate | None:
     ax = fig.subplots()
     _stacked(ax, bars, inputs, palette)
     both = inputs.path is not None and inputs.occupancy is not None
-    return Plate(
+    return plate(
+        fig,
         "shares",
         "Where each learner ends up" if both else "Shares by phase",
         "Compare the top bar, the phases in which SGD runs end, with the bars below, the posterior's mass at each n: "
@@ -43,7 +45,12 @@ def shares(inputs: ReportInputs, palette: Palette) -> Plate | None:
         if both
         else "Look at the widths: each bar is split by the share of every phase.",
         "Stacked bars: the share of SGD runs ending in each phase and of the posterior's mass at each n.",
-        style.png(fig),
+        ("learner", "phase", "share"),
+        (
+            (label.replace("\n", " "), name, share)
+            for label, bar in bars
+            for name, share in zip(inputs.names, bar, strict=True)
+        ),
     )
 
 
@@ -89,15 +96,29 @@ def verdicts(inputs: ReportInputs, palette: Palette) -> Plate | None:
     handles = [Patch(facecolor=VERDICT_COLOURS[v][0], label=v) for v in VERDICTS]
     fig.legend(handles=handles, loc="outside lower center", ncols=4, handlelength=1.2)
     pale = "Pale cells: the two change order while a third phase holds more. "
-    return Plate(
+    return plate(
+        fig,
         "verdicts",
         "Verdict on each pair of phases",
         "Read a cell from its row to its column: the colour says which learner makes that transition, the text "
         "how many SGD seeds made it of those that could, and the n at which the posterior did. "
         + (pale if not all(map(is_direct, inputs.comparison.verdicts)) else ""),
         "Matrix of transitions between phases with verdicts.",
-        style.png(fig),
+        ("level", "from", "to", "verdict", "SGD seeds that went", "SGD seeds at risk", "n", "direct"),
+        (
+            (_level(v), v.source, v.target, v.verdict, *_counts(v), is_direct(v))
+            for level in levels
+            for v in level
+        ),
     )
+
+
+def _level(verdict: Verdict) -> object:
+    return verdict.evidence.get("level", "phase")
+
+
+def _counts(verdict: Verdict) -> tuple[object, ...]:
+    return tuple(verdict.evidence.get(name) for name in ("went", "at_risk", "n"))
 
 
 def _ordered(used: set[str], inputs: ReportInputs) -> list[str]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from slt.records import Array, Occupancy
+from slt.records import Array
 from slt.report import crossings, style
 from slt.report.inputs import ReportInputs
-from slt.report.style import Palette, Plate
+from slt.report.plates import Plate, plate
+from slt.report.style import Palette
 from slt.report.summaries import (
     VISIBLE,
+    PhaseEnergy,
     error_in_words,
     estimate,
     phase_energy,
@@ -43,7 +45,8 @@ def occupancy(inputs: ReportInputs, palette: Palette) -> Plate | None:
         crossings.verticals(top, crossing, palette)
     _share_axis(top, float(seen.floor))
     style.phase_legend(top, [inputs.names[i] for i in drawn], palette)
-    return Plate(
+    return plate(
+        fig,
         "occupancy",
         "The posterior as data grow",
         "Look for where one phase hands over to the next: each line is the share of the posterior's mass in a "
@@ -53,7 +56,12 @@ def occupancy(inputs: ReportInputs, palette: Palette) -> Plate | None:
             f"No share below {float(seen.floor):.2g} (dotted) could be seen." if float(seen.floor) > 0 else ""
         ),
         "Posterior share of each phase against the number of observations n.",
-        style.png(fig),
+        ("n", "phase", "share", "standard error"),
+        (
+            (n, name, mean[i, j], error[i, j])
+            for i, n in enumerate(seen.ns)
+            for j, name in enumerate(inputs.names)
+        ),
     )
 
 
@@ -97,10 +105,12 @@ def free_energy(inputs: ReportInputs, palette: Palette) -> Plate | None:
     else:
         ax = fig.subplots()
     style.n_axis(ax, seen.ns, label=not known)
-    shown, bounded = _energies(ax, inputs, seen, palette)
+    energy = phase_energy(seen)
+    shown, bounded = _energies(ax, inputs, seen.ns, energy, np.any(seen.share > 0, axis=(0, 1, 2)), palette)
     style.phase_legend(ax, [inputs.names[i] for i in shown], palette)
     ax.set_ylabel("F_n(phase) − F_n, nats")
-    return Plate(
+    return plate(
+        fig,
         "free_energy",
         "Free energy of each phase",
         "The lowest line wins: it is −log of the phase's share, so that a phase one nat above another holds e "
@@ -112,21 +122,41 @@ def free_energy(inputs: ReportInputs, palette: Palette) -> Plate | None:
         )
         + ("The lower panel is F_n of the whole posterior." if known else ""),
         "Free energy of each phase above that of the whole posterior, against n.",
-        style.png(fig),
+        (
+            "n",
+            "phase",
+            "free energy above the whole, nats",
+            "standard error",
+            "bound",
+            "F_n of the whole, nats",
+        ),
+        (
+            (
+                n,
+                name,
+                energy.mean[i, j],
+                energy.error[i, j],
+                "lower" if energy.bound[i, j] else "",
+                total.mean[i],
+            )
+            for i, n in enumerate(seen.ns)
+            for j, name in enumerate(inputs.names)
+        ),
     )
 
 
-def _energies(ax: Axes, inputs: ReportInputs, seen: Occupancy, palette: Palette) -> tuple[list[int], bool]:
+def _energies(
+    ax: Axes, inputs: ReportInputs, rungs: Array, energy: PhaseEnergy, visited: Array, palette: Palette
+) -> tuple[list[int], bool]:
     """Lines with error bars; returns the phases shown and whether any value is a bound."""
-    mean, error, bound = phase_energy(seen)
+    mean, error, bound = energy
     mean = np.where(mean <= HIGHEST, mean, np.nan)
-    visited = np.any(seen.share > 0, axis=(0, 1, 2))
     shown = [i for i in range(mean.shape[1]) if visited[i] and np.isfinite(mean[:, i]).any()]
-    rung_ratio = (seen.ns[-1] / seen.ns[0]) ** (1 / max(len(seen.ns) - 1, 1))
+    rung_ratio = (rungs[-1] / rungs[0]) ** (1 / max(len(rungs) - 1, 1))
     for place, i in enumerate(shown):
         colour = palette[inputs.names[i]]
         # marks of different phases stand side by side, within part of the space between rungs
-        ns = seen.ns * rung_ratio ** ((place + 0.5 - len(shown) / 2) / (2.5 * len(shown)))
+        ns = rungs * rung_ratio ** ((place + 0.5 - len(shown) / 2) / (2.5 * len(shown)))
         sure = ~bound[:, i]
         near = sure | np.roll(sure, 1) | np.roll(sure, -1)
         ax.plot(ns, np.where(near, mean[:, i], np.nan), "-", color=colour, linewidth=1.0, alpha=0.6)

@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from slt.records import OK, Array, Ladder, PhasePath, Trajectory
 from slt.report import style
 from slt.report.inputs import ReportInputs
-from slt.report.style import Palette, Plate
+from slt.report.plates import Plate, plate
+from slt.report.style import Palette
 from slt.report.summaries import estimate, number, percent, sgd_loss, units
 
 COLUMNS = 4  # panels side by side: more cannot be read on a phone
@@ -51,23 +52,26 @@ def polygons(inputs: ReportInputs, palette: Palette) -> Plate | None:
     axes = fig.subplots(len(heights), COLUMNS, squeeze=False, height_ratios=heights)
     for ax in axes.flat:
         ax.set_axis_off()
-    for ax, plateau in zip(axes[:rows_sgd].flat, sgd, strict=False):
+    drawn: list[tuple[object, ...]] = []
+    for ax, stay in zip(axes[:rows_sgd].flat, sgd, strict=False):
         assert trajectory is not None
         biases = np.stack([trajectory.params["b"][p.seed, p.checkpoint] for p in sgd])
-        _plateau_panel(ax, trajectory, plateau, inputs.names[plateau.phase], palette)
-        _bias_bars(ax, _by_angle(trajectory, plateau), float(np.abs(biases).max()))
+        drawn += _plateau_panel(ax, trajectory, stay, inputs.names[stay.phase], palette)
+        _bias_bars(ax, _by_angle(trajectory, stay), float(np.abs(biases).max()))
     for ax, rung in zip(axes[rows_sgd:].flat, rungs, strict=False):
         assert ladder is not None
-        _draws_panel(ax, ladder, rung, inputs, palette)
+        drawn += _draws_panel(ax, ladder, rung, inputs, palette)
     parts = ["SGD's longest stay in each phase (bars: biases b, dark where positive)"] if sgd else []
     parts += [f"{DRAWS} posterior draws laid over one another at each of several n"] if rungs else []
-    return Plate(
+    return plate(
+        fig,
         "weights",
         "What the phases look like",
         f"Count the corners: the columns of W as arrows, turned to align. Panels show {', then '.join(parts)}; "
         "colour is the phase.",
         "Columns of W in the plane, at SGD's plateaus and in posterior draws.",
-        style.png(fig),
+        ("learner", "step or n", "seed or draw", "phase", "x", "y", "bias"),
+        drawn,
     )
 
 
@@ -109,7 +113,10 @@ def _turn(tips: Array) -> complex:
     return complex(np.exp(1j * (np.pi / 2 - angle)))
 
 
-def _plateau_panel(ax: Axes, trajectory: Trajectory, plateau: Plateau, name: str, palette: Palette) -> None:
+def _plateau_panel(
+    ax: Axes, trajectory: Trajectory, plateau: Plateau, name: str, palette: Palette
+) -> list[tuple[object, ...]]:
+    """Returns a row for each column of W."""
     at = (plateau.seed, plateau.checkpoint)
     weights = trajectory.params["W"][at]
     tips = (weights[0] + 1j * weights[1]) * _turn(weights[0] + 1j * weights[1])
@@ -123,6 +130,10 @@ def _plateau_panel(ax: Axes, trajectory: Trajectory, plateau: Plateau, name: str
     loss, _ = sgd_loss(trajectory)
     words = f"t = {trajectory.steps[plateau.checkpoint]:,}, L = {number(float(loss[at]), 3)}"
     _heading(ax, f"SGD in {name}", words, palette.ink(name))
+    step, bias = trajectory.steps[plateau.checkpoint], trajectory.params["b"][at]
+    return [
+        ("SGD", step, plateau.seed, name, tip.real, tip.imag, b) for tip, b in zip(tips, bias, strict=True)
+    ]
 
 
 def _heading(ax: Axes, title: str, words: str, colour: str) -> None:
@@ -147,7 +158,11 @@ def _bias_bars(ax: Axes, bias: Array, largest: float) -> None:
     ax.text(-1.4, base, "b", ha="right", va="center", fontsize=8, color=style.GREY)
 
 
-def _draws_panel(ax: Axes, ladder: Ladder, rung: int, inputs: ReportInputs, palette: Palette) -> None:
+def _draws_panel(
+    ax: Axes, ladder: Ladder, rung: int, inputs: ReportInputs, palette: Palette
+) -> list[tuple[object, ...]]:
+    """Returns a row for each corner of each draw."""
+    rows: list[tuple[object, ...]] = []
     chosen = choose_draws(ladder.log_weights[:, rung], DRAWS)
     weights = ladder.draws["W"][:, rung].reshape(-1, *ladder.draws["W"].shape[4:])[chosen]
     labels = None if inputs.draw_labels is None else inputs.draw_labels[:, rung].reshape(-1)[chosen]
@@ -155,6 +170,8 @@ def _draws_panel(ax: Axes, ladder: Ladder, rung: int, inputs: ReportInputs, pale
     for i, draw in enumerate(weights):
         colour = style.GREY if labels is None else palette[inputs.names[labels[i]]]
         ring = corners(draw)
+        phase = "" if labels is None else inputs.names[labels[i]]
+        rows += [("posterior", ladder.ns[rung], i, phase, x, y, None) for x, y in ring]
         ax.plot(*np.vstack([ring, ring[:1]]).T, color=colour, linewidth=1.1, alpha=0.55)
         ax.plot(ring[:, 0], ring[:, 1], "o", color=colour, markersize=2.5, alpha=0.6)
     words = ""
@@ -163,6 +180,7 @@ def _draws_panel(ax: Axes, ladder: Ladder, rung: int, inputs: ReportInputs, pale
         top = np.argsort(-mean, kind="stable")[:2]
         words = ", ".join(f"{inputs.names[i]} {percent(mean[i])}" for i in top if mean[i] > 0)
     _heading(ax, f"Bayes, n = {ladder.ns[rung]:,}", words, style.INK)
+    return rows
 
 
 def choose_draws(log_weights: Array, count: int) -> Array:

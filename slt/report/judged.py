@@ -13,6 +13,11 @@ VERDICT_COLOURS = {
     "dynamical only": ("#e6cf6b", "#222222"),
     "inconclusive": ("#ececec", "#555555"),
 }
+# what stands out on white recedes on black, and the other way round
+VERDICT_COLOURS_ON_DARK = VERDICT_COLOURS | {
+    "both": ("#f0f1f3", "#15181c"),
+    "inconclusive": ("#363c43", "#c3c9cf"),
+}
 
 
 def by_level(all_verdicts: Sequence[Verdict]) -> tuple[list[Verdict], list[Verdict]]:

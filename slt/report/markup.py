@@ -6,7 +6,7 @@ import base64
 import html
 from collections.abc import Iterable, Sequence
 
-_VOID = frozenset({"meta", "link", "img", "br", "hr"})
+_VOID = frozenset({"meta", "link", "img", "br", "hr", "input"})
 
 
 class Markup(str):

@@ -12,18 +12,20 @@ from slt.report import (
     figures_phases,
     figures_posterior,
     figures_weights,
+    moving,
     style,
     tables,
 )
+from slt.report.explorer import explorer
 from slt.report.inputs import ReportInputs
 from slt.report.markup import Markup, element, image, join
-from slt.report.style import Palette, Plate
+from slt.report.plates import Plate
+from slt.report.style import Palette
 from slt.report.summaries import plural, sizes_in_words
+from slt.store import write_bytes, write_text
 
 __all__ = ["ReportInputs", "write_report"]
 
-# nothing is fetched and nothing runs, whatever the records say
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 _STYLE = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 _TWO_AXES = (
     "SGD moves in steps t, the posterior in observations n. These are different axes and are never put on one "
@@ -43,20 +45,20 @@ _FIGURES = (
 
 
 def write_report(inputs: ReportInputs, out: Path) -> list[Path]:
-    """Write `out`/report.html and `out`/figures/*.png; returns their paths, the page first.
+    """Write `out`/report.html and `out`/figures/NAME.png, .svg and .csv; returns their paths, the page first.
 
-    The same inputs always give the same bytes. Raises OSError where `out` cannot be written.
+    Each file is replaced in one step, the page last. The same inputs always give the same bytes. Raises OSError where
+    `out` cannot be written.
     """
     palette = style.palette(inputs.names, inputs.comparison.phases)
     plates = draw(inputs, palette)
     folder = out / "figures"
     folder.mkdir(parents=True, exist_ok=True)
-    written = [out / "report.html"]
-    written[0].write_text(page(inputs, palette, plates), encoding="utf-8")
-    for plate in plates:
-        written.append(folder / f"{plate.name}.png")
-        written[-1].write_bytes(plate.png)
-    return written
+    files = {folder / name: content for plate in plates for name, content in plate.files().items()}
+    for path, content in files.items():
+        write_bytes(path, content)
+    write_text(out / "report.html", page(inputs, palette, plates))
+    return [out / "report.html", *files]
 
 
 def draw(inputs: ReportInputs, palette: Palette) -> list[Plate]:
@@ -69,9 +71,11 @@ def draw(inputs: ReportInputs, palette: Palette) -> list[Plate]:
 def page(inputs: ReportInputs, palette: Palette, plates: list[Plate]) -> str:
     """The page as text."""
     comparison = inputs.comparison
-    body = element(
+    data = explorer(inputs, palette)
+    main = element(
         "main",
-        _header(inputs),
+        _header(inputs, palette),
+        moving.frame(data),
         _section("What was found", tables.verdicts(comparison, palette)),
         *map(_figure, plates),
         _section("Phases", tables.phases(comparison, palette, inputs.phase_llc)),
@@ -85,17 +89,18 @@ def page(inputs: ReportInputs, palette: Palette, plates: list[Plate]) -> str:
         "head",
         element("meta", charset="utf-8"),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
+        element("meta", http_equiv="Content-Security-Policy", content=moving.policy()),
         element("meta", name="color-scheme", content="light dark"),
         element("link", rel="icon", href="data:,"),
         element("title", inputs.title),
         element("style", Markup(_STYLE)),
     )
-    return f"<!doctype html>\n{element('html', head, element('body', body), lang='en')}\n"
+    body = element("body", main, moving.script(data | {"files": moving.packed(plates)}))
+    return f"<!doctype html>\n{element('html', head, body, lang='en')}\n"
 
 
-def _header(inputs: ReportInputs) -> Markup:
-    headline = tables.arrows(inputs.comparison.headline) or "No transition was compared."
+def _header(inputs: ReportInputs, palette: Palette) -> Markup:
+    headline = tables.sentence(inputs.comparison.headline or "No transition was compared.")
     troubles = tables.problems(inputs)
     warning = element(
         "aside",
@@ -107,6 +112,7 @@ def _header(inputs: ReportInputs) -> Markup:
         "header",
         element("p", inputs.title, class_="title"),
         element("h1", headline),
+        tables.answer(inputs.comparison, palette),
         element("p", _sizes(inputs), class_="sizes"),
         element("p", _TWO_AXES, class_="axes"),
         warning if troubles else "",
@@ -134,6 +140,7 @@ def _figure(plate: Plate) -> Markup:
         "section",
         element("h2", plate.title),
         element("figure", picture, element("figcaption", plate.caption)),
+        moving.downloads(plate),
     )
 
 

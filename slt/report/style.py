@@ -1,4 +1,4 @@
-"""One look for every figure: a fixed colour for each phase, plain numbers on axes, PNG bytes out."""
+"""One look for every figure: a fixed colour for each phase, plain numbers on axes, PNG and SVG bytes out."""
 
 from __future__ import annotations
 
@@ -43,18 +43,8 @@ _RC: dict[str, Any] = {
     "legend.frameon": False,
     "legend.fontsize": SMALL,
     "path.simplify": True,
+    "svg.hashsalt": "slt",  # otherwise the names of clipping paths are random
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class Plate:
-    """A finished figure: file stem, heading, one sentence on what to look at, and words for who cannot see."""
-
-    name: str
-    title: str
-    caption: str
-    alt: str
-    png: bytes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,6 +59,12 @@ class Palette:
     def ink(self, name: str) -> str:
         """The phase's colour, darkened where needed to be read as text on white."""
         return mix(self[name], "#000000", max(0.0, 1 - 0.4 / max(brightness(self[name]), 1e-9)))
+
+    def on_dark(self, name: str) -> str:
+        """The phase's colour, lightened to stand out on a dark ground; light ones stay."""
+        if brightness(self[name]) > 0.7:
+            return self[name]
+        return colors.to_hex(tuple(np.minimum(1.0, 1.3 * np.array(colors.to_rgb(self[name])))))
 
 
 def palette(names: Sequence[str], facts: Sequence[PhaseFacts]) -> Palette:
@@ -124,6 +120,13 @@ def png(fig: Figure) -> bytes:
     """The figure as PNG on a transparent ground; the same figure always gives the same bytes."""
     buffer = io.BytesIO()
     fig.savefig(buffer, format="png", dpi=170, transparent=True, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def svg(fig: Figure) -> bytes:
+    """The figure as SVG on a transparent ground, letters as outlines; the same figure always gives the same bytes."""
+    buffer = io.BytesIO()
+    fig.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return buffer.getvalue()
 
 

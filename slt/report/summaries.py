@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from slt.records import OK, Array, Occupancy, PhasePath, Trajectory
+from slt.records import OK, Array, Ladder, Occupancy, PhasePath, Trajectory
 
 VISIBLE = 1e-3  # the smallest share that a figure can show
 
@@ -80,6 +80,14 @@ def sgd_loss(trajectory: Trajectory) -> tuple[Array, str]:
     if np.isfinite(trajectory.population_loss).any():
         return trajectory.population_loss, "population loss"
     return trajectory.loss, "training loss"
+
+
+def posterior_loss(ladder: Ladder) -> Array:
+    """(dataset, n, repeat) posterior mean of the loss, nats per observation; NaN where no draw has weight."""
+    weight = np.where(np.isfinite(ladder.log_weights + ladder.loss), np.exp(ladder.log_weights), 0.0)
+    total = weight.sum(axis=-1)
+    summed = (weight * np.where(weight > 0, ladder.loss, 0.0)).sum(axis=-1)
+    return np.where(total > 0, summed / np.where(total > 0, total, 1.0), np.nan)
 
 
 def sizes_in_words(occupancy: Occupancy) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -9,19 +10,20 @@ import numpy as np
 from slt.records import OK, VERDICTS, Array, Comparison, Ladder, Verdict
 from slt.report.crossings import LEVELS
 from slt.report.inputs import ReportInputs
-from slt.report.judged import VERDICT_COLOURS, by_level, is_direct
+from slt.report.judged import VERDICT_COLOURS, VERDICT_COLOURS_ON_DARK, by_level, is_direct
 from slt.report.markup import Markup, element, join, table
 from slt.report.style import Palette
 from slt.report.summaries import interval, number, percent, plural, whole
 
-MOST_LINES = 6
+MOST_LINES, MOST_PAIRS = 6, 6
 
 
 def chip(name: str, palette: Palette) -> Markup:
     """A phase's name beside a spot of its colour."""
     return element(
         "span",
-        *[element("span", class_="chip", style=f"background:{palette[name]}"), element("b", name)],
+        element("span", class_="chip", style=f"--hue:{palette[name]};--hue-dark:{palette.on_dark(name)}"),
+        element("b", name),
         class_="pair",
     )
 
@@ -33,6 +35,27 @@ def arrows(words: str) -> str:
 
 def arrow(source: str, target: str, palette: Palette) -> Markup:
     return element("span", chip(source, palette), " → ", chip(target, palette), class_="pair")
+
+
+def sentence(words: str) -> Markup:
+    """Words with their arrows drawn, in which no line ends inside a short name such as "4-family"."""
+    return join(
+        element("span", word, class_="whole") if "-" in word and len(word) < 24 else word
+        for word in re.split(r"(\s+)", arrows(words))
+    )
+
+
+def answer(comparison: Comparison, palette: Palette) -> Markup:
+    """A line for each pair that says most: families where there are any, pairs that hand over to each other."""
+    families, phases_ = by_level(comparison.verdicts)
+    level = _ranked(families or phases_)
+    shown = [v for v in level if is_direct(v)] or level
+    lines = [
+        element("li", _pill(v.verdict), " ", arrow(v.source, v.target, palette)) for v in shown[:MOST_PAIRS]
+    ]
+    if len(shown) > MOST_PAIRS:
+        lines.append(element("li", f"and {plural(len(shown) - MOST_PAIRS, 'more pair')}, below"))
+    return element("ul", *lines, class_="answer") if lines else join([])
 
 
 def verdicts(comparison: Comparison, palette: Palette) -> Markup:
@@ -50,9 +73,7 @@ def verdicts(comparison: Comparison, palette: Palette) -> Markup:
 
 def _folding_table(level: list[Verdict], palette: Palette) -> Markup:
     """Pairs by verdict; those that change order in the shadow of a third phase are folded away."""
-    ranked = sorted(
-        level, key=lambda v: VERDICTS.index(v.verdict) if v.verdict in VERDICTS else len(VERDICTS)
-    )
+    ranked = _ranked(level)
     first = [v for v in ranked if is_direct(v)]
     rest = [v for v in ranked if v not in first]
     if not first or not rest:
@@ -66,14 +87,21 @@ def _folding_table(level: list[Verdict], palette: Palette) -> Markup:
     )
 
 
+def _ranked(level: list[Verdict]) -> list[Verdict]:
+    """In the order of VERDICTS: shared transitions first."""
+    return sorted(level, key=lambda v: VERDICTS.index(v.verdict) if v.verdict in VERDICTS else len(VERDICTS))
+
+
 def _verdict_table(verdicts_: list[Verdict], palette: Palette) -> Markup:
     rows = [(arrow(v.source, v.target, palette), _pill(v.verdict), arrows(v.why)) for v in verdicts_]
     return table(("From → to", "Verdict", "Why"), rows, class_="verdicts")
 
 
 def _pill(verdict: str) -> Markup:
-    fill, text = VERDICT_COLOURS.get(verdict, VERDICT_COLOURS["inconclusive"])
-    return element("span", verdict, class_="pill", style=f"background:{fill};color:{text}")
+    known = verdict if verdict in VERDICT_COLOURS else "inconclusive"
+    (fill, text), (fill_dark, text_dark) = VERDICT_COLOURS[known], VERDICT_COLOURS_ON_DARK[known]
+    colours = f"--fill:{fill};--text:{text};--fill-dark:{fill_dark};--text-dark:{text_dark}"
+    return element("span", verdict, class_="pill", style=colours)
 
 
 def phases(

@@ -321,3 +321,33 @@ def empty() -> ReportInputs:
         ),
         draw_labels=None,
     )
+
+
+def smallest() -> ReportInputs:
+    """The least that a run can leave: one seed at one checkpoint, where all weights are zero, and one rung."""
+    trajectory, path = training(seeds=1)
+    first = slice(0, 1)
+    whole = full()
+    assert whole.occupancy is not None
+    return dataclasses.replace(
+        whole,
+        trajectory=dataclasses.replace(
+            trajectory,
+            steps=trajectory.steps[first],
+            loss=trajectory.loss[:, first],
+            population_loss=trajectory.population_loss[:, first],
+            params={name: np.zeros_like(value[:, first]) for name, value in trajectory.params.items()},
+            status=np.array(["ok"]),
+        ),
+        path=dataclasses.replace(path, steps=path.steps[first], label=path.label[:, first]),
+        ladder=None,
+        draw_labels=None,
+        occupancy=dataclasses.replace(
+            whole.occupancy,
+            ns=whole.occupancy.ns[first],
+            **{
+                field: getattr(whole.occupancy, field)[:1, first, :1]
+                for field in ("share", "free_energy", "visits", "switches", "loss")
+            },
+        ),
+    )

@@ -17,7 +17,7 @@ from slt.report.page import ReportInputs, write_report
 from tests.report import fakes
 
 EVIL = "<script>alert('$x_1')</script>"
-VOID = {"meta", "link", "img", "br", "hr"}
+VOID = {"meta", "link", "img", "br", "hr", "input"}
 
 
 class Reader(html.parser.HTMLParser):
@@ -73,9 +73,9 @@ def test_every_figure_that_the_records_allow(make, figures, tmp_path):
     written = write_report(make(), tmp_path)
     assert written[0] == tmp_path / "report.html"
     assert {path.relative_to(tmp_path).as_posix() for path in written[1:]} == {
-        f"figures/{name}.png" for name in figures
+        f"figures/{name}.{kind}" for name in figures for kind in ("png", "svg", "csv")
     }
-    for path in written[1:]:
+    for path in written[1::3]:
         opaque = imread(io.BytesIO(path.read_bytes()))[..., 3]
         assert 0.005 < np.mean(opaque > 0.5) < 0.95, f"{path.name} is blank, or its ground is not transparent"
     page = read(written[0])
@@ -90,10 +90,15 @@ def test_the_page_is_whole_and_alone(full, tmp_path):
     assert page.all("html") == [{"lang": "en"}]
     assert page.text["title"] == full.title
     assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in page.all("meta")
+    assert page.all("script") == [{"type": "application/json", "id": "data"}, {"type": "module"}]
     for tag, attributes in page.elements:
-        assert tag not in {"script", "iframe", "object", "base", "form"}
+        assert tag not in {"iframe", "object", "base", "form"}
         for name in {"src", "href", "srcset", "action"} & set(attributes):
-            assert attributes[name].startswith("data:"), (tag, name)
+            if tag == "a":  # a file that lies beside the page, and in it
+                assert (tmp_path / attributes[name]).is_file()
+                assert attributes[name] == f"figures/{attributes['download']}"
+            else:
+                assert attributes[name].startswith("data:"), (tag, name)
         assert not any(name.startswith("on") for name in attributes)
     assert "prefers-color-scheme: dark" in page.text["style"]
     assert not re.search(r"@import|url\(", page.text["style"])
@@ -155,10 +160,11 @@ def test_nothing_in_a_record_becomes_markup_or_mathematics(full, tmp_path):
         provenance={EVIL: EVIL},
         status={EVIL: EVIL},
     )
-    path = write_report(evil, tmp_path)[0]
+    path, *files = write_report(evil, tmp_path)
     page = read(path)
-    assert not page.all("script")
-    assert "<script" not in path.read_text(encoding="utf-8").lower()
+    assert [script["type"] for script in page.all("script")] == ["application/json", "module"]
+    assert "<script>" not in path.read_text(encoding="utf-8").lower()
+    assert not any(b"<script" in file.read_bytes() for file in files if file.suffix == ".svg")
     for tag in ("title", "h1", "aside", "li", "td", "th", "pre"):
         assert "<script>" in page.text[tag]  # shown as text, all of it
 
@@ -197,33 +203,9 @@ def test_missing_numbers_leave_a_dash_and_never_a_nan(full, tmp_path):
     assert {path.stem for path in written} >= {"loss", "occupancy", "free_energy"}
 
 
-def test_one_rung_one_seed_one_checkpoint(full, tmp_path):
+def test_one_rung_one_seed_one_checkpoint(tmp_path):
     """The least that a run can leave."""
-    trajectory, path = fakes.training(seeds=1)
-    first = slice(0, 1)
-    small = dataclasses.replace(
-        full,
-        trajectory=dataclasses.replace(
-            trajectory,
-            steps=trajectory.steps[first],
-            loss=trajectory.loss[:, first],
-            population_loss=trajectory.population_loss[:, first],
-            params={name: value[:, first] for name, value in trajectory.params.items()},
-            status=np.array(["ok"]),
-        ),
-        path=dataclasses.replace(path, steps=path.steps[first], label=path.label[:, first]),
-        ladder=None,
-        draw_labels=None,
-        occupancy=dataclasses.replace(
-            full.occupancy,
-            ns=full.occupancy.ns[first],
-            **{
-                field: getattr(full.occupancy, field)[:1, first, :1]
-                for field in ("share", "free_energy", "visits", "switches", "loss")
-            },
-        ),
-    )
-    read(write_report(small, tmp_path)[0])
+    read(write_report(fakes.smallest(), tmp_path)[0])
 
 
 def test_the_same_records_give_the_same_bytes_and_leave_matplotlib_alone(full, tmp_path):
