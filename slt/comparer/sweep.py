@@ -158,7 +158,7 @@ def counts(table: Sequence[Mapping[str, Any]], level: str) -> dict[tuple[str, st
     """For each pair of `level`, "from" and "to" as shown, how many runs have each outcome; most telling first.
 
     First come pairs that hand over directly in some run, not only in the shadow of a third phase; among those the
-    ones whose outcome differs between runs; among those the ones that were judged most often.
+    ones on which most runs disagree with the commonest outcome; among those the ones that were judged most often.
     """
     found: dict[tuple[str, str], Counter[str]] = {}
     direct: set[tuple[str, str]] = set()
@@ -169,9 +169,9 @@ def counts(table: Sequence[Mapping[str, Any]], level: str) -> dict[tuple[str, st
             if row["verdict"] in VERDICTS and row["direct"] is not False:
                 direct.add(pair)
 
-    def interest(pair: tuple[str, str]) -> tuple[bool, bool, int]:
-        said = {name: count for name, count in found[pair].items() if name not in (NO_PHASE, NO_RESULT)}
-        return pair in direct, len(said) > 1, sum(said[name] for name in said if name in VERDICTS)
+    def interest(pair: tuple[str, str]) -> tuple[bool, int, int]:
+        said = [found[pair][name] for name in (*VERDICTS, NEITHER)]
+        return pair in direct, sum(said) - max(said), sum(said) - found[pair][NEITHER]
 
     return {pair: found[pair] for pair in sorted(found, key=interest, reverse=True)}
 
