@@ -48,6 +48,18 @@ def canonical(value: Any) -> str:
     return json.dumps(_as_floats(value), sort_keys=True)
 
 
+def distinct(values: Iterable[Any]) -> dict[str, Any]:
+    """Values that differ, by their canonical text, in order: numbers by size, then texts, then null."""
+    found = {canonical(value): value for value in values}
+
+    def order(key: str) -> tuple[int, float, str]:
+        value = found[key]
+        number = isinstance(value, int | float)
+        return (0 if number else 2 if value is None else 1), float(value) if number else 0.0, key
+
+    return {key: found[key] for key in sorted(found, key=order)}
+
+
 def short(value: Any) -> str:
     """An option's value in a few characters."""
     if isinstance(value, list) and len(value) > 4:

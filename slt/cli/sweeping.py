@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from slt.compose import compose, configs_dir, explained, quoted
+from slt.differing import flat
 from slt.errors import RunError, UserError
 from slt.runs import DONE, INTERRUPTED, RUNNING, Run
 from slt.store import digest
@@ -31,7 +32,7 @@ def sweep(overrides: list[str], config_dir: str | None, force: list[str]) -> int
     all have run. Raises ConfigError for what cannot be composed, before anything runs.
     """
     with explained(overrides, config_dir):
-        planned = _planned(overrides)
+        planned = _planned(overrides, config_dir)
         folder = _folder(overrides, planned, config_dir)
     made = Sweep(folder)
     place = (
@@ -116,7 +117,7 @@ def _launch(argv: list[str], task: _Task, overrides: Sequence[str], config_dir: 
             os.environ.pop("HYDRA_FULL_ERROR", None)
 
 
-def _planned(overrides: Sequence[str]) -> list[dict[str, Any]]:
+def _planned(overrides: Sequence[str], config_dir: str | None) -> list[dict[str, Any]]:
     """For each job its overrides and, typed, their values; none where a sweeper chooses them as it goes on."""
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 
@@ -125,15 +126,15 @@ def _planned(overrides: Sequence[str]) -> list[dict[str, Any]]:
     if not all(o.is_choice_sweep() or o.is_range_sweep() for o in parsed if o.is_sweep_override()):
         return []
     (combinations,) = BasicSweeper.split_arguments(parsed, None)
-    return [
-        {
-            "overrides": words,
-            "options": {
-                o.key_or_group: o.value() for o in parser.parse_overrides(words) if not o.is_delete()
-            },
-        }
-        for words in combinations
-    ]
+    named = any(o.is_sweep_override() and "." not in o.key_or_group for o in parsed)
+
+    def options(words: list[str]) -> dict[str, Any]:
+        if named:  # of a preset, perhaps: only composing tells what it stands for
+            whole: Any = OmegaConf.to_container(compose(words, config_dir), resolve=True)
+            return flat(whole)
+        return {o.key_or_group: o.value() for o in parser.parse_overrides(words) if not o.is_delete()}
+
+    return [{"overrides": words, "options": options(words)} for words in combinations]
 
 
 def _folder(overrides: Sequence[str], planned: list[dict[str, Any]], config_dir: str | None) -> Path:

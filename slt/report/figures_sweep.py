@@ -6,6 +6,7 @@ import dataclasses
 import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from matplotlib.artist import Artist
@@ -16,7 +17,7 @@ from matplotlib.patches import Patch, Rectangle
 
 from slt.comparer.influence import axes as most_telling
 from slt.comparer.sweep import NEITHER, NO_PHASE, NO_RESULT, OUTCOMES, counts, outcome
-from slt.differing import canonical, short
+from slt.differing import canonical, distinct, short
 from slt.records import VERDICTS
 from slt.report import style
 from slt.report.judged import VERDICT_COLOURS
@@ -46,6 +47,19 @@ class Grid:
     rows: Mapping[str, str]
     columns: Mapping[str, str]
     cells: Mapping[Key, Counter[str]]
+
+
+def write_figure(
+    table: Sequence[Mapping[str, Any]], level: str, options: Sequence[str], folder: Path
+) -> list[Path]:
+    """Write `folder`/verdicts.png and verdicts.svg; the arguments are those of `draw`. Raises OSError where they
+    cannot be written."""
+    with style.look():
+        fig = draw(table, level, options)
+        contents = {"verdicts.png": style.png(fig, transparent=False), "verdicts.svg": style.svg(fig)}
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    return [folder / name for name in contents]
 
 
 def draw(table: Sequence[Mapping[str, Any]], level: str, options: Sequence[str]) -> Figure:
@@ -126,18 +140,8 @@ def _by_pair(table: Sequence[Mapping[str, Any]], pairs: Sequence[tuple[str, str]
 
 
 def _labels(table: Sequence[Mapping[str, Any]], option: str) -> dict[str, str]:
-    """The option's values in order: numbers by size, then texts, then null."""
-    values = {canonical(row[option]): row[option] for row in table}
-
-    def order(key: str) -> tuple[int, float, str]:
-        value = values[key]
-        if isinstance(value, int | float):
-            return 0, float(value), ""
-        return (2 if value is None else 1), 0.0, str(value)
-
-    return {
-        key: textwrap.shorten(short(values[key]), 24, placeholder="…") for key in sorted(values, key=order)
-    }
+    values = distinct(row[option] for row in table)
+    return {key: textwrap.shorten(short(value), 24, placeholder="…") for key, value in values.items()}
 
 
 # -- drawing ----------------------------------------------------------------------------------------------------
