@@ -38,7 +38,7 @@ def family(k, features):
     return f"{k}-family" if k < features else str(k)
 
 
-def summary(features=6, batch_size=10, learning_rate=0.005, rng=None):
+def summary(features=6, batch_size=30, learning_rate=0.005, rng=None):
     """4 -> 5 is shared; noise carries a few runs from 5 to 6, and some cannot tell."""
     noise = learning_rate / batch_size * 1e4
     chance = 0.0 if rng is None else rng.normal(0, 0.3)

@@ -26,9 +26,12 @@ def say(table: Rows, entries: Sequence[Entry], level: str, options: Sequence[str
       table: of `slt.comparer.sweep.rows`, from `entries` and `options`.
       level: whose pairs are counted.
     """
-    console = Console(soft_wrap=False)
+    console = Console()
     states = Counter(entry.status.partition(":")[0] for entry in entries)
-    print(f"{len(entries)} runs: " + ", ".join(f"{count} {state}" for state, count in states.most_common()))
+    print(
+        f"{len(entries)} run{'s' if len(entries) > 1 else ''}: "
+        + ", ".join(f"{count} {state}" for state, count in states.most_common())
+    )
     for option in options:
         values = distinct(row[option] for row in table)
         print(f"  {option}: {', '.join(short(value) for value in values.values())}")
