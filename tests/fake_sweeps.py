@@ -55,7 +55,9 @@ def summary(features=6, batch_size=30, learning_rate=0.005, rng=None):
             verdict("5", "6", last),
         ]
     if features >= 7 and noise < 5:
-        comparison.append(verdict(family(6, features), "7", "bayesian only", "family", n=1500.0))
+        comparison.append(
+            verdict(family(6, features), family(7, features), "bayesian only", "family", n=1500.0)
+        )
     return {"phases": phases(features), "comparison": comparison}
 
 

@@ -87,7 +87,9 @@ def draw(table: Sequence[Mapping[str, Any]], level: str, options: Sequence[str])
     called = _called(options)
     fig = _panels(grids, called.get(down, ""), called.get(across, ""))
     pooled = [called[option] for option in options if option not in chosen]
-    words = [f"{plural(sum(ranked[shown[0]].values()), 'run')}."]
+    found = ranked[shown[0]]
+    missing = f", {found[NO_RESULT]} without a result" if found[NO_RESULT] else ""
+    words = [f"{plural(found.total(), 'run')}{missing}."]
     if any(cell.total() > 1 for grid in grids for cell in grid.cells.values()):
         words.append(f"Numbers count those in a cell, which differ in {', '.join(pooled) or 'nothing'}.")
     if len(ranked) > len(shown):
