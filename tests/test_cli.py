@@ -63,6 +63,8 @@ WRONG = [
     (["run", "--config-dir", "nowhere"], "nowhere"),
     (["run", "sampler=quadrature", "training=null", "posterior.ns=[10]"], "one or two parameters"),
     (["run", "training.seeds=[1,"], "training.seeds"),
+    (["run", "-m", "training.seeds=1,2", "store=a_file"], "store=DIR"),
+    (["run", "-m", "training.sedes=1,2"], "Did you mean 'seeds'"),
     (["run", "model=null"], "model=null: what stands here is the name of a preset"),
     (["models", "superpositon"], "Did you mean 'superposition'"),
     (["models", "superposition", "model.features=x"], "model.features"),

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from slt.compose import compose, configs_dir, explained, quoted
 from slt.differing import flat
-from slt.errors import RunError, UserError
+from slt.errors import ConfigError, RunError, UserError
 from slt.runs import DONE, INTERRUPTED, RUNNING, Run
 from slt.store import digest
 from slt.sweeps import Sweep
@@ -34,12 +34,15 @@ def sweep(overrides: list[str], config_dir: str | None, force: list[str]) -> int
     with explained(overrides, config_dir):
         planned = _planned(overrides, config_dir)
         folder = _folder(overrides, planned, config_dir)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"nothing can be written in {folder}: {error.strerror}\nChoose another place: store=DIR"
+        ) from error
     made = Sweep(folder)
-    place = (
-        []
-        if any(word.startswith(f"{_PLACE}=") for word in overrides)
-        else [f"{_PLACE}={quoted(str(folder))}"]
-    )
+    given = any(word.startswith(f"{_PLACE}=") for word in overrides)
+    place = [] if given else [f"{_PLACE}={quoted(str(folder))}"]
     where = [] if config_dir is None else ["--config-dir", str(Path(config_dir).resolve())]
     _launch([*overrides, *place, "-m", *where], _Task(made, overrides, planned, force), overrides, config_dir)
     jobs = made.jobs
@@ -68,8 +71,8 @@ class _Task:
 
         job = HydraConfig.get()
         number, words = int(job.job.num), list(job.overrides.task)
-        of = f"/{len(self.planned)}" if self.planned else ""
-        print(f"[{number + 1}{of}] {' '.join(words)}", file=sys.stderr)
+        number_of = f"{number + 1}/{len(self.planned)}" if self.planned else f"{number + 1}"
+        print(f"[{number_of}] {' '.join(words)}", file=sys.stderr)
         self.sweep.begin(self.overrides, self.planned)
         self._run(config, number, words)
 
@@ -144,9 +147,8 @@ def _folder(overrides: Sequence[str], planned: list[dict[str, Any]], config_dir:
         if override.key_or_group == _PLACE:
             return Path(str(override.value()))
     swept = [override for override in parsed if override.is_sweep_override()]
-    one: list[str] = (
-        planned[0]["overrides"] if planned else [str(o.input_line) for o in parsed if o not in swept]
-    )
+    fixed = [str(override.input_line) for override in parsed if override not in swept]
+    one: list[str] = planned[0]["overrides"] if planned else fixed
     store = Path(compose(one, config_dir).store)
     more = None if config_dir is None else str(Path(config_dir).resolve())
     hash_ = digest([[word for word in overrides if not word.startswith("store=")], more])[:8]

@@ -1,10 +1,8 @@
 """Which of a sweep's options change its verdicts?
 
-Of any two runs we know which options they differ in, and on what share of pairs of phases their verdicts differ. The
-second is regressed on the first, one non-negative coefficient for each option (multiple regression on distance
-matrices: Legendre, Lapointe and Casgrain 1994): the share of verdicts that change when this option alone does. It
-asks nothing of the sweep's design, and an option that is different in every run, such as a seed, takes up what no
-other explains.
+Take every two runs that differ in one option and are alike in all others: the share of verdicts on which they
+differ is the option's influence. That of a seed is the noise that all others stand in. Where no two runs differ in
+one option alone, because options were changed together, the pairs of runs that differ in the fewest take their place.
 """
 
 from __future__ import annotations
@@ -13,15 +11,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import scipy.optimize
 
 from slt.comparer.sweep import NEITHER, OUTCOMES, outcome
 from slt.differing import canonical
-from slt.records import VERDICTS
+from slt.records import VERDICTS, Array
 
 
 def influence(table: Sequence[Mapping[str, Any]], level: str, options: Sequence[str]) -> dict[str, float]:
-    """For each option, what share of verdicts changes with it. Pairs without a verdict do not count.
+    """For each option, the share of verdicts that change with it, in [0, 1]; pairs without a verdict do not count.
+
+    0 for an option that has the same value in all runs, or another one in each of several: it explains everything.
 
     Args:
       table: of `slt.comparer.sweep.rows`.
@@ -34,22 +33,24 @@ def influence(table: Sequence[Mapping[str, Any]], level: str, options: Sequence[
         if row["level"] == level and row["run"] is not None:
             of_runs.setdefault(row["run"], []).append(OUTCOMES.index(outcome(row)))
             settings[row["run"]] = [canonical(row[option]) for option in options]
-    if len(of_runs) < 2 or not options:
+    columns = [np.unique(column, return_inverse=True)[1] for column in zip(*settings.values(), strict=True)]
+    if not columns:
         return dict.fromkeys(options, 0.0)
     found = np.array(list(of_runs.values()))  # (run, pair)
-    values = np.array(
-        [np.unique(column, return_inverse=True)[1] for column in zip(*settings.values(), strict=True)]
-    )
     i, j = np.triu_indices(len(found), k=1)  # every two runs
     known = np.isin(found, [OUTCOMES.index(name) for name in (*VERDICTS, NEITHER)])
     both = known[i] & known[j]  # (two runs, pair)
     told = both.any(axis=1)
-    if not told.any():
-        return dict.fromkeys(options, 0.0)
     disagree = ((found[i] != found[j]) & both)[told].sum(axis=1) / both[told].sum(axis=1)
-    differ = (values[:, i] != values[:, j])[:, told]  # (option, two runs)
-    strength, _ = scipy.optimize.nnls(differ.T.astype(float), disagree)
-    return dict(zip(options, strength.tolist(), strict=True))
+    differ = np.array([column[i] != column[j] for column in columns])[:, told]  # (option, two runs)
+    distance = differ.sum(axis=0)
+
+    def strength(differs: Array) -> float:
+        if not differs.any() or (differs.all() and len(options) > 1):
+            return 0.0
+        return float(disagree[differs & (distance == distance[differs].min())].mean())
+
+    return {option: strength(differs) for option, differs in zip(options, differ, strict=True)}
 
 
 def axes(table: Sequence[Mapping[str, Any]], level: str, options: Sequence[str]) -> list[str]:
