@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -58,6 +59,13 @@ def distinct(values: Iterable[Any]) -> dict[str, Any]:
         return (0 if number else 2 if value is None else 1), float(value) if number else 0.0, key
 
     return {key: found[key] for key in sorted(found, key=order)}
+
+
+def last_names(options: Sequence[str]) -> dict[str, str]:
+    """Options by the last part of their dotted name, and in full where several share it."""
+    last = {option: option.rpartition(".")[2] for option in options}
+    shared = Counter(last.values())
+    return {option: option if shared[name] > 1 else name for option, name in last.items()}
 
 
 def short(value: Any) -> str:

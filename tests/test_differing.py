@@ -1,6 +1,6 @@
 """What tells configurations apart."""
 
-from slt.differing import differences, distinct, flat
+from slt.differing import differences, distinct, flat, last_names
 
 
 def test_nested_options_have_dotted_names_and_classes_their_short_ones():
@@ -24,3 +24,7 @@ def test_parts_add_values_to_what_whole_configurations_have():
 
 def test_values_are_ordered_by_size_with_null_last():
     assert list(distinct([10, None, "x", 2.5, 10.0]).values()) == [2.5, 10.0, "x", None]
+
+
+def test_last_names_are_enough_unless_two_share_one():
+    assert last_names(["a.n", "b.m", "c.m"]) == {"a.n": "n", "b.m": "b.m", "c.m": "c.m"}

@@ -9,10 +9,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from slt.cli.reading import plain_table
 from slt.comparer.influence import influence
 from slt.comparer.sweep import NEITHER, OUTCOMES, Entry, counts, outcome
-from slt.differing import canonical, distinct, short
+from slt.differing import canonical, distinct, last_names, short
 from slt.records import VERDICTS
 
 _MOST_PAIRS, _MOST_BROKEN_DOWN, _MOST_LISTED = 12, 2, 12
@@ -52,7 +51,7 @@ def say(table: Rows, entries: Sequence[Entry], level: str, options: Sequence[str
 
 def _counted(found: Mapping[tuple[str, str], Counter[str]]) -> Table:
     seen = [name for name in OUTCOMES if any(by[name] for by in found.values())]
-    shown = plain_table("runs", *seen)
+    shown = _numbers(["runs"], seen)
     for pair, by in list(found.items())[:_MOST_PAIRS]:
         shown.add_row(" -> ".join(pair), *(str(by[name] or "") for name in seen))
     return shown
@@ -63,11 +62,22 @@ def _by_option(table: Rows, level: str, pair: tuple[str, str], options: Sequence
     own = [row for row in table if (row["level"], row["from"], row["to"]) == (level, *pair)]
     seen = [name for name in OUTCOMES if any(outcome(row) == name for row in own)]
     strength = influence(own, level, options)
-    shown = plain_table(f"{' -> '.join(pair)} by", "", *seen)
+    shown = _numbers([f"{' -> '.join(pair)} by", ""], seen)
+    called = last_names(options)
     for option in sorted(options, key=lambda option: -strength[option]):
         for i, (key, value) in enumerate(distinct(row[option] for row in own).items()):
             by = Counter(outcome(row) for row in own if canonical(row[option]) == key)
-            shown.add_row("" if i else option, short(value), *(str(by[name] or "") for name in seen))
+            shown.add_row("" if i else called[option], short(value), *(str(by[name] or "") for name in seen))
+    return shown
+
+
+def _numbers(names: Sequence[str], outcomes: Sequence[str]) -> Table:
+    """An empty table for names and, right of them, counts by outcome; headings wrap before names do."""
+    shown = Table(box=None, pad_edge=False)
+    for name in names:
+        shown.add_column(name, no_wrap=True)
+    for name in outcomes:
+        shown.add_column(name, justify="right", min_width=max(map(len, name.split())))
     return shown
 
 

@@ -40,7 +40,7 @@ def ls(words: list[str]) -> int:
         return 0
     from slt.cli.dry import in_bytes
 
-    table = plain_table("run", "status", "age", "size", "differs in")
+    table = _table("run", "status", "age", "size", "differs in")
     for row in rows:
         shown = ", ".join(f"{key}={short(value)}" for key, value in row["differs"].items())
         table.add_row(row["run"], row["status"], _age(row["started"]), in_bytes(row["bytes"]), shown)
@@ -57,14 +57,14 @@ def show(words: list[str]) -> int:
         return 0
     print(f"{run.id} ({run.status})\n\n{summary['headline']}\n")
     console = Console()
-    verdicts = plain_table("from", "to", "verdict", "why")
+    verdicts = _table("from", "to", "verdict", "why")
     for row in summary["comparison"]:
         verdicts.add_row(row["from"], row["to"], row["verdict"], row["why"])
     console.print(verdicts)
     names = [phase["name"] for phase in summary["phases"]] + ["other"]
     if summary["occupancy"]:
         print("\nshare of the posterior")
-        shares = plain_table("n", "free energy", *names)
+        shares = _table("n", "free energy", *names)
         for row, energy in zip(summary["occupancy"], summary["free_energy"], strict=True):
             cells = [_with_error(row["share"][name], row["error"][name], 3) for name in names]
             shares.add_row(f"{row['n']:,}", _with_error(energy["value"], energy["error"], 2), *cells)
@@ -100,8 +100,7 @@ def _options(command: str, description: str, words: list[str], wants: str = "") 
     return parser.parse_args(words)
 
 
-def plain_table(*columns: str) -> Table:
-    """A table without lines."""
+def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")

@@ -17,7 +17,7 @@ from matplotlib.patches import Patch, Rectangle
 
 from slt.comparer.influence import axes as most_telling
 from slt.comparer.sweep import NEITHER, NO_PHASE, NO_RESULT, OUTCOMES, counts, outcome
-from slt.differing import canonical, distinct, short
+from slt.differing import canonical, distinct, last_names, short
 from slt.records import VERDICTS
 from slt.report import style
 from slt.report.judged import VERDICT_COLOURS
@@ -84,7 +84,7 @@ def draw(table: Sequence[Mapping[str, Any]], level: str, options: Sequence[str])
         shown = list(ranked)[:MOST_ROWS]
         down, across = "", chosen[0] if chosen else ""
         grids = [_by_pair(own, shown, across)]
-    called = _called(options)
+    called = last_names(options)
     fig = _panels(grids, called.get(down, ""), called.get(across, ""))
     pooled = [called[option] for option in options if option not in chosen]
     found = ranked[shown[0]]
@@ -97,12 +97,6 @@ def draw(table: Sequence[Mapping[str, Any]], level: str, options: Sequence[str])
     _heading(fig, words)
     _legend(fig, grids)
     return fig
-
-
-def _called(options: Sequence[str]) -> dict[str, str]:
-    """The options' last names, and in full those that share one."""
-    last = Counter(option.rpartition(".")[2] for option in options)
-    return {o: o if last[o.rpartition(".")[2]] > 1 else o.rpartition(".")[2] for o in options}
 
 
 def _heading(fig: Figure, words: Sequence[str]) -> None:
