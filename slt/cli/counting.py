@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from slt.comparer.influence import influence
@@ -25,7 +26,6 @@ def say(table: Rows, entries: Sequence[Entry], level: str, options: Sequence[str
       table: of `slt.comparer.sweep.rows`, from `entries` and `options`.
       level: whose pairs are counted.
     """
-    console = Console()
     states = Counter(entry.status.partition(":")[0] for entry in entries)
     print(
         f"{len(entries)} run{'s' if len(entries) > 1 else ''}: "
@@ -37,7 +37,7 @@ def say(table: Rows, entries: Sequence[Entry], level: str, options: Sequence[str
     found = counts(table, level)
     print()
     if found:
-        console.print(_counted(found))
+        _print(_counted(found))
         if len(found) > _MOST_PAIRS:
             print(f"... and {len(found) - _MOST_PAIRS} more pairs, in the table")
     else:
@@ -45,7 +45,7 @@ def say(table: Rows, entries: Sequence[Entry], level: str, options: Sequence[str
     varying = [pair for pair, by in found.items() if sum(by[name] > 0 for name in (*VERDICTS, NEITHER)) > 1]
     for pair in varying[:_MOST_BROKEN_DOWN] if options else []:
         print()
-        console.print(_by_option(table, level, pair, options))
+        _print(_by_option(table, level, pair, options))
     _without_result([entry for entry in entries if entry.summary is None])
 
 
@@ -72,13 +72,23 @@ def _by_option(table: Rows, level: str, pair: tuple[str, str], options: Sequence
 
 
 def _numbers(names: Sequence[str], outcomes: Sequence[str]) -> Table:
-    """An empty table for names and, right of them, counts by outcome; headings wrap before names do."""
-    shown = Table(box=None, pad_edge=False)
+    """An empty table for names and, right of them, counts by outcome."""
+    shown = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for name in names:
         shown.add_column(name, no_wrap=True)
     for name in outcomes:
-        shown.add_column(name, justify="right", min_width=max(map(len, name.split())))
+        head, _, last = name.rpartition(" ")
+        shown.add_column(
+            f"{head}\n{last}" if head else last, justify="right", no_wrap=True, vertical="bottom"
+        )
     return shown
+
+
+def _print(shown: Table) -> None:
+    """On a terminal too narrow for it a table is broken by the terminal, and loses nothing."""
+    console = Console()
+    needed = Measurement.get(console, console.options.update(max_width=1000), shown).maximum
+    Console(width=max(console.width, needed)).print(shown)
 
 
 def _without_result(entries: Sequence[Entry]) -> None:
