@@ -10,7 +10,7 @@ import contextlib
 import platform
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -66,13 +66,28 @@ def run(
     return execute(compose([*overrides, *more], config_dir), force, progress_for(progress))
 
 
-def execute(config: DictConfig | Mapping[str, Any], force: Sequence[str], progress: Silent) -> Run:
-    """Run the experiment that a composed configuration describes."""
+def execute(
+    config: DictConfig | Mapping[str, Any],
+    force: Sequence[str],
+    progress: Silent,
+    *,
+    only_missing: bool = False,
+    begun: Callable[[Run], None] = lambda _: None,
+) -> Run:
+    """Run the experiment that a composed configuration describes.
+
+    Args:
+      force: stages to make again.
+      only_missing: leave a run that is done as it is.
+      begun: told of the run as soon as it is on disk.
+    """
     described, plain = experiment(config)
     stages = plan(described, plain)
     forced = _with_dependents(stages, _known(force))
     whole = run_hash(stages)
     this = Run(run_directory(Path(described.store), described.name, whole))
+    if only_missing and not forced and _is_done(this):
+        return this
     try:
         journal = Journal.start(
             this, {"name": described.name, "hash": whole, "config": plain, "provenance": _versions()}
@@ -81,6 +96,7 @@ def execute(config: DictConfig | Mapping[str, Any], force: Sequence[str], progre
         raise ConfigError(
             f"nothing can be written in {this.path.parent}: {error.strerror}\nChoose another place: store=DIR"
         ) from error
+    begun(this)
     try:
         write_text(this.path / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain)))
         _make_all(described, stages, forced, journal, progress)
@@ -113,6 +129,15 @@ def rewrite_report(this: Run) -> list[Path]:
             f"{this.path} has no comparison yet: it is {this.status}\nFinish it with the same slt run"
         )
     return _write_report(this, this.manifest, records)
+
+
+def _is_done(this: Run) -> bool:
+    try:
+        return this.status == DONE and all(
+            (this.path / name).is_file() for name in ("summary.json", "report.html")
+        )
+    except StoreError:
+        return False
 
 
 def _end_quietly(journal: Journal, status: str) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import xarray
 
 _MANIFEST = "manifest.json"
-DONE, RUNNING, INTERRUPTED = "done", "running", "interrupted"
+DONE, RUNNING, INTERRUPTED, LOST = "done", "running", "interrupted", "lost"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Run:
     def status(self) -> str:
         """ "done", "running", "interrupted", "failed: ...", or "lost": it stopped without a word."""
         manifest = self.manifest
-        return "lost" if manifest["status"] == RUNNING and _gone(manifest) else manifest["status"]
+        return LOST if manifest["status"] == RUNNING and gone(manifest) else manifest["status"]
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -203,7 +203,7 @@ def _started(run: Run) -> str:
         return ""
 
 
-def _gone(manifest: dict[str, Any]) -> bool:
+def gone(manifest: dict[str, Any]) -> bool:
     """Whether the process that was running is known to have ended."""
     if manifest.get("host") != socket.gethostname():
         return False

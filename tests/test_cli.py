@@ -26,6 +26,7 @@ def home(tmp_path_factory):
     (folder / "runs/runs/spoilt-12345678").mkdir()
     (folder / "runs/runs/spoilt-12345678/manifest.json").write_text("{")
     (folder / "empty").mkdir()
+    (folder / "a_file").write_text("not a directory")
     return folder
 
 
@@ -62,6 +63,8 @@ WRONG = [
     (["run", "--config-dir", "nowhere"], "nowhere"),
     (["run", "sampler=quadrature", "training=null", "posterior.ns=[10]"], "one or two parameters"),
     (["run", "training.seeds=[1,"], "training.seeds"),
+    (["run", "-m", "training.seeds=1,2", "store=a_file"], "store=DIR"),
+    (["run", "-m", "training.sedes=1,2"], "Did you mean 'seeds'"),
     (["run", "model=null"], "model=null: what stands here is the name of a preset"),
     (["models", "superpositon"], "Did you mean 'superposition'"),
     (["models", "superposition", "model.features=x"], "model.features"),
@@ -77,6 +80,9 @@ WRONG = [
     (["report", "nothing"], "no run is called"),
     (["compare", "nothing"], "no run is called"),
     (["compare"], "RUN"),
+    (["compare", "empty"], "neither a run nor a sweep"),
+    (["compare", "two_bump", "--level", "both"], "--level"),
+    (["compare", "two_bump", "--out", "a_file"], "Choose another place: --out"),
     (["ls", "--jason"], "--jason"),
 ]
 
@@ -171,10 +177,17 @@ def test_show_report_and_compare_read_runs_again(at_home, capsys, monkeypatch):
     assert json.loads(capsys.readouterr().out)["phases"]
     assert main(["report", "two_bump"]) == 0
     assert capsys.readouterr().out.strip().endswith("report.html")
-    assert main(["compare", "two_bump", "other", "failing"]) == 0
+    assert main(["compare", "two_bump", "other", "failing", "two_bump"]) == 0
     told = capsys.readouterr().out
-    assert "training.seeds" in told
+    assert told.startswith("3 runs: 2 done, 1 failed")
+    assert "training.seeds: 2, 4, 5" in told
+    assert "wide -> narrow" in told
     assert "without a result: failing" in told
+    written = [Path(line) for line in told.splitlines()[-4:]]
+    assert [path.name for path in written] == [
+        f"verdicts.{kind}" for kind in ("parquet", "csv", "png", "svg")
+    ]
+    assert all(path.is_file() for path in written)
 
 
 def _process(argv, folder):
@@ -183,21 +196,38 @@ def _process(argv, folder):
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
-def test_a_failed_job_does_not_stop_a_sweep(tmp_path, monkeypatch, capsys):
+def test_a_sweep_outlives_a_failed_job_and_the_same_command_runs_what_is_missing(
+    tmp_path, monkeypatch, capsys
+):
     monkeypatch.chdir(tmp_path)
-    jobs = "training.optimizer.learning_rate=1e9,0.005"
+    jobs = "training.optimizer.learning_rate=1e9,0.005,x"
     small = ["training.seeds=2", "training.steps=20", "posterior=null", "data.datasets=1"]
     ran = _process(["run", "-m", *small, jobs], tmp_path)  # Hydra sets up logging for a whole process
     assert ran.returncode == 1
-    assert "some jobs failed" in ran.stderr
+    assert "2 of 3 jobs failed" in ran.stderr
     assert "Traceback" not in ran.stderr
     (sweep,) = (tmp_path / "runs/sweeps").iterdir()
     states = [json.loads(file.read_text())["status"] for file in sorted(sweep.glob("job-*.json"))]
     assert states[0].startswith("failed: training gave no result")
     assert states[1] == "done"
+    assert "must be a number" in states[2]
+
+    (done,) = (path for path in (tmp_path / "runs/runs").iterdir() if (path / "report.html").exists())
+    before = (done / "manifest.json").stat().st_mtime_ns
+    assert _process(["run", "-m", *small, jobs], tmp_path).returncode == 1
+    assert list((tmp_path / "runs/sweeps").iterdir()) == [sweep]
+    assert (done / "manifest.json").stat().st_mtime_ns == before
+
+    (sweep / "job-0002.json").unlink()  # as if it were still to come
     assert main(["compare", str(sweep), "--json"]) == 0
-    (missing,) = json.loads(capsys.readouterr().out)["without_result"]
-    assert "learning_rate=1000000000.0" in missing["status"]
+    told = json.loads(capsys.readouterr().out)
+    failed, waiting = told["without_result"]
+    assert failed["differs"] == {"training.optimizer.learning_rate": 1e9}
+    assert waiting == {"run": None, "status": "waiting", "differs": {"training.optimizer.learning_rate": "x"}}
+    assert not (sweep / "verdicts.csv").exists()
+    assert main(["compare", str(sweep)]) == 0
+    assert "3 runs: 1 failed, 1 done, 1 waiting" in capsys.readouterr().out
+    assert "waiting" in (sweep / "verdicts.csv").read_text()
 
 
 MODEL = '''
@@ -263,11 +293,12 @@ def test_a_bug_in_a_sweep_shows_where_it_is(tmp_path, monkeypatch, capsys):
     assert "buggy_model.py" in capsys.readouterr().err
 
 
-def test_help_and_the_zoo_import_nothing_heavy():
-    for argv in (["--help"], ["models"]):
-        code = f"import sys; from slt.cli import main; main({argv}); print('jax' in sys.modules, file=sys.stderr)"
+def test_help_the_zoo_and_the_list_of_runs_import_nothing_heavy():
+    heavy = "{'jax', 'pyarrow', 'matplotlib'} & sys.modules.keys()"
+    for argv in (["--help"], ["models"], ["ls"]):
+        code = f"import sys; from slt.cli import main; main({argv}); print({heavy}, file=sys.stderr)"
         ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-        assert ran.stderr.strip() == "False"
+        assert ran.stderr.strip() == "set()"
 
 
 def test_a_process_ends_with_the_status_of_its_command(tmp_path):

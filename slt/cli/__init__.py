@@ -17,12 +17,12 @@ usage: slt [run] [KEY=VALUE ...]       run an experiment (the default: superposi
        slt ls                          runs, and what differs between them
        slt show RUN                    what a run found, as tables
        slt report RUN                  make a run's figures and page again
-       slt compare RUN [RUN ...]       verdicts of several runs, or of a sweep, side by side
+       slt compare RUN [RUN ...]       verdicts of several runs, or of a sweep: counts, a table, a figure
 
 run:
   experiment=NAME                      a preset: demo, two_bump, three_wells, degenerate
   training.seeds=16 optimizer=adam     set anything; slt run --dry shows what there is
-  -m training.batch_size=10,20,50      sweep: one run for each value
+  -m training.batch_size=10,20,50      sweep: one run for each value; again: what is missing
   --dry                                the resolved configuration, what is kept already, what it would cost
   --force STAGE                        make a stage again (data, training, posterior, phases, comparison)
   --config-dir DIR                     more configurations, your own models' for example
@@ -68,13 +68,13 @@ def _dispatch(words: list[str]) -> int:
         from slt.cli import models
 
         return models.main(words[1:])
-    from slt.cli import reading
+    from slt.cli import comparing, reading
 
     commands = {
         "ls": reading.ls,
         "show": reading.show,
         "report": reading.report,
-        "compare": reading.compare,
+        "compare": comparing.main,
     }
     if first not in commands:
         raise ConfigError(

@@ -116,10 +116,17 @@ def figure(height: float, width: float = WIDTH) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def png(fig: Figure) -> bytes:
-    """The figure as PNG on a transparent ground; the same figure always gives the same bytes."""
+def png(fig: Figure, transparent: bool = True) -> bytes:
+    """The figure as PNG, on a transparent or a white ground; the same figure always gives the same bytes."""
     buffer = io.BytesIO()
-    fig.savefig(buffer, format="png", dpi=170, transparent=True, metadata={"Software": None})
+    fig.savefig(buffer, format="png", dpi=170, transparent=transparent, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def svg(fig: Figure) -> bytes:
+    """The figure as SVG on a white ground; the same figure always gives the same bytes."""
+    buffer = io.BytesIO()
+    fig.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue()
 
 
