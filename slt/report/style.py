@@ -124,13 +124,6 @@ def png(fig: Figure, transparent: bool = True) -> bytes:
 
 
 def svg(fig: Figure) -> bytes:
-    """The figure as SVG on a white ground; the same figure always gives the same bytes."""
-    buffer = io.BytesIO()
-    fig.savefig(buffer, format="svg", metadata={"Date": None})
-    return buffer.getvalue()
-
-
-def svg(fig: Figure) -> bytes:
     """The figure as SVG on a transparent ground, letters as outlines; the same figure always gives the same bytes."""
     buffer = io.BytesIO()
     fig.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
