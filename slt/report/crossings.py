@@ -16,8 +16,18 @@ from slt.report.style import Palette
 from slt.report.summaries import interval, whole
 
 MOST_CROSSINGS, LEAST_SHARE = 4, 0.1
-LEVELS = {"leading": "leading order", "prior": "with prior"}
-_DASHES = {"leading": (0, (1.5, 1.5)), "prior": (0, (5, 2))}
+LEVELS = {
+    "leading": "leading order",
+    "prior": "with prior",
+    "volume": "with volume",
+    "annealed": "without data noise",
+}
+_DASHES: dict[str, tuple[int, tuple[float, ...]]] = {
+    "leading": (0, (1.5, 1.5)),
+    "prior": (0, (5, 2)),
+    "volume": (0, (5, 1.5, 1.5, 1.5)),
+    "annealed": (0, (0.6, 1.0)),
+}
 
 
 def of_phases(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from slt.records import Comparison
 from slt.report import (
     figures_density,
     figures_dynamics,
@@ -15,6 +16,7 @@ from slt.report import (
     moving,
     style,
     tables,
+    transition_tables,
 )
 from slt.report.explorer import explorer
 from slt.report.inputs import ReportInputs
@@ -79,8 +81,11 @@ def page(inputs: ReportInputs, palette: Palette, plates: list[Plate]) -> str:
         _section("What was found", tables.verdicts(comparison, palette)),
         *map(_figure, plates),
         _section("Phases", tables.phases(comparison, palette, inputs.phase_llc)),
-        _section("Transitions of SGD, in steps t", tables.dynamical(comparison, palette)),
-        _section("Transitions of the posterior, in observations n", tables.bayesian(comparison, palette)),
+        _section("Transitions of SGD, in steps t", transition_tables.dynamical(comparison, palette)),
+        _section(
+            "Transitions of the posterior, in observations n", transition_tables.bayesian(comparison, palette)
+        ),
+        _endings(comparison, palette),
         _sampler(inputs),
         _notes(comparison.notes),
         _section("Where this comes from", tables.provenance(inputs.provenance), _config(inputs)),
@@ -141,6 +146,14 @@ def _figure(plate: Plate) -> Markup:
         element("h2", plate.title),
         element("figure", picture, element("figcaption", plate.caption)),
         moving.downloads(plate),
+    )
+
+
+def _endings(comparison: Comparison, palette: Palette) -> Markup:
+    if not comparison.kinetics:
+        return join([])
+    return _section(
+        "Where SGD ends, and where the posterior is", transition_tables.kinetics(comparison, palette)
     )
 
 

@@ -1,4 +1,4 @@
-"""The page's tables: verdicts, phases, transitions, statuses, provenance."""
+"""The page's tables: verdicts, phases, statuses, provenance."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from slt.records import OK, VERDICTS, Array, Comparison, Ladder, Verdict
-from slt.report.crossings import LEVELS
 from slt.report.inputs import ReportInputs
 from slt.report.judged import VERDICT_COLOURS, VERDICT_COLOURS_ON_DARK, by_level, is_direct
 from slt.report.markup import Markup, element, join, table
 from slt.report.style import Palette
-from slt.report.summaries import interval, number, percent, plural, whole
+from slt.report.summaries import number, plural
 
 MOST_LINES, MOST_PAIRS = 6, 6
 
@@ -138,58 +137,6 @@ def _measured(llc: float, error: float, status: str) -> str:
         return status
     flags = "" if status == OK else f" ({status})"
     return f"{number(llc)} ± {number(error, 2)}{flags}"
-
-
-def dynamical(comparison: Comparison, palette: Palette) -> Markup:
-    rows = [
-        (
-            arrow(d.source, d.target, palette),
-            f"{d.count} of {d.at_risk}",
-            whole(d.step),
-            interval(d.step_low, d.step_high),
-            number(d.loss_drop, 3),
-        )
-        for d in comparison.dynamical
-    ]
-    if not rows:
-        return element("p", "No transition of SGD was seen.")
-    headers = (
-        "Transition",
-        "Seeds, of those in the first phase",
-        "Step t (median)",
-        "95 % of seeds",
-        "Loss drop, nats",
-    )
-    return table(headers, rows)
-
-
-def bayesian(comparison: Comparison, palette: Palette) -> Markup:
-    levels = list(dict.fromkeys(p.level for b in comparison.bayesian for p in b.predicted))
-    methods = list(dict.fromkeys(b.method for b in comparison.bayesian if b.method))
-    rows = []
-    for b in comparison.bayesian:
-        predicted = {p.level: (whole(p.n) if p.n is not None else p.why or "none") for p in b.predicted}
-        rows.append(
-            (
-                arrow(b.source, b.target, palette),
-                "not seen" if b.n is None else whole(b.n),
-                join([interval(b.n_low, b.n_high), _mark(methods, b.method)]),
-                f"{b.crossed} of {b.datasets}",
-                *(predicted.get(level, "–") for level in levels),
-                f"{percent(b.peak_source)}, {percent(b.peak_target)}",
-            )
-        )
-    if not rows:
-        return element("p", "No transition of the posterior was seen or predicted.")
-    headers = ["Transition", "Equal mass at n", "95 % interval", "Data sets that crossed"]
-    headers += [f"Predicted n, {LEVELS.get(level, level)}" for level in levels]
-    notes = [element("p", _mark(methods, method), " ", method, class_="footnote") for method in methods]
-    return join([table([*headers, "Largest share of each"], rows), *notes])
-
-
-def _mark(methods: list[str], method: str) -> Markup:
-    """The number of the footnote that says how an interval was made."""
-    return element("sup", str(methods.index(method) + 1)) if method in methods else join([])
 
 
 def sampler(ladder: Ladder) -> Markup:

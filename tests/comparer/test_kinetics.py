@@ -1,0 +1,95 @@
+"""Where seeds end against where mass is, the antecedent hypothesis, rates of leaving, and order with its interval."""
+
+import numpy as np
+import pytest
+
+from slt.comparer import compare
+from slt.comparer.antecedent import antecedent
+from slt.comparer.kinetics import endings
+from slt.comparer.words import _order
+from slt.records import PhaseFacts, Verdict
+from slt.transitions import bayesian, dynamical
+from tests.test_comparer import NAMES, by_formula, facts, ladder, path
+
+
+def compared(route):
+    seeds = path((40, route))
+    ns = np.array([20, 40, 60, 80, 100, 150, 200, 400])
+    occupancy = ladder(ns, by_formula(ns), repeats=4)
+    loss = np.full(seeds.label.shape, 0.1)
+    return compare(
+        facts(),
+        dynamical.find(seeds, loss, NAMES),
+        bayesian.find(occupancy, NAMES, facts()),
+        seeds,
+        occupancy,
+        NAMES,
+        loss=loss,
+        n=150,
+    )
+
+
+def test_endings_are_sorted_by_disagreement_and_carry_intervals():
+    found = compared("a b b").kinetics
+    assert found[0].phase in ("b", "c")
+    b = next(one for one in found if one.phase == "b")
+    assert (b.ended, b.seeds, b.share) == (40, 40, 1.0)
+    assert b.share_low == pytest.approx(0.912, abs=1e-3)  # 0.025 ** (1 / 40)
+    assert b.n == 150
+    gaps = [abs(one.share - one.mass) for one in found]
+    assert gaps == sorted(gaps, reverse=True)
+
+
+def test_failed_seeds_do_not_end_anywhere():
+    seeds = path((3, "a b"))
+    occupancy = ladder([20, 400], by_formula(np.array([20, 400])))
+    status = np.array(["ok", "diverged at step 3", "ok"])
+    found = endings(seeds, occupancy, NAMES, None, status)
+    assert {one.seeds for one in found} == {2}
+    assert endings(seeds, occupancy, NAMES, None, np.full(3, "diverged at step 3")) == ()
+
+
+def test_a_rate_is_bounded_where_no_seed_left():
+    verdict = next(v for v in compared("a b b").verdicts if (v.source, v.target) == ("b", "c"))
+    steps = verdict.evidence["steps_there"]
+    assert steps == 40 * 500  # b is reached at step 300 of 800
+    assert verdict.evidence["rate"] == 0
+    assert verdict.evidence["rate_high"] == pytest.approx(2.9957 / steps, rel=1e-3)  # -log 0.05
+    assert "fewer than one goes in" in verdict.why
+
+
+def test_the_antecedent_hypothesis_is_tested_in_parts():
+    a, b, _ = facts()
+    assert antecedent("has", (a,), (b,)) == {
+        "changes_sign": True,
+        "loss_falls": True,
+        "llc_rises": True,
+        "holds": True,
+    }
+    assert antecedent("lacks", (b,), (a,))["holds"] is False
+    assert antecedent("has", (b,), (a,))["llc_rises"] is False
+    assert antecedent("unknown", (a,), (b,))["holds"] is None
+    unknown = PhaseFacts("d", "d", 0.05, None, None, -1.0, "test")
+    assert antecedent("has", (a,), (unknown,))["llc_rises"] is None
+    told = next(v for v in compared("a b b").verdicts if (v.source, v.target) == ("a", "b"))
+    assert told.evidence["antecedent"]["holds"] is True
+    assert "It has a Bayesian antecedent" in told.why
+
+
+def test_order_has_an_interval():
+    def shared(step, n, width):
+        evidence = {
+            "step": step,
+            "median_low": step - width,
+            "median_high": step + width,
+            "n": n,
+            "n_low": n - width,
+            "n_high": n + width,
+        }
+        return Verdict("x", "y", "both", "", evidence)
+
+    sharp = _order([shared(100, 10, 1), shared(200, 50, 1), shared(300, 90, 1)])
+    assert "tau = 1.00 (95 % interval 1.00 to 1.00" in sharp
+    vague = _order([shared(100, 10, 300), shared(200, 50, 300), shared(300, 90, 300)])
+    assert "interval 1.00 to" not in vague
+    assert _order([shared(100, 10, 1)]) == ""

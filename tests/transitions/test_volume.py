@@ -1,0 +1,89 @@
+"""The measured constant, and predictions that carry errors to n."""
+
+import math
+
+import numpy as np
+import pytest
+import scipy.special
+
+from slt.records import Occupancy, PhaseFacts
+from slt.transitions import predicted, volume
+
+FACTS = (
+    PhaseFacts("a", "a", 0.40, 1.0, 1, -1.0, "test"),
+    PhaseFacts("b", "b", 0.20, 4.0, 2, -1.0, "test"),
+    PhaseFacts("c", "c", 0.10, None, None, -1.0, "test"),
+)
+CONSTANTS = {"a": -1.0, "b": 3.0}
+
+
+def energies(ns):
+    """(n, phase) from the formula with the constants above, c out of sight."""
+    rows = [
+        ns * f.loss + (f.llc or 0) * np.log(ns) - ((f.multiplicity or 1) - 1) * np.log(np.log(ns))
+        for f in FACTS
+    ]
+    rows[0], rows[1], rows[2] = rows[0] + CONSTANTS["a"], rows[1] + CONSTANTS["b"], rows[0] + 50
+    return np.stack(rows, axis=1)
+
+
+def annealed(noise=0.0, repeats=4):
+    ns = np.array([10.0, 40, 60, 80, 110])
+    energy = energies(ns)[None, :, None] + noise * np.random.default_rng(0).normal(size=(1, 5, repeats, 1))
+    share = scipy.special.softmax(-energy, axis=-1)
+    blank = np.zeros(share.shape)
+    visits = np.round(share * 1000).astype(int)
+    switches = np.full(share.shape[:3], -1)
+    return Occupancy(
+        ns,
+        share,
+        -scipy.special.logsumexp(-energy, axis=-1),
+        visits,
+        switches,
+        blank,
+        blank,
+        np.asarray(1e-3),
+    )
+
+
+def test_the_constant_is_recovered_with_its_multiplicity():
+    found = volume.constants(annealed(), FACTS)
+    assert set(found) == {"a", "b"}  # lambda of c is unknown
+    for name, value in CONSTANTS.items():
+        assert found[name].value == pytest.approx(value, abs=1e-9)
+        assert found[name].error < 1e-9
+
+
+def test_the_error_is_that_of_the_repeats():
+    found = volume.constants(annealed(noise=0.3, repeats=8), FACTS)
+    assert abs(found["b"].value - CONSTANTS["b"]) < 3 * found["b"].error
+    assert 0.03 < found["b"].error < 0.4
+
+
+def test_a_prediction_with_the_measured_volume_is_where_the_annealed_energies_cross():
+    constants = volume.constants(annealed(), FACTS)
+    prediction = predicted.crossing(FACTS[0], FACTS[1], "volume", constants)
+    assert prediction.n is not None
+    gap = np.diff(energies(np.array([prediction.n]))[0, :2])
+    assert gap == pytest.approx(0, abs=1e-9)
+
+
+def test_errors_of_the_constants_and_of_lambda_reach_n():
+    sure = predicted.crossing(FACTS[0], FACTS[1], "leading")
+    assert sure.n_low == sure.n == sure.n_high
+    constants = {"a": volume.Constant(-1.0, 0.0), "b": volume.Constant(3.0, 0.2)}
+    prediction = predicted.crossing(FACTS[0], FACTS[1], "volume", constants)
+    later = predicted.crossing(
+        FACTS[0], FACTS[1], "volume", constants | {"b": volume.Constant(3.0 + 1.96 * 0.2, 0.0)}
+    )
+    assert prediction.n_high == pytest.approx(later.n, rel=0.02)
+    measured = PhaseFacts("b", "b", 0.20, 4.0, 2, -1.0, "test", llc_error=0.1)
+    wide = predicted.crossing(FACTS[0], measured, "leading")
+    assert wide.n_low < wide.n < wide.n_high
+
+
+def test_what_is_unknown_is_named():
+    assert "learning coefficient: c" in predicted.crossing(FACTS[0], FACTS[2], "volume", {}).why
+    assert "local volume" in predicted.crossing(FACTS[0], FACTS[1], "volume", {}).why
+    assert [p.level for p in predicted.every_level(FACTS[0], FACTS[1])] == ["leading", "prior"]
+    assert math.isfinite(predicted.every_level(FACTS[0], FACTS[1], volume.constants(annealed(), FACTS))[2].n)
