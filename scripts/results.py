@@ -28,6 +28,8 @@ STUDIES = (
     "evidence",
     "crafted",
     "statistics_cost",
+    "detection",
+    "sweep",
     "llc_truth",
     "llc_coverage",
     "llc_kgons",

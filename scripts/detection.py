@@ -1,0 +1,145 @@
+"""Transitions found without labels against the classifier's, and verdicts under a change of master seed."""
+
+from __future__ import annotations
+
+import tempfile
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from scripts.results import Result, table
+from slt.compose import compose
+from slt.pipeline import run
+from slt.records import Jumps, PhasePath, Trajectory, from_dataset
+from slt.runs import Run
+from slt.schema import experiment
+from slt.transitions import detected, dynamical
+
+MODULES = (
+    "slt.models.superposition",
+    "slt.datasets",
+    "slt.posterior.ladder",
+    "slt.training.trainer",
+    "slt.comparer",
+    "slt.transitions.detected",
+)
+FEATURES, SEEDS = (4, 5, 6, 8), (0, 1)
+
+
+class Agreement(NamedTuple):
+    """Transitions of the classifier, those of them within a detected one, those of them at either end of a jump (each
+    give or take a checkpoint); detected transitions, those of them with a label in them."""
+
+    labelled: int
+    within: int
+    at_an_end: int
+    found: int
+    labelled_too: int
+
+
+def options(features: int, seed: int) -> list[str]:
+    return ["experiment=demo", f"model.features={features}", f"seed={seed}"]
+
+
+def settings() -> dict[str, Any]:
+    return experiment(compose(options(FEATURES[0], SEEDS[0])))[1]
+
+
+def study() -> Result:
+    agreements, verdicts, widths = [], [], []
+    numbers: dict[str, Any] = {"agreement": {}, "verdicts": {}}
+    for features in FEATURES:
+        for seed in SEEDS:
+            with tempfile.TemporaryDirectory() as store:
+                done = run(options(features, seed), store=store, progress=False)
+                summary, agreement = done.summary, _agreement(done)
+            name = f"c = {features}, seed {seed}"
+            numbers["agreement"][name] = agreement._asdict()
+            numbers["verdicts"][name] = summary["comparison"]
+            agreements.append([name, *_told(agreement)])
+            widths += [d["width"] for d in summary["dynamical"] if d["width"] is not None]
+            verdicts += _verdicts(features, seed, summary)
+    total = Agreement(*np.sum([list(a.values()) for a in numbers["agreement"].values()], axis=0).tolist())
+    header = [
+        "run",
+        "classifier's",
+        "within a detected one",
+        "at an end of a jump",
+        "detected",
+        "with a label",
+    ]
+    text = f"""# Transitions found without labels
+
+Superposition, `slt run experiment=demo model.features=C seed=S`: 64 seeds of SGD each. Curves searched: the logarithm
+of the population loss, the number of long columns, the norm of W (`slt/transitions/jumps.py`). A transition of the
+classifier is the first checkpoint of a phase that holds; it agrees with a detected one when it falls within it, give
+or take one checkpoint, and exactly when it falls on an end of one of its jumps, give or take one.
+
+{table(header, [*agreements, ["all", *_told(total)]])}
+
+Widths: a transition of SGD takes {np.median(widths):.0%} of all log-steps in the median (from {min(widths):.0%} to
+{max(widths):.0%} over pairs and runs): transitions are not narrow.
+
+## Verdicts under another master seed
+
+A master seed draws the data sets, SGD's starts and batches, and the particles. Pairs of families.
+
+{table(["c", "transition", *(f"seed {seed}" for seed in SEEDS)], _side_by_side(verdicts))}
+"""
+    return Result(text, numbers)
+
+
+def _agreement(done: Run) -> Agreement:
+    trajectory = from_dataset(Trajectory, done.record("training").array("trajectory"))
+    path = from_dataset(PhasePath, done.record("phases").array("path"))
+    found = from_dataset(Jumps, done.record("comparison").array("jumps"))
+    names = tuple(done.record("phases").json("names"))
+    events = detected.events(found, len(path.label))
+    place = {int(step): i for i, step in enumerate(path.steps)}
+    counts = np.zeros(5, int)
+    for seed, stays in enumerate(dynamical.sequences(path, names, 2, trajectory.status)):
+        labels = [place[step] for _, step in stays[1:]]
+        mine = found.seed == seed
+        ends = np.concatenate([found.start[mine], found.end[mine]])
+        counts[0] += len(labels)
+        counts[1] += sum(detected.around(events[seed], i) is not None for i in labels)
+        counts[2] += sum(bool((np.abs(ends - i) <= 1).any()) for i in labels)
+        counts[3] += len(events[seed])
+        counts[4] += sum(any(e.start - 1 <= i <= e.end + 1 for i in labels) for e in events[seed])
+    return Agreement(*counts.tolist())
+
+
+def _told(a: Agreement) -> list[str]:
+    def share(part: int, whole: int) -> str:
+        return f"{part} ({part / whole:.0%})" if whole else str(part)
+
+    return [
+        str(a.labelled),
+        share(a.within, a.labelled),
+        share(a.at_an_end, a.labelled),
+        str(a.found),
+        share(a.labelled_too, a.found),
+    ]
+
+
+def _verdicts(features: int, seed: int, summary: dict[str, Any]) -> list[tuple[int, str, int, str]]:
+    families = [row for row in summary["comparison"] if row["evidence"]["level"] == "family"]
+    return [
+        (features, f"{row['from']} -> {row['to']}", seed, _short(row))
+        for row in families or summary["comparison"]
+    ]
+
+
+def _short(row: dict[str, Any]) -> str:
+    told = row["evidence"]
+    n = "" if told.get("n") is None else f", n = {told['n']:.0f}"
+    return f"**{row['verdict']}** ({told['went']} of {told['at_risk']} seeds{n})"
+
+
+def _side_by_side(verdicts: list[tuple[int, str, int, str]]) -> list[list[Any]]:
+    pairs = dict.fromkeys((features, pair) for features, pair, *_ in verdicts)
+    known = {(features, pair, seed): words for features, pair, seed, words in verdicts}
+    return [
+        [features, pair, *(known.get((features, pair, seed), "not judged") for seed in SEEDS)]
+        for features, pair in pairs
+    ]
