@@ -38,7 +38,7 @@ from slt.schema import Experiment, llc_on_data
 from slt.source import code_version
 from slt.stage import drive
 from slt.store import Recipe, Record, digest
-from slt.transitions import bayesian, detected, dynamical
+from slt.transitions import bayesian, detected, dynamical, sigmoids
 from slt.typed import build
 
 Records = Mapping[str, Record]
@@ -280,7 +280,7 @@ def _make_comparison(experiment: Experiment, records: Records, progress: Silent)
     labelled = records["phases"]
     facts = build(labelled.json("facts"), tuple[PhaseFacts, ...])
     names = tuple(labelled.json("names"))
-    path = loss = seed_status = occupancy = ladder_status = unlabelled = None
+    path = loss = seed_status = occupancy = ladder_status = unlabelled = s_curves = None
     in_steps: tuple = ()
     in_n: tuple = ()
     items: Items = {}
@@ -292,6 +292,7 @@ def _make_comparison(experiment: Experiment, records: Records, progress: Silent)
         found, unlabelled = _search(trajectory, loss, records)
         items["jumps"] = to_dataset(found)
         in_steps = dynamical.find(path, loss, names, hysteresis, seed_status, unlabelled)
+        s_curves = sigmoids.decompose_all(trajectory.steps, loss)
     if "posterior" in records:
         occupancy = from_dataset(Occupancy, labelled.array("occupancy"))
         ladder_status = records["posterior"].array("ladder")["status"].values
@@ -308,6 +309,7 @@ def _make_comparison(experiment: Experiment, records: Records, progress: Silent)
         seed_status=seed_status,
         ladder_status=ladder_status,
         unlabelled=unlabelled,
+        s_curves=s_curves,
     )
     return {**items, "comparison": plain(dataclasses.asdict(comparison))}
 

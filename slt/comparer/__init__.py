@@ -33,6 +33,7 @@ from slt.records import (
     Occupancy,
     PhaseFacts,
     PhasePath,
+    SCurves,
     Verdict,
 )
 from slt.transitions import predicted
@@ -60,6 +61,7 @@ def compare(
     seed_status: Array | None = None,
     ladder_status: Array | None = None,
     unlabelled: Unlabelled | None = None,
+    s_curves: SCurves | None = None,
 ) -> Comparison:
     """Match the two sets of transitions and judge every pair; the module's docstring has the rules.
 
@@ -73,6 +75,7 @@ def compare(
       hysteresis: what `dynamical` was found with.
       seed_status: (seed,) of the trajectory; ladder_status: (dataset, n, repeat) of the ladder.
       unlabelled: what SGD's curves show without labels, as given to `dynamical.find`.
+      s_curves: SGD's losses as sums of sigmoids, from `sigmoids.decompose_all`.
     """
     held = None if path is None else held_by(path, names, hysteresis, seed_status)
     members: dict[str, tuple[PhaseFacts, ...]] = {fact.name: (fact,) for fact in facts}
@@ -91,7 +94,8 @@ def compare(
         bayesian=bayesian,
         verdicts=tuple(verdicts),
         headline=words.headline(by_family, verdicts),
-        notes=tuple(words.notes(by_phase, by_family, verdicts, seed_status, ladder_status)),
+        notes=tuple(words.notes(by_phase, by_family, verdicts, seed_status, ladder_status, s_curves)),
+        s_curves=s_curves,
     )
 
 

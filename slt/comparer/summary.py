@@ -42,6 +42,7 @@ def summary_of(
         "comparison": told["verdicts"],
         "headline": told["headline"],
         "notes": told["notes"],
+        "s_curves": told["s_curves"],
     }
 
 
@@ -54,6 +55,7 @@ def to_json(comparison: Comparison) -> dict[str, Any]:
         "bayesian": [_pair(transition) for transition in comparison.bayesian],
         "phases": plain([dataclasses.asdict(fact) for fact in comparison.phases]),
         "notes": list(comparison.notes),
+        "s_curves": None if comparison.s_curves is None else plain(dataclasses.asdict(comparison.s_curves)),
     }
 
 
