@@ -62,6 +62,7 @@ def compare(
     ladder_status: Array | None = None,
     unlabelled: Unlabelled | None = None,
     s_curves: SCurves | None = None,
+    remarks: tuple[str, ...] = (),
 ) -> Comparison:
     """Match the two sets of transitions and judge every pair; the module's docstring has the rules.
 
@@ -76,6 +77,7 @@ def compare(
       seed_status: (seed,) of the trajectory; ladder_status: (dataset, n, repeat) of the ladder.
       unlabelled: what SGD's curves show without labels, as given to `dynamical.find`.
       s_curves: SGD's losses as sums of sigmoids, from `sigmoids.decompose_all`.
+      remarks: of the stages before, to come first in the notes.
     """
     held = None if path is None else held_by(path, names, hysteresis, seed_status)
     members: dict[str, tuple[PhaseFacts, ...]] = {fact.name: (fact,) for fact in facts}
@@ -94,7 +96,7 @@ def compare(
         bayesian=bayesian,
         verdicts=tuple(verdicts),
         headline=words.headline(by_family, verdicts),
-        notes=tuple(words.notes(by_phase, by_family, verdicts, seed_status, ladder_status, s_curves)),
+        notes=(*remarks, *words.notes(by_phase, by_family, verdicts, seed_status, ladder_status, s_curves)),
         s_curves=s_curves,
     )
 
