@@ -79,8 +79,12 @@ class _Seen(NamedTuple):
 def find(model: Model, trajectory: Trajectory | None, ladder: Ladder | None) -> Discovered:
     """Phases of both learners' points together; the module's docstring has the rules. Deterministic.
 
-    Without a population loss, losses are those on each learner's own data.
+    Either learner may be missing, not both. Without a population loss, losses are those on each learner's own data.
+
+    Raises ValueError without a trajectory and a ladder.
     """
+    if trajectory is None and ladder is None:
+        raise ValueError("phases are found in a trajectory, a ladder or both: neither is there")
     seen: list[_Seen] = []
     if trajectory is not None:
         points = _look(model, trajectory.params, trajectory.loss)
@@ -130,7 +134,8 @@ def _resting(points: _Seen, trajectory: Trajectory) -> Array:
     clock = np.log1p(np.asarray(trajectory.steps, float))
     if len(clock) < 2:
         return np.flatnonzero(points.finite)
-    speed = np.abs(np.gradient(loss, clock, axis=1))
+    with np.errstate(invalid="ignore"):
+        speed = np.abs(np.gradient(loss, clock, axis=1))
     rank = np.argsort(np.argsort(speed, axis=1, kind="stable"), axis=1, kind="stable")
     slow = np.flatnonzero((rank < (len(clock) + 1) // 2).ravel() & points.finite)
     return slow[_evenly(len(slow), CHECKPOINTS)]
@@ -184,7 +189,7 @@ def _features(seen: list[_Seen], resolution: float | None) -> tuple[list[Array],
         np.column_stack([column[i] for column in kept]) if kept else np.zeros((len(points.loss), 1))
         for i, points in enumerate(seen)
     ]
-    return [np.nan_to_num(rows) for rows in table], [name for name in names if name]
+    return [np.nan_to_num(rows, posinf=0.0, neginf=0.0) for rows in table], [name for name in names if name]
 
 
 # -- clusters ---------------------------------------------------------------------------------------------------
