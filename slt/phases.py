@@ -6,6 +6,8 @@ SGD and the posterior are labelled by the same `Model.classify`, so that their p
 from __future__ import annotations
 
 import dataclasses
+import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -46,16 +48,18 @@ def phase_facts(model: Model) -> tuple[PhaseFacts, ...]:
 
 
 # -- labels ----------------------------------------------------------------------------------------
-@jax.jit
-def _classify(model: Model, batch: Any) -> jax.Array:
-    return jax.vmap(model.classify)(batch)
+@functools.partial(jax.jit, static_argnums=0)
+def _map(function: Callable[[Model, Any], Any], model: Model, batch: Any) -> Any:
+    return jax.vmap(functools.partial(function, model))(batch)
 
 
-def _label(model: Model, params: dict[str, Array], axes: int) -> tuple[Array, Array]:
-    """Labels and finiteness of parameters whose first `axes` axes are a batch.
+def at_points(
+    function: Callable[[Model, Any], Any], model: Model, params: dict[str, Array], axes: int
+) -> tuple[Any, Array]:
+    """What `function(model, w)` gives at parameters whose first `axes` axes are a batch, and which are finite.
 
-    Classified in float64 whatever the precision they were made in, so that both branches meet one and the
-    same classifier. Parameters that are not finite are "other".
+    In float64 whatever the precision they were made in, so that SGD's parameters and the posterior's are treated
+    alike.
     """
     lead = next(iter(params.values())).shape[:axes]
     total = int(np.prod(lead))
@@ -64,45 +68,61 @@ def _label(model: Model, params: dict[str, Array], axes: int) -> tuple[Array, Ar
     for leaf in flat.values():
         finite &= np.isfinite(leaf).reshape(total, -1).all(axis=1)
     size = min(BATCH, total)
-    labels = np.empty(total, np.int32)
+    parts = []
     for start in range(0, total, size):
         rows = np.arange(start, start + size).clip(max=total - 1)  # the last batch repeats its last row
         batch = {name: leaf[rows].astype(np.float64) for name, leaf in flat.items()}
-        stop = min(start + size, total)
-        labels[start:stop] = np.asarray(_classify(model, batch))[: stop - start]
-    labels[~finite] = len(model.phases())
-    return labels.reshape(lead), finite.reshape(lead)
+        parts.append(jax.tree.map(np.asarray, _map(function, model, batch)))
+    values = jax.tree.map(lambda *leaves: np.concatenate(leaves)[:total].reshape(lead), *parts)
+    return values, finite.reshape(lead)
+
+
+def _classify(model: Model, w: Any) -> jax.Array:
+    return model.classify(w)
+
+
+def _label(model: Model, params: dict[str, Array], axes: int) -> Array:
+    """Labels by the model's classifier; parameters that are not finite are "other"."""
+    labels, finite = at_points(_classify, model, params, axes)
+    return np.where(finite, labels, len(model.phases())).astype(np.int32)
 
 
 def label_trajectory(model: Model, trajectory: Trajectory) -> PhasePath:
     """The phase of every seed at every checkpoint; parameters that are not finite are "other"."""
-    label, _ = _label(model, trajectory.params, axes=2)
-    return PhasePath(steps=np.asarray(trajectory.steps), label=label)
+    return PhasePath(steps=np.asarray(trajectory.steps), label=_label(model, trajectory.params, axes=2))
 
 
 def label_draws(model: Model, ladder: Ladder) -> Array:
     """(dataset, n, repeat, draw) the phase of every draw; parameters that are not finite are "other"."""
-    return _label(model, ladder.draws, axes=4)[0]
+    return _label(model, ladder.draws, axes=4)
 
 
 def label_ladder(model: Model, ladder: Ladder, ordered: bool) -> Occupancy:
+    """How the draws of every rung are shared among the model's phases; see `occupancy_of`."""
+    return occupancy_of(ladder, label_draws(model, ladder), len(model.phases()), ordered)
+
+
+def occupancy_of(ladder: Ladder, label: Array, phases: int, ordered: bool) -> Occupancy:
     """How the draws of every rung are shared among phases.
 
     Args:
-      model: whose classifier labels the draws.
       ladder: weighted draws, (dataset, n, repeat, draw).
+      label: (dataset, n, repeat, draw) the phase of each, `phases` for "other".
+      phases: how many there are.
       ordered: whether the draws of a repeat are a chain, so that phase switches can be counted.
 
     A repeat with weights or weighted draws that are not finite has failed: its shares and losses are NaN,
     which every summary counts as missing. Particles and chains weigh their draws equally; a single repeat
     with unequal weights is a quadrature grid, whose shares have no floor.
     """
-    label, finite = _label(model, ladder.draws, axes=4)
+    finite = np.ones(label.shape, bool)
+    for leaf in ladder.draws.values():
+        finite &= np.isfinite(leaf).reshape(*label.shape, -1).all(axis=-1)
     weights = np.exp(ladder.log_weights)
     failed = ~np.isfinite(weights).all(axis=-1) | (~finite & (weights > 0)).any(axis=-1)
     draws, repeats = weights.shape[-1], weights.shape[2]
     weighted_loss = np.where(weights > 0, weights * ladder.loss, 0.0)
-    inside = [label == phase for phase in range(len(model.phases()) + 1)]
+    inside = [label == phase for phase in range(phases + 1)]
     share = np.stack([np.where(member, weights, 0.0).sum(axis=-1) for member in inside], axis=-1)
     loss = np.stack([np.where(member, weighted_loss, 0.0).sum(axis=-1) for member in inside], axis=-1)
     mean = _ratio(loss, share)

@@ -14,12 +14,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from slt import comparer, datasets, phases
+from slt import comparer, datasets, discovered, phases
 from slt.comparer.reasons import with_barriers
 from slt.comparer.summary import plain
 from slt.llc import along
 from slt.llc.base import Question
-from slt.models.base import Model, phase_names
+from slt.models.base import Model
 from slt.posterior.base import LadderSampler
 from slt.progress import Silent
 from slt.records import (
@@ -40,7 +40,7 @@ from slt.schema import Experiment, llc_on_data
 from slt.source import code_version
 from slt.stage import drive
 from slt.store import Recipe, Record, digest
-from slt.transitions import bayesian, detected, dynamical, volume
+from slt.transitions import bayesian, detected, dynamical, sigmoids, volume
 from slt.typed import build
 
 Records = Mapping[str, Record]
@@ -289,24 +289,34 @@ def _phases(experiment: Experiment, config: Mapping[str, Any], stages: Mapping[s
 
 def _make_phases(experiment: Experiment, records: Records, progress: Silent) -> Items:
     model: Model = experiment.model
-    items: Items = {
-        "facts": plain([dataclasses.asdict(fact) for fact in phases.phase_facts(model)]),
-        "names": list(phase_names(model)),
-    }
+    trajectory = ladder = path = labels = None
     if "training" in records:
         trajectory = from_dataset(Trajectory, records["training"].array("trajectory"))
-        items["path"] = to_dataset(phases.label_trajectory(model, trajectory))
     if "posterior" in records:
+        ladder = from_dataset(Ladder, records["posterior"].array("ladder"))
+    if model.phases():
+        facts, notes = phases.phase_facts(model), []
+        path = None if trajectory is None else phases.label_trajectory(model, trajectory)
+        labels = None if ladder is None else phases.label_draws(model, ladder)
+    else:
+        facts, path, labels, note = discovered.find(model, trajectory, ladder)
+        notes = [note]
+    items: Items = {
+        "facts": plain([dataclasses.asdict(fact) for fact in facts]),
+        "names": [*(fact.name for fact in facts), "other"],
+        "notes": notes,
+    }
+    if path is not None:
+        items["path"] = to_dataset(path)
+    if ladder is not None and labels is not None:
         import xarray as xr
 
-        ladder = from_dataset(Ladder, records["posterior"].array("ladder"))
         chains = "r_hat" in ladder.info  # draws in order, so that they can switch phase
-        items["occupancy"] = to_dataset(phases.label_ladder(model, ladder, ordered=chains))
-        labels = phases.label_draws(model, ladder).astype(np.int16)
-        items["labels"] = xr.Dataset({"label": (Ladder.DIMS["log_weights"], labels)})
-    if "annealed" in records:
-        ladder = from_dataset(Ladder, records["annealed"].array("ladder"))
-        items["annealed"] = to_dataset(phases.label_ladder(model, ladder, ordered="r_hat" in ladder.info))
+        items["occupancy"] = to_dataset(phases.occupancy_of(ladder, labels, len(facts), ordered=chains))
+        items["labels"] = xr.Dataset({"label": (Ladder.DIMS["log_weights"], labels.astype(np.int16))})
+    if "annealed" in records and model.phases():
+        quiet = from_dataset(Ladder, records["annealed"].array("ladder"))
+        items["annealed"] = to_dataset(phases.label_ladder(model, quiet, ordered="r_hat" in quiet.info))
     return items
 
 
@@ -324,7 +334,7 @@ def _make_comparison(experiment: Experiment, records: Records, progress: Silent)
     labelled = records["phases"]
     facts = build(labelled.json("facts"), tuple[PhaseFacts, ...])
     names = tuple(labelled.json("names"))
-    path = loss = seed_status = occupancy = ladder_status = unlabelled = annealed = None
+    path = loss = seed_status = occupancy = ladder_status = unlabelled = annealed = s_curves = None
     constants: dict[str, volume.Constant] = {}
     in_steps: tuple = ()
     in_n: tuple = ()
@@ -337,6 +347,7 @@ def _make_comparison(experiment: Experiment, records: Records, progress: Silent)
         found, unlabelled = _search(trajectory, loss, records)
         items["jumps"] = to_dataset(found)
         in_steps = dynamical.find(path, loss, names, hysteresis, seed_status, unlabelled)
+        s_curves = sigmoids.decompose_all(trajectory.steps, loss)
     if "posterior" in records:
         occupancy = from_dataset(Occupancy, labelled.array("occupancy"))
         ladder_status = records["posterior"].array("ladder")["status"].values
@@ -359,6 +370,8 @@ def _make_comparison(experiment: Experiment, records: Records, progress: Silent)
         annealed=annealed,
         constants=constants,
         n=None if experiment.training is None else experiment.training.n,
+        s_curves=s_curves,
+        remarks=tuple(labelled.json("notes")),
     )
     comparison = with_barriers(comparison, experiment.model, _members(facts))
     return {**items, "comparison": plain(dataclasses.asdict(comparison))}
@@ -389,7 +402,7 @@ def _search(trajectory: Trajectory, loss: Array, records: Records) -> tuple[Jump
 # -- what a recipe says of code and cost ------------------------------------------------------------------------
 def _code(make: Callable, parts: list[Any]) -> str:
     """The version of `make`, of all modules of slt that it uses, and of those that define `parts`."""
-    used = {_make_data: "slt.datasets", _make_phases: "slt.phases", _make_comparison: "slt.comparer"}
+    used = {_make_data: "slt.datasets", _make_phases: "slt.discovered", _make_comparison: "slt.comparer"}
     modules = {used[make]} if make in used else set()
     return code_version(sorted(modules.union(*map(_modules, parts))), [make])
 

@@ -395,8 +395,43 @@ class Ending:
 
 
 @dataclasses.dataclass(frozen=True)
+class SigmoidSum:
+    """A curve as a sum of k falling sigmoids in log step, and what is left (`transitions.sigmoids`).
+
+    Attributes:
+      k: how many, by BIC.
+      centres: (k,) steps, increasing.
+      widths: (k,) 10 to 90 % of each fall, nats of log(1 + step).
+      heights: (k,) each fall, in units of the curve, positive.
+      base: the level after all falls.
+      explained: R^2, the share of the curve's variance over checkpoints.
+      residual: standard deviation of what is left, in units of the curve.
+      bic, r2: by number of sigmoids, from 0; the least BIC is at k.
+    """
+
+    k: int
+    centres: tuple[float, ...]
+    widths: tuple[float, ...]
+    heights: tuple[float, ...]
+    base: float
+    explained: float
+    residual: float
+    bic: tuple[float, ...]
+    r2: tuple[float, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class SCurves:
+    """The mean loss of `count` seeds, and the losses of the first of them one by one, as sums of sigmoids."""
+
+    mean: SigmoidSum
+    seeds: tuple[SigmoidSum, ...]
+    count: int
+
+
+@dataclasses.dataclass(frozen=True)
 class Comparison:
-    """SGD's transitions beside the posterior's."""
+    """SGD's transitions beside the posterior's. `s_curves` None: SGD was not run, or no seed has a whole curve."""
 
     phases: tuple[PhaseFacts, ...]
     dynamical: tuple[DynamicalTransition, ...]
@@ -405,6 +440,7 @@ class Comparison:
     headline: str = ""
     notes: tuple[str, ...] = ()
     kinetics: tuple[Ending, ...] = ()
+    s_curves: SCurves | None = None
 
 
 T = TypeVar("T")

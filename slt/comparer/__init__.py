@@ -37,6 +37,7 @@ from slt.records import (
     Occupancy,
     PhaseFacts,
     PhasePath,
+    SCurves,
     Verdict,
 )
 from slt.transitions import predicted
@@ -68,6 +69,8 @@ def compare(
     annealed: Occupancy | None = None,
     constants: Mapping[str, Constant] | None = None,
     n: int | None = None,
+    s_curves: SCurves | None = None,
+    remarks: tuple[str, ...] = (),
 ) -> Comparison:
     """Match the two sets of transitions and judge every pair; the module's docstring has the rules.
 
@@ -83,6 +86,8 @@ def compare(
       unlabelled: what SGD's curves show without labels, as given to `dynamical.find`.
       annealed, constants: of the ladder on the population loss, as given to `bayesian.find`.
       n: observations that SGD was trained on; None: a fresh stream.
+      s_curves: SGD's losses as sums of sigmoids, from `sigmoids.decompose_all`.
+      remarks: of the stages before, to come first in the notes.
     """
     held = None if path is None else held_by(path, names, hysteresis, seed_status)
     members: dict[str, tuple[PhaseFacts, ...]] = {fact.name: (fact,) for fact in facts}
@@ -104,8 +109,12 @@ def compare(
         bayesian=bayesian,
         verdicts=tuple(verdicts),
         headline=words.headline(by_family, verdicts),
-        notes=tuple(words.notes(by_phase, by_family, verdicts, seed_status, ladder_status, ends)),
+        notes=(
+            *remarks,
+            *words.notes(by_phase, by_family, verdicts, seed_status, ladder_status, ends, s_curves),
+        ),
         kinetics=ends,
+        s_curves=s_curves,
     )
 
 

@@ -43,6 +43,7 @@ def summary_of(
         "headline": told["headline"],
         "notes": told["notes"],
         "kinetics": told["kinetics"],
+        "s_curves": told["s_curves"],
     }
 
 
@@ -56,6 +57,7 @@ def to_json(comparison: Comparison) -> dict[str, Any]:
         "phases": plain([dataclasses.asdict(fact) for fact in comparison.phases]),
         "notes": list(comparison.notes),
         "kinetics": plain([dataclasses.asdict(ending) for ending in comparison.kinetics]),
+        "s_curves": None if comparison.s_curves is None else plain(dataclasses.asdict(comparison.s_curves)),
     }
 
 

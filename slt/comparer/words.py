@@ -8,7 +8,19 @@ import numpy as np
 import scipy.stats
 
 from slt.comparer.levels import Level
-from slt.records import OK, Array, BayesianTransition, Ending, Prediction, Verdict
+from slt.records import (
+    OK,
+    Array,
+    BayesianTransition,
+    Ending,
+    Prediction,
+    SCurves,
+    SigmoidSum,
+    Verdict,
+)
+
+ENOUGH = 0.99  # of the variance of a curve: what a rougher explanation must reach to be told
+WIDER = 1.5  # times the width of single seeds' falls, from where the mean's are said to be wider
 
 
 def percent(share: float) -> str:
@@ -102,6 +114,7 @@ def notes(
     seed_status: Array | None,
     ladder_status: Array | None,
     endings: tuple[Ending, ...],
+    s_curves: SCurves | None = None,
 ) -> list[str]:
     """What a reader should know beside the verdicts: failures, starts, what is missing, order."""
     notes = [
@@ -115,7 +128,31 @@ def notes(
     first = [f"{t.target} ({t.count})" for t in by_phase.dynamical if t.source == "other"]
     if first:
         notes.append(f"Seeds that began in no phase settled first in: {', '.join(first)}.")
+    if s_curves is not None:
+        notes.append(explained_by_sigmoids(s_curves))
     return [note for note in notes if note]
+
+
+def explained_by_sigmoids(found: SCurves) -> str:
+    """How far sums of sigmoids explain the losses, and whether the mean's falls are wider than those of seeds."""
+    mean = found.mean
+    said = f"The mean loss of {_count(found.count, 'seed')} is explained "
+    if not mean.k:
+        return f"{said}by no sum of falling sigmoids in log step."
+    said += f"to {_explained(mean.explained)} by {_count(mean.k, 'sigmoid')} in log step"
+    fewest = next((k for k, r2 in enumerate(mean.r2) if r2 >= ENOUGH), mean.k)
+    if fewest < mean.k:
+        said += f" ({fewest} {'reaches' if fewest == 1 else 'reach'} {_explained(mean.r2[fewest])})"
+    falling = [seed for seed in found.seeds if seed.k]
+    if not falling:
+        return f"{said}."
+    share = float(np.median([seed.explained for seed in falling]))
+    said += f"; single seeds by a median of {np.median([s.k for s in found.seeds]):g} ({_explained(share)})."
+    own, blurred = float(np.median([_width(seed) for seed in falling])), _width(mean)
+    if blurred > WIDER * own:
+        said += f" The mean's falls take {blurred:.2g} nats of log step and those of a seed {own:.2g}:"
+        said += " jumps at different times blur into wide ones."
+    return said
 
 
 def _failures(what: str, status: Array | None) -> str:
@@ -189,3 +226,16 @@ def _kinetics(endings: tuple[Ending, ...]) -> str:
         f"SGD and the posterior disagree most on {first.phase}: {first.ended} of {first.seeds} seeds end there "
         f"({percent(first.share)}), and {percent(first.mass)} of the posterior's mass is there at n = {first.n:,.0f}."
     )
+
+
+def _width(curve: SigmoidSum) -> float:
+    """The width of its falls, each counted by its height."""
+    return float(np.average(curve.widths, weights=curve.heights))
+
+
+def _explained(share: float) -> str:
+    return "over 99.9 %" if share > 0.9995 else f"{100 * share:.1f} %"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

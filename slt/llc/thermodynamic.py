@@ -37,8 +37,8 @@ class Thermodynamic(Heated):
         loss.
       decades: how far beyond the onset of tempering t goes, for the population loss; None: 20 up to ten dimensions,
         8 beyond.
-      particles, ess: None: up to ten dimensions, where it is cheap and lambda often small, 2^14 / dimension (at most
-        4096) and 0.97.
+      particles: None: up to ten dimensions, where it is cheap and lambda often small, 2^14 / dimension (at most 4096),
+        and then ess None means 0.97.
       The others: see `heated.Heated`.
     """
 
@@ -104,10 +104,11 @@ class Thermodynamic(Heated):
         )
 
     def _fine(self, dimension: int) -> Thermodynamic:
-        """With the particles and temperatures of few dimensions, where they were left open."""
-        if dimension > LOW:
+        """With the particles and temperatures of few dimensions, where particles were left open. Dense temperatures
+        serve large populations alone: in small ones neighbouring levels err together, more than the fit knows."""
+        if dimension > LOW or self.particles is not None:
             return self
-        particles = self.particles or min(FINE_MOST, FINE_BUDGET // dimension)
+        particles = min(FINE_MOST, FINE_BUDGET // dimension)
         return dataclasses.replace(self, particles=particles, ess=self.ess or FINE_ESS)
 
     def _fit(self, curve: Curve, i: int, particles: int, dimension: int) -> power_law.PowerLaw:
