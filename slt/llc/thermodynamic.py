@@ -37,7 +37,7 @@ class Thermodynamic(Heated):
         loss.
       decades: how far beyond the onset of tempering t goes, for the population loss; None: 20 up to ten dimensions,
         8 beyond.
-      particles: None: up to ten dimensions, where it is cheap and lambda often small, 2^14 / dimension (at most 4096),
+      particles: None: up to ten dimensions, where it is cheap and lambda often small, 2^14 / dimension, at most 4096,
         and then ess None means 0.97.
       The others: see `heated.Heated`.
     """
