@@ -227,7 +227,7 @@ def _row(m: Measurement, sgld: Measurement | None) -> list[Any]:
     truth = m.case.truth
     right = "" if m.multiplicity == truth.multiplicity else " ✗"
     return [
-        m.case.name,
+        m.case.name.replace("|", "\\|"),
         m.case.question.dimension,
         f"{truth.llc:.4g}",
         truth.multiplicity,
