@@ -108,7 +108,8 @@ class Model(abc.ABC):
         return jnp.sum(summary.weights * self.losses(w, summary.data))
 
     def phases(self) -> tuple[Phase, ...]:
-        """The known phases, in order of decreasing loss where that makes sense."""
+        """The known phases, by decreasing loss where that makes sense. Without any they are looked for
+        (`slt.discovered`)."""
         return ()
 
     def classify(self, w: Params) -> jax.Array:
