@@ -30,7 +30,6 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.stats
 from scipy.spatial import cKDTree
-from sklearn.cluster import HDBSCAN
 
 from slt.models.base import Model
 from slt.phases import at_points
@@ -200,6 +199,8 @@ def _clusters(sample: Array) -> Array:
     one = np.zeros(len(sample), int)
     if len(sample) < FEWEST or not np.ptp(sample, axis=0).any():
         return one
+    from sklearn.cluster import HDBSCAN  # takes most of a second, and most models name their phases
+
     size = int(SMALLEST * len(sample)) + 1
     found = HDBSCAN(min_cluster_size=size, min_samples=NEIGHBOURS, copy=True).fit(sample).labels_
     return found if found.max() >= 1 else one
