@@ -12,6 +12,7 @@ from sklearn.metrics import adjusted_rand_score
 import slt
 from slt import discovered, phases
 from slt.models.base import Model, as_model, static
+from slt.models.quadratic import Quadratic
 from slt.records import Ladder, Trajectory
 from slt.transitions import bayesian, dynamical, predicted
 
@@ -46,6 +47,17 @@ class Wells(Model):
 
     def observables(self, w):
         return {"place": w["w"][0], "constant": jnp.ones(())} if self.watched else {}
+
+
+@as_model
+class Hidden(Quadratic):
+    """A bowl that names no phase."""
+
+    def phases(self):
+        return ()
+
+    def observables(self, w):
+        return {"norm": jnp.sum(w["w"] ** 2)}
 
 
 def ladder_of(place, model, seed=0):
@@ -142,6 +154,19 @@ def test_one_well_is_one_phase_however_far_the_posterior_comes_down(watched, see
     found = discovered.find(model, None, ladder)
     assert [fact.name for fact in found.facts] == ["A"]
     assert "no transition to see" in found.note
+
+
+@pytest.mark.parametrize("dimension", [2, 6, 20])
+def test_a_loss_that_the_posterior_brings_down_to_0_is_one_phase(dimension):
+    """Draws of a regular model: in many dimensions those of one rung lie in a thin shell, apart from the next."""
+    model = Hidden(dimension=dimension)
+    w = np.random.default_rng(0).normal(size=(2, len(NS), 2, 200, dimension))
+    w = w / np.sqrt(NS)[None, :, None, None, None]
+    lead = w.shape[:3]
+    loss = np.sum(w**2, axis=-1) / 2
+    weights = np.full(loss.shape, -np.log(200))
+    ladder = Ladder(NS, {"w": w}, weights, loss, np.zeros(lead), {}, np.full(lead, "ok"))
+    assert len(discovered.find(model, None, ladder).facts) == 1
 
 
 def test_a_constant_loss_is_one_phase():

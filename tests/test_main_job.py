@@ -2,9 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
+from sklearn.metrics import adjusted_rand_score
 
 import slt
+from slt import discovered, phases
+from slt.models.superposition import Superposition
+from slt.records import Ladder, Trajectory, from_dataset
 
 SMALL = (
     "training.seeds=48",
@@ -46,6 +51,23 @@ def test_sgd_falls_to_the_pentagon_and_the_posterior_goes_on_to_the_hexagon(run)
     shares = run.summary["occupancy"]
     assert shares[-1]["share"]["6"] > 0.9
     assert shares[1]["share"]["5"] > shares[1]["share"]["6"]
+
+
+def test_clustering_finds_the_families_that_the_classifier_knows(run):
+    """Labels hidden: of what the classifier calls a k-gon, and clustering a phase, they say the same."""
+    trajectory = from_dataset(Trajectory, run.record("training").array("trajectory"))
+    ladder = from_dataset(Ladder, run.record("posterior").array("ladder"))
+    found = discovered.find(Superposition(), trajectory, ladder)
+    facts = phases.phase_facts(Superposition())
+    _, family = phases.families(facts)
+    labelled = run.record("phases")
+    labels = labelled.array("labels")["label"].values, labelled.array("path")["label"].values
+    known = np.concatenate([label.ravel() for label in labels])
+    clustered = np.concatenate([found.draws.ravel(), found.path.label.ravel()])
+    sure = known < len(facts)
+    placed = sure & (clustered < len(found.facts))
+    assert placed.sum() > 0.85 * sure.sum()
+    assert adjusted_rand_score(family[known[placed]], clustered[placed]) > 0.9
 
 
 def test_report_and_summary_are_whole(run):

@@ -80,7 +80,7 @@ def test_the_summary_has_what_its_page_promises(first):
     summary = json.loads(text, parse_constant=pytest.fail)
     promised = {
         "headline", "phases", "occupancy", "free_energy", "dominance", "dynamical", "bayesian", "comparison",
-        "notes", "diagnostics", "status", "provenance",
+        "notes", "s_curves", "diagnostics", "status", "provenance",
     }  # fmt: skip
     assert set(summary) == promised
     assert {"name", "loss", "llc", "multiplicity", "source"} <= set(summary["phases"][0])
@@ -165,7 +165,7 @@ def test_an_interrupted_run_goes_on_from_there(tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(recipes.phases, "label_ladder", interrupt)
+        patched.setattr(recipes.phases, "label_draws", interrupt)
         with pytest.raises(KeyboardInterrupt):
             _run(tmp_path)
     (path,) = (tmp_path / "runs").iterdir()

@@ -113,7 +113,8 @@ class Model(abc.ABC):
         return w
 
     def phases(self) -> tuple[Phase, ...]:
-        """The known phases, in order of decreasing loss where that makes sense."""
+        """The known phases, by decreasing loss where that makes sense. Without any they are looked for
+        (`slt.discovered`)."""
         return ()
 
     def classify(self, w: Params) -> jax.Array:
