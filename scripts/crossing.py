@@ -75,7 +75,7 @@ def study() -> Result:
         "repeats": REPEATS,
         "particles": PARTICLES,
         "predicted": formulas,
-        "constants": {name: list(constant) for name, constant in constants.items()},
+        "constants": {name: constant._asdict() for name, constant in constants.items()},
         "crossings": {
             name: [dataclasses.asdict(transition) for transition in found]
             for name, found in crossings.items()

@@ -127,9 +127,9 @@ def occupancy_of(ladder: Ladder, label: Array, phases: int, ordered: bool) -> Oc
     loss = np.stack([np.where(member, weighted_loss, 0.0).sum(axis=-1) for member in inside], axis=-1)
     mean = _ratio(loss, share)
     apart = [
-        np.where(member, weights * (ladder.loss - np.nan_to_num(mean[..., phase, None])) ** 2, 0.0).sum(
-            axis=-1
-        )
+        np.where(
+            member & (weights > 0), weights * (ladder.loss - np.nan_to_num(mean[..., phase, None])) ** 2, 0.0
+        ).sum(axis=-1)
         for phase, member in enumerate(inside)
     ]
     variance = _ratio(np.stack(apart, axis=-1), share)

@@ -23,6 +23,7 @@ from slt.models.base import Model
 from slt.posterior.base import LadderSampler
 from slt.progress import Silent
 from slt.records import (
+    OK,
     Array,
     Comparison,
     Jumps,
@@ -195,7 +196,7 @@ def _annealed(experiment: Experiment, config: Mapping[str, Any]) -> Stage | None
         return None
     recipe = Recipe(
         "annealed",
-        {"model": config["model"], "seed": experiment.seed, "posterior": _climb(config)},
+        {"model": config["model"], "seed": experiment.seed, "posterior": _climb(config), "repeats": REPEATS},
         {},
         _code(_make_annealed, [model, plan.sampler]),
     )
@@ -347,7 +348,7 @@ def _make_comparison(experiment: Experiment, records: Records, progress: Silent)
         found, unlabelled = _search(trajectory, loss, records)
         items["jumps"] = to_dataset(found)
         in_steps = dynamical.find(path, loss, names, hysteresis, seed_status, unlabelled)
-        s_curves = sigmoids.decompose_all(trajectory.steps, loss)
+        s_curves = sigmoids.decompose_all(trajectory.steps, loss[trajectory.status == OK])
     if "posterior" in records:
         occupancy = from_dataset(Occupancy, labelled.array("occupancy"))
         ladder_status = records["posterior"].array("ladder")["status"].values
@@ -404,7 +405,13 @@ def _code(make: Callable, parts: list[Any]) -> str:
     """The version of `make`, of all modules of slt that it uses, and of those that define `parts`."""
     used = {_make_data: "slt.datasets", _make_phases: "slt.discovered", _make_comparison: "slt.comparer"}
     modules = {used[make]} if make in used else set()
-    return code_version(sorted(modules.union(*map(_modules, parts))), [make])
+    functions = [make]
+    if make is _make_comparison:
+        modules |= {"slt.comparer.reasons", "slt.transitions.detected", "slt.transitions.sigmoids"}
+        functions += [_search, _members]
+    if make is _make_annealed:
+        functions.append(_several)
+    return code_version(sorted(modules.union(*map(_modules, parts))), functions)
 
 
 def _modules(value: Any) -> set[str]:

@@ -114,7 +114,7 @@ def test_what_theory_would_say_is_unknown(two):
         assert (fact.llc, fact.multiplicity, fact.family) == (None, None, fact.name)
         assert np.isfinite(fact.log_prior)
         assert "no theory" in fact.source
-    assert all("unknown learning coefficient" in p.why for p in predicted.both_levels(*found.facts))
+    assert all("unknown learning coefficient" in p.why for p in predicted.every_level(*found.facts))
 
 
 def test_transitions_are_seen_on_both_sides(two):

@@ -91,7 +91,7 @@ def compare(
     """
     held = None if path is None else held_by(path, names, hysteresis, seed_status)
     members: dict[str, tuple[PhaseFacts, ...]] = {fact.name: (fact,) for fact in facts}
-    spent = {} if path is None else spent_in(path, names, hysteresis, seed_status)
+    spent = [] if path is None else spent_in(path, names, hysteresis, seed_status)
     by_phase = Level("phase", names, members, held, occupancy, dynamical, bayesian, spent)
     by_family = family_level(by_phase, facts, path, loss, hysteresis, seed_status, unlabelled, annealed)
     verdicts = [

@@ -20,8 +20,8 @@ def endings(
       path: of the seeds; where a seed is at the last checkpoint is where it ends.
       occupancy: of the same phases.
       names: by label, the last "other".
-      n: observations that SGD was trained on: the posterior is looked at on the nearest rung (in log n). None,
-        a fresh stream: the last rung is taken.
+      n: observations that SGD was trained on: the posterior is looked at on the nearest rung (in log n) that
+        has draws. None, a fresh stream: the last such rung is taken.
       status: (seed,) of the trajectory; seeds that failed are left out.
     """
     fine = np.ones(len(path.label), bool) if status is None else np.asarray(status) == OK
@@ -29,11 +29,14 @@ def endings(
     if not len(last):
         return ()
     ns = np.asarray(occupancy.ns, float)
-    rung = len(ns) - 1 if n is None else int(np.argmin(np.abs(np.log(ns / n))))
     share = phases.occupancy_summary(occupancy)
+    known = np.flatnonzero(np.isfinite(share.mean).all(axis=1))
+    if not len(known):
+        return ()
+    rung = int(known[-1] if n is None else known[np.argmin(np.abs(np.log(ns[known] / n)))])
     found = []
     for label, name in enumerate(names):
-        ended, mass = int((last == label).sum()), float(np.nan_to_num(share.mean[rung, label]))
+        ended, mass = int((last == label).sum()), float(share.mean[rung, label])
         if max(ended / len(last), mass) < VISIBLE:
             continue
         interval = scipy.stats.binomtest(ended, len(last)).proportion_ci(0.95, method="exact")

@@ -17,8 +17,8 @@ from slt.transitions import dynamical as in_steps
 class Level:
     """Everything known of one resolution: phases, or families of them.
 
-    `members` lists the facts behind each name; `held` the names that each seed held, in order (None: no SGD);
-    `occupancy` is None without a ladder; `spent` the steps that seeds spent in each name, all together.
+    `members` lists the facts behind each name; `held` the names that each seed held, in order (None: no SGD), and
+    `spent` the steps that it spent in each of them, labelled as such; `occupancy` is None without a ladder.
     """
 
     name: str
@@ -28,13 +28,27 @@ class Level:
     occupancy: Occupancy | None
     dynamical: tuple[DynamicalTransition, ...]
     bayesian: tuple[BayesianTransition, ...]
-    spent: dict[str, float] = dataclasses.field(default_factory=dict)
+    spent: list[list[float]] = dataclasses.field(default_factory=list)
 
     def count(self, source: str, target: str) -> tuple[int, int]:
-        """Seeds that ever held `source`, and those of them that went from it straight to `target`."""
-        held = self.held or []
-        went = sum((source, target) in pairwise(names) for names in held)
-        return sum(source in names for names in held), went
+        """Seeds that spent time in `source`, and those of them that went from it straight to `target`."""
+        held, spent = self.held or [], self.spent or [[1.0] * len(names) for names in self.held or []]
+        went = [(source, target) in pairwise(names) for names in held]
+        there = [
+            any(name == source and time > 0 for name, time in zip(names, times, strict=True))
+            for names, times in zip(held, spent, strict=True)
+        ]
+        return sum(a or b for a, b in zip(there, went, strict=True)), sum(went)
+
+    def exposure(self, source: str, target: str) -> float:
+        """Steps that seeds spent in `source` until they first went straight to `target`, all together."""
+        total = 0.0
+        for names, times in zip(self.held or [], self.spent, strict=True):
+            for i, (name, time) in enumerate(zip(names, times, strict=True)):
+                total += time if name == source else 0.0
+                if (name, *names[i + 1 : i + 2]) == (source, target):
+                    break
+        return total
 
     def pairs(self) -> list[tuple[str, str]]:
         """Pairs that either side has seen, in the order of names; "other" is no phase."""
@@ -56,14 +70,23 @@ def held_by(
 
 def spent_in(
     path: PhasePath, names: tuple[str, ...], hysteresis: int, status: Array | None
-) -> dict[str, float]:
-    """Steps that the seeds spent holding each phase, all together."""
-    total = dict.fromkeys(names, 0.0)
-    end = float(path.steps[-1])
-    for stays in in_steps.sequences(path, names, hysteresis, status):
-        for (name, start), (_, stop) in pairwise([*stays, ("", end)]):
-            total[name] += stop - start
-    return total
+) -> list[list[float]]:
+    """For each seed and each phase that it held, in order, the steps from checkpoints labelled so to the next."""
+    lengths, steps = np.diff(path.steps).astype(float), np.asarray(path.steps)
+    found = []
+    for row, stays in zip(path.label, in_steps.sequences(path, names, hysteresis, status), strict=True):
+        ends = [start for _, start in stays[1:]] + [np.inf]
+        found.append(
+            [
+                float(
+                    lengths[
+                        (row == names.index(name))[:-1] & (steps >= start)[:-1] & (steps < end)[:-1]
+                    ].sum()
+                )
+                for (name, start), end in zip(stays, ends, strict=True)
+            ]
+        )
+    return found
 
 
 def family_level(
@@ -86,7 +109,7 @@ def family_level(
     dynamical: tuple[DynamicalTransition, ...] = ()
     bayesian: tuple[BayesianTransition, ...] = ()
     occupancy = None
-    spent: dict[str, float] = {}
+    spent: list[list[float]] = []
     if path is not None:
         _, path = phases.merge_path(path, facts)
         known = np.full(path.label.shape, np.nan) if loss is None else loss

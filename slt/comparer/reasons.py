@@ -16,18 +16,23 @@ def with_barriers(
     comparison: Comparison, model: Model, members: dict[str, tuple[PhaseFacts, ...]]
 ) -> Comparison:
     """The comparison with measured barriers in every verdict of "bayesian only": from each phase behind the source's
-    name, the lowest to any behind the target's. Nothing is added where the model has no population loss.
+    name, the lowest to any behind the target's. Nothing is added where the model has no population loss, or knows no
+    point of the phases.
 
     Args:
       comparison: as judged.
       model: whose phases they are.
       members: the phases behind each name.
     """
+    if not model.has_population_loss:
+        return comparison
     points = {phase.name: phase for phase in model.phases()}
     wanted = [
         i
         for i, v in enumerate(comparison.verdicts)
-        if v.verdict == "bayesian only" and {v.source, v.target} <= set(members)
+        if v.verdict == "bayesian only"
+        and {v.source, v.target} <= set(members)
+        and all(fact.name in points for fact in (*members[v.source], *members[v.target]))
     ]
     pairs = {
         (a.name, b.name): (points[a.name], points[b.name])
@@ -35,7 +40,7 @@ def with_barriers(
         for a in members[comparison.verdicts[i].source]
         for b in members[comparison.verdicts[i].target]
     }
-    if not pairs or not model.has_population_loss:
+    if not pairs:
         return comparison
     heights = _heights(model, list(pairs.values()))
     verdicts = list(comparison.verdicts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,7 @@ def sgd(level: Level, families: Level, source: str, target: str) -> Side:
     low, high = _interval(at_risk, went)
     evidence |= {"share": went / at_risk, "share_low": low, "share_high": high}
     where = level if counted == (source, target) else families
-    evidence |= _rate(where.spent.get(counted[0], 0.0), went)
+    evidence |= _rate(where.exposure(*counted), went)
     seen = [t for t in (*level.dynamical, *families.dynamical) if (t.source, t.target) == counted]
     if seen:
         fields = ("step", "step_low", "step_high", "median_low", "median_high", "loss_drop")
@@ -138,23 +139,31 @@ def _crossed(level: Level, occupancy: Occupancy, seen: BayesianTransition) -> Si
         "share_at_crossing": held,
         "direct": direct,
         "levels": {p.level: [p.n, p.n_low, p.n_high] for p in seen.predicted},
-        "explained_by": [p.level for p in seen.predicted if _explains(p, seen)],
+        "explained_by": [p.level for p in seen.predicted if _agrees(p, seen) is True],
+        "not_explained_by": [p.level for p in seen.predicted if _agrees(p, seen) is False],
     }
     why = f"mass passes at n = {seen.n:,.0f} ({words.interval(seen)}), where each holds about {words.percent(held)}"
     why += f"; seen in {seen.crossed} of {seen.datasets} data sets"
-    if told := words.predictions(seen.predicted, evidence["explained_by"]):
+    if told := words.predictions(seen.predicted, evidence["explained_by"], evidence["not_explained_by"]):
         why += f"; {told}"
     if third is not None and not direct:
         why += f"; they change order while {third} holds more, {words.percent(shares[third])}"
     return Side("has", why, evidence)
 
 
-def _explains(prediction: Prediction, seen: BayesianTransition) -> bool:
-    """Whether a prediction's interval and that of what was seen have a point in common."""
-    if prediction.n is None or seen.n_low is None or seen.n_high is None:
-        return False
-    low, high = (prediction.n if end is None else end for end in (prediction.n_low, prediction.n_high))
-    return low <= seen.n_high and high >= seen.n_low
+def _agrees(prediction: Prediction, seen: BayesianTransition) -> bool | None:
+    """Whether a prediction's interval and that of what was seen have a point in common; None where that cannot be
+    said: one has no interval, or what was seen is exact but for the way between rungs. An open end is far away."""
+    exact = seen.n_low == seen.n == seen.n_high
+    if prediction.n is None or exact or (seen.n_low is None and seen.n_high is None):
+        return None
+    if prediction.n_low is None and prediction.n_high is None:
+        return None
+    reach = [
+        (0.0 if low is None else low, math.inf if high is None else high)
+        for low, high in ((prediction.n_low, prediction.n_high), (seen.n_low, seen.n_high))
+    ]
+    return reach[0][0] <= reach[1][1] and reach[0][1] >= reach[1][0]
 
 
 def _uncrossed(level: Level, source: str, target: str, odds: LogOdds, ns: Array) -> tuple[str, str]:

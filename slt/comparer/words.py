@@ -45,20 +45,20 @@ LEVELS = {
 }
 
 
-def predictions(predicted: Sequence[Prediction], explained_by: list[str]) -> str:
-    """Which predictions agree with what was seen, and which do not; "" where there are none."""
+def predictions(predicted: Sequence[Prediction], agree: list[str], disagree: list[str]) -> str:
+    """Which predictions agree with what was seen, and which do not; "" where nothing can be said."""
 
-    def listed(agree: bool) -> str:
+    def listed(levels: list[str]) -> str:
         return ", ".join(
             f"{p.n:,.0f} ({LEVELS.get(p.level, p.level)})"
             for p in predicted
-            if p.n is not None and (p.level in explained_by) == agree
+            if p.n is not None and p.level in levels
         )
 
     parts = [
-        f"{verb} {listed(agree)}"
-        for agree, verb in ((True, "in agreement with"), (False, "not with"))
-        if listed(agree)
+        f"{verb} {listed(levels)}"
+        for levels, verb in ((agree, "in agreement with"), (disagree, "not with"))
+        if listed(levels)
     ]
     return ", ".join(parts)
 
@@ -151,7 +151,7 @@ def explained_by_sigmoids(found: SCurves) -> str:
     own, blurred = float(np.median([_width(seed) for seed in falling])), _width(mean)
     if blurred > WIDER * own:
         said += f" The mean's falls take {blurred:.2g} nats of log step and those of a seed {own:.2g}:"
-        said += " jumps at different times blur into wide ones."
+        said += " jumps at different times may have blurred into wide ones."
     return said
 
 
@@ -208,7 +208,7 @@ def _interval_of_tau(shared: list[dict], steps: Array, ns: Array) -> tuple[float
         ends = np.array([[np.nan if e.get(end) is None else e[end] for end in (low, high)] for e in shared])
         width = ends[:, 1] - ends[:, 0]
         return centre + rng.normal(size=(500, len(centre))) * np.where(
-            np.isfinite(width), width / 3.92, centre
+            np.isfinite(width), width / 3.92, centre / 3.92
         )
 
     pairs = zip(draws(steps, "median_low", "median_high"), draws(ns, "n_low", "n_high"), strict=True)
@@ -219,9 +219,15 @@ def _interval_of_tau(shared: list[dict], steps: Array, ns: Array) -> tuple[float
 
 def _kinetics(endings: tuple[Ending, ...]) -> str:
     """Where SGD and the posterior disagree most."""
-    if not endings:
+    apart = [
+        one
+        for one in endings
+        if not one.share_low <= one.mass + 2 * (one.mass_error or 0.0)
+        or not one.mass - 2 * (one.mass_error or 0.0) <= one.share_high
+    ]
+    if not apart:
         return ""
-    first = endings[0]
+    first = apart[0]
     return (
         f"SGD and the posterior disagree most on {first.phase}: {first.ended} of {first.seeds} seeds end there "
         f"({percent(first.share)}), and {percent(first.mass)} of the posterior's mass is there at n = {first.n:,.0f}."

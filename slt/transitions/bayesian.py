@@ -121,14 +121,15 @@ def _separation(occupancy: Occupancy, a: int, b: int, rung: int) -> float | None
 
 def _heat_capacity(occupancy: Occupancy, rungs: list[int]) -> float | None:
     """Posterior variance of n L_n, nats^2: mean over data sets and repeats, the largest of the rungs given."""
-    share, loss, variance = (
-        np.nan_to_num(values[:, rungs])
-        for values in (occupancy.share, occupancy.loss, occupancy.loss_variance)
+    share = occupancy.share[:, rungs]  # NaN where a repeat failed, and so is what follows
+    loss, variance = (
+        np.where(share == 0, 0.0, v[:, rungs]) for v in (occupancy.loss, occupancy.loss_variance)
     )
     mean = (share * loss).sum(axis=-1, keepdims=True)
     total = (share * (variance + (loss - mean) ** 2)).sum(axis=-1)
-    capacity = (total * np.asarray(occupancy.ns, float)[rungs][:, None] ** 2).mean(axis=(0, 2))
-    return float(capacity.max())
+    capacity = total * np.asarray(occupancy.ns, float)[rungs][:, None] ** 2
+    known = mean_of(mean_of(capacity, axis=2), axis=0)
+    return float(np.nanmax(known)) if np.isfinite(known).any() else None
 
 
 def dominance(occupancy: Occupancy, names: tuple[str, ...]) -> list[tuple[float, float, str]]:

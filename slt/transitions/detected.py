@@ -13,13 +13,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from slt.records import Array, Jumps, LLCPath, Trajectory
+from slt.records import OK, Array, Jumps, LLCPath, Trajectory
 from slt.transitions import jumps
 
 LOSS, LLC = "loss", "llc"
 SMALLEST_LOSS = math.log(1.05)  # a change by 5 per cent
 APART = 2  # checkpoints between jumps of one transition, at most
-SMALLEST = 0.1  # of everything else: this share of its range over all seeds
+SMALLEST = 0.1  # of everything else: this share of its range over seeds and checkpoints
 
 
 class Curve(NamedTuple):
@@ -46,17 +46,23 @@ class Event(NamedTuple):
 
 
 def curves(trajectory: Trajectory, loss: Array, llc: LLCPath | None) -> list[Curve]:
-    """What a trajectory shows: loss, observables that vary, learning coefficients. `loss` is (seed, checkpoint)."""
-    everyone = np.arange(len(loss))
-    with np.errstate(invalid="ignore"):
-        positive = bool(np.all(loss[np.isfinite(loss)] > 0))
-    found = [
-        Curve(LOSS, trajectory.steps, everyone, np.log(loss), SMALLEST_LOSS)
-        if positive
-        else Curve(LOSS, trajectory.steps, everyone, loss, _share_of_range(loss))
-    ]
+    """What the seeds that did not fail show: loss, observables that vary, learning coefficients.
+
+    Args:
+      trajectory: of the seeds.
+      loss: (seed, checkpoint) nats per observation. Its logarithm is searched; where more than a tenth of it is not
+        positive, the loss itself. Fewer such points are left out.
+      llc: learning coefficients along training.
+    """
+    fine = np.flatnonzero(trajectory.status == OK)
+    finite = loss[fine][np.isfinite(loss[fine])]
+    if np.mean(finite > 0) >= 0.9 if finite.size else False:
+        log = np.log(np.where(loss[fine] > 0, loss[fine], np.nan))
+        found = [Curve(LOSS, trajectory.steps, fine, log, SMALLEST_LOSS)]
+    else:
+        found = [Curve(LOSS, trajectory.steps, fine, loss[fine], _share_of_range(loss[fine]))]
     for name, values in trajectory.observables.items():
-        found.append(Curve(name, trajectory.steps, everyone, values, _share_of_range(values)))
+        found.append(Curve(name, trajectory.steps, fine, values[fine], _share_of_range(values[fine])))
     if llc is not None:
         found.append(Curve(LLC, llc.steps, llc.seed, llc.llc, _share_of_range(llc.llc)))
     return [curve for curve in found if curve.smallest > 0]
@@ -123,5 +129,6 @@ def _event(found: Jumps, timed: list[int], group: list[int]) -> Event:
 
 
 def _share_of_range(values: Array) -> float:
+    """SMALLEST of the range of all but the outermost hundredths: one seed that runs away must not hide the others."""
     finite = values[np.isfinite(values)]
-    return SMALLEST * float(np.ptp(finite)) if finite.size else 0.0
+    return SMALLEST * float(np.diff(np.quantile(finite, [0.01, 0.99]))[0]) if finite.size else 0.0

@@ -8,8 +8,9 @@ phase is seen, as a transition from "other".
 
 Where curves were searched without labels as well (`detected`), a transition between labels carries what they say of
 it: how wide it is, whether the loss shows it, and what the learning coefficient does. It is of type A when the loss
-falls and the learning coefficient rises, of type B when the loss stays (within 5 %) and the learning coefficient
-falls (Hoogland et al. 2024, arXiv:2402.02364, call these stages A and B).
+falls and the learning coefficient rises, of type B when the loss stays and the learning coefficient falls (Hoogland
+et al. 2024, arXiv:2402.02364, call these stages A and B). The loss falls where it does by over 5 % of the whole fall
+of the median seed's; the learning coefficient rises or falls where it does by two standard errors over seeds.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ import scipy.stats
 from slt.records import OK, Array, DynamicalTransition, PhasePath
 from slt.transitions import detected
 
-FLAT = 0.05  # change of the loss, as a share of it, that counts as none
+SIGMAS = 2.0  # standard errors over seeds beyond which lambda-hat has changed
+FLAT = 0.05  # change of the loss, as a share of its whole fall, that counts as none
 
 
 class Unlabelled(NamedTuple):
@@ -35,22 +37,19 @@ class Unlabelled(NamedTuple):
 
 
 class _Move(NamedTuple):
-    """One seed's transition: its step, loss before and after, change of lambda-hat, and the event around it."""
+    """One seed's transition: its step, its drop in loss in nats and as a share of the whole fall, the change of
+    lambda-hat, and the event around it."""
 
     step: float
-    before: float
-    after: float
+    drop: float
+    share: float
     llc_change: float
     event: detected.Event | None
 
     @property
-    def relative_drop(self) -> float:
-        return (self.before - self.after) / abs(self.before) if self.before else math.nan
-
-    @property
     def hidden(self) -> bool:
-        """Whether something jumps and the loss neither jumps nor differs between the plateaus."""
-        return self.event is not None and self.event.hidden and not abs(self.relative_drop) > FLAT
+        """Whether something jumps and the loss, where it is known, neither jumps nor differs between the plateaus."""
+        return self.event is not None and self.event.hidden and abs(self.share) <= FLAT
 
 
 def sequences(
@@ -92,6 +91,7 @@ def find(
     moves: dict[tuple[int, int], list[_Move]] = {}
     at_risk = np.zeros(len(names), int)
     llc = np.full(np.shape(loss), np.nan) if unlabelled is None else unlabelled.llc
+    whole = _whole_fall(np.asarray(loss))
     for seed, stays in enumerate(_all_stays(path, names, hysteresis, status)):
         at_risk[sorted({label for label, _ in stays})] += 1
         levels = [_levels(stays, path.label[seed], np.asarray(v)[seed], len(names) - 1) for v in (loss, llc)]
@@ -102,7 +102,8 @@ def find(
                 seen.add(pair)
                 event = None if unlabelled is None else detected.around(unlabelled.events[seed], target[1])
                 (before, after), (complexity, later) = (level[i : i + 2] for level in levels)
-                move = _Move(float(path.steps[target[1]]), before, after, later - complexity, event)
+                drop = before - after
+                move = _Move(float(path.steps[target[1]]), drop, drop / whole, later - complexity, event)
                 moves.setdefault(pair, []).append(move)
     clock = np.log1p(np.asarray(path.steps, float))
     found = [
@@ -123,9 +124,9 @@ def _pool(
     steps = [move.step for move in moves]
     low, median, high = np.quantile(steps, [0.025, 0.5, 0.975])
     events = [move.event for move in moves if move.event is not None]
-    drop = _median([move.before - move.after for move in moves])
-    complexity = _median([move.llc_change for move in moves])
-    relative = _median([move.relative_drop for move in moves])
+    drop = _median([move.drop for move in moves])
+    changes = [move.llc_change for move in moves]
+    complexity = _median(changes)
     median_low, median_high = _interval_of_median(steps)
     return DynamicalTransition(
         source=names[pair[0]],
@@ -142,7 +143,7 @@ def _pool(
         detected=len(events) if searched else None,
         hidden=sum(move.hidden for move in moves) if searched else None,
         llc_change=complexity if math.isfinite(complexity) else None,
-        kind=_kind(relative, complexity),
+        kind=_kind(_median([move.share for move in moves]), changes),
     )
 
 
@@ -163,11 +164,24 @@ def _interval_of_median(steps: list[float]) -> tuple[float | None, float | None]
     return float(found.low), float(found.high)
 
 
-def _kind(relative_drop: float, llc_change: float) -> str:
+def _whole_fall(loss: Array) -> float:
+    """How far the median seed's loss falls from its highest to its lowest; NaN where it does not, or is unknown."""
+    known = loss[:, np.isfinite(loss).any(axis=0)] if loss.size else loss
+    if not known.size:
+        return math.nan
+    fall = float(np.ptp(np.nanmedian(np.where(np.isfinite(known), known, np.nan), axis=0)))
+    return fall if fall > 0 else math.nan
+
+
+def _kind(share: float, llc_changes: list[float]) -> str:
     """ "A", "B", or "" where neither fits or one of the two is unknown."""
-    if relative_drop > FLAT and llc_change > 0:
+    known = np.array([change for change in llc_changes if math.isfinite(change)])
+    if len(known) < 2:
+        return ""
+    beyond = known.mean() / (known.std(ddof=1) / math.sqrt(len(known)) or math.inf)
+    if share > FLAT and beyond > SIGMAS:
         return "A"
-    return "B" if abs(relative_drop) <= FLAT and llc_change < 0 else ""
+    return "B" if abs(share) <= FLAT and beyond < -SIGMAS else ""
 
 
 def _all_stays(

@@ -21,7 +21,7 @@ import scipy.optimize
 import scipy.special
 
 from slt.records import PhaseFacts, Prediction
-from slt.transitions.volume import Constant
+from slt.transitions.volume import Constant, difference
 
 LEVELS = ("leading", "prior", "volume")
 _LARGEST = 690.0  # log n: beyond it n overflows
@@ -53,11 +53,12 @@ def crossing(
     d_llc = target.llc - source.llc
     both = source.multiplicity is not None and target.multiplicity is not None
     d_mult = target.multiplicity - source.multiplicity if both else 0  # type: ignore[operator]
+    if level == "volume":  # the constants were measured with 1 where it is unknown
+        d_mult = (target.multiplicity or 1) - (source.multiplicity or 1)
     d_const = source.log_prior - target.log_prior if level == "prior" else 0.0
     error = 0.0
     if level == "volume":
-        ends = known[source.name], known[target.name]
-        d_const, error = ends[1].value - ends[0].value, math.hypot(ends[0].error, ends[1].error)
+        d_const, error = difference(known[source.name], known[target.name])
     loses = _loses(d_loss, d_llc, d_mult)
     if loses:
         return Prediction(level, None, f"{target.name} {loses}")
@@ -96,7 +97,10 @@ def _missing(source: PhaseFacts, target: PhaseFacts, level: str, constants: Mapp
     for what, values in (
         ("learning coefficient", [fact.llc for fact in both]),
         ("prior density", [fact.log_prior if level == "prior" else 0.0 for fact in both]),
-        ("local volume (seldom seen without data noise)", volume if level == "volume" else [0.0, 0.0]),
+        (
+            "local volume (the annealed ladder saw too little of it)",
+            volume if level == "volume" else [0.0, 0.0],
+        ),
     ):
         names = [
             f.name for f, v in zip((source, target), values, strict=True) if v is None or not math.isfinite(v)

@@ -20,14 +20,24 @@ RUNGS = 3  # the last so many such rungs: there the formula is best
 
 
 class Constant(NamedTuple):
-    """c_a, nats, and its error: of the repeats, with the drift of c_a over the rungs that it was taken from."""
+    """c_a, nats: its value, that of each repeat (NaN: failed), and its drift over the rungs that it is taken from."""
 
     value: float
-    error: float
+    repeats: tuple[float, ...]
+    drift: float
+
+
+def difference(source: Constant, target: Constant) -> tuple[float, float]:
+    """c_target - c_source and its error, nats. What all phases of a repeat share, noise of its evidence, cancels."""
+    each = np.array(target.repeats) - np.array(source.repeats)
+    each = each[np.isfinite(each)]
+    sampled = float(each.std(ddof=1) / math.sqrt(len(each))) if len(each) > 1 else 0.0
+    return target.value - source.value, math.hypot(sampled, source.drift, target.drift)
 
 
 def constants(annealed: Occupancy, facts: tuple[PhaseFacts, ...]) -> dict[str, Constant]:
-    """By name of the phase, where lambda is known and the ladder saw the phase often enough.
+    """By name of the phase, where lambda is known and the ladder saw the phase often enough, and knows its evidence,
+    in at least two repeats (one, by quadrature).
 
     Args:
       annealed: of the ladder on the population loss, phases by index as in `facts`.
@@ -35,7 +45,7 @@ def constants(annealed: Occupancy, facts: tuple[PhaseFacts, ...]) -> dict[str, C
     """
     energy = phases.local_free_energy(annealed).value[0]  # (n, repeat, phase)
     exact = phases.is_exact(annealed)
-    often = annealed.share[0].min(axis=1) > 0.01 if exact else annealed.visits[0].min(axis=1) >= VISITS
+    often = np.nanmin(annealed.share[0], axis=1) > 0.01 if exact else annealed.visits[0].min(axis=1) >= VISITS
     found = {}
     for a, fact in enumerate(facts):
         rungs = np.flatnonzero(often[:, a] & (annealed.ns > 2))[-RUNGS:]
@@ -44,7 +54,10 @@ def constants(annealed: Occupancy, facts: tuple[PhaseFacts, ...]) -> dict[str, C
         n = annealed.ns[rungs].astype(float)
         formula = n * fact.loss + fact.llc * np.log(n) - ((fact.multiplicity or 1) - 1) * np.log(np.log(n))
         c = energy[rungs][:, :, a] - formula[:, None]  # (rung, repeat)
-        sampled = 0.0 if c.shape[1] < 2 else float(c.mean(axis=0).std(ddof=1) / math.sqrt(c.shape[1]))
-        drift = float(np.ptp(c.mean(axis=1))) / 2
-        found[fact.name] = Constant(float(c.mean()), math.hypot(sampled, drift))
+        whole = np.isfinite(c).all(axis=0)
+        if whole.sum() < (1 if exact else 2):
+            continue
+        drift = float(np.ptp(c[:, whole].mean(axis=1))) / 2
+        repeats = np.where(whole, c.mean(axis=0), np.nan)
+        found[fact.name] = Constant(float(c[:, whole].mean()), tuple(repeats.tolist()), drift)
     return found

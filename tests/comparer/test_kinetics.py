@@ -52,7 +52,7 @@ def test_failed_seeds_do_not_end_anywhere():
 def test_a_rate_is_bounded_where_no_seed_left():
     verdict = next(v for v in compared("a b b").verdicts if (v.source, v.target) == ("b", "c"))
     steps = verdict.evidence["steps_there"]
-    assert steps == 40 * 500  # b is reached at step 300 of 800
+    assert steps == 40 * 500  # b is reached at step 300 of 800, and labelled so to the end
     assert verdict.evidence["rate"] == 0
     assert verdict.evidence["rate_high"] == pytest.approx(2.9957 / steps, rel=1e-3)  # -log 0.05
     assert "fewer than one goes in" in verdict.why
