@@ -1,13 +1,17 @@
 """Where seeds end against where mass is, the antecedent hypothesis, rates of leaving, and order with its interval."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from slt.comparer import compare
 from slt.comparer.antecedent import antecedent
 from slt.comparer.kinetics import endings
-from slt.comparer.words import _order
-from slt.records import PhaseFacts, Verdict
+from slt.comparer.levels import Level, spent_in
+from slt.comparer.sides import _agrees
+from slt.comparer.words import _kinetics, _order
+from slt.records import BayesianTransition, PhaseFacts, PhasePath, Prediction, Verdict
 from slt.transitions import bayesian, dynamical
 from tests.test_comparer import NAMES, by_formula, facts, ladder, path
 
@@ -93,3 +97,51 @@ def test_order_has_an_interval():
     vague = _order([shared(100, 10, 300), shared(200, 50, 300), shared(300, 90, 300)])
     assert "interval 1.00 to" not in vague
     assert _order([shared(100, 10, 1)]) == ""
+
+
+def test_time_after_a_seed_failed_or_left_for_good_is_no_exposure():
+    steps = np.array([0, 10, 100, 1_000, 10_000, 100_000, 1_000_000])
+    label = np.array([[0, 0, 0, 3, 3, 3, 3]])
+    failed = PhasePath(steps=steps, label=label)
+    assert spent_in(failed, NAMES, 2, np.array(["diverged at step 500"])) == [[1000.0]]
+    back = PhasePath(steps=np.arange(0, 900, 100), label=np.array([[0, 0, 0, 1, 1, 1, 0, 0, 0]]))
+    spent = spent_in(back, NAMES, 2, None)
+    assert spent == [[300.0, 300.0, 200.0]]
+    level = Level("phase", NAMES, {}, [["a", "b", "a"]], None, (), (), spent)
+    assert level.exposure("a", "b") == 300  # until it first left
+    assert level.exposure("b", "a") == 300
+    assert level.count("a", "b") == (1, 1)
+
+
+def test_a_seed_that_arrives_at_the_end_is_not_at_risk():
+    level = Level("phase", NAMES, {}, [["b", "a"]] * 40, None, (), (), [[500.0, 0.0]] * 40)
+    assert level.count("a", "c") == (0, 0)
+    assert level.count("b", "a") == (40, 40)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "seen", "answer"),
+    [
+        ((500, 500, 500), (500, None, None), None),  # no interval
+        ((250, None, 300), (170, 150, 200), True),  # an open end
+        ((250, None, 300), (350, 320, 400), False),
+        ((445.1, 445.1, 445.1), (445.3, 445.3, 445.3), None),  # exact but for the way between rungs
+        ((400, 390, 410), (350, 300, 380), False),
+        ((None, None, None), (350, 300, 380), None),
+    ],
+)
+def test_a_prediction_agrees_disagrees_or_cannot_be_judged(prediction, seen, answer):
+    told = Prediction("leading", prediction[0], "", *prediction[1:])
+    crossing = BayesianTransition("a", "b", *seen, 4, 4, 0.5, 0.5)
+    assert _agrees(told, crossing) is answer
+
+
+def test_no_disagreement_is_told_where_there_is_none_or_nothing_is_known():
+    seeds = path((40, "a b"))
+    ns = np.array([20, 400])
+    sure = ladder(ns, np.array([[0.0, 50, 99, 999], [50.0, 0, 99, 999]]))
+    (only,) = endings(seeds, sure, NAMES, 400, None)
+    assert (only.share, only.mass) == (1.0, 1.0)
+    assert _kinetics((only,)) == ""
+    lost = dataclasses.replace(sure, share=np.full(sure.share.shape, np.nan))
+    assert endings(seeds, lost, NAMES, 400, None) == ()

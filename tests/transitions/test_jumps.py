@@ -113,3 +113,29 @@ def test_a_transition_that_only_an_observable_shows_is_hidden():
     assert last.changes == {"alive": 1.0}
     assert detected.around(events, 141) == last
     assert detected.around(events, 120) is None
+
+
+def ensemble(loss, observables, status):
+    seeds = len(status)
+    return Trajectory(STEPS, {}, loss, loss, observables, np.zeros(seeds), np.array(status))
+
+
+def test_one_seed_that_runs_away_does_not_hide_the_others():
+    index = np.arange(len(STEPS))
+    rng = np.random.default_rng(3)
+    loss = np.ones((6, len(STEPS)))
+    moved = np.where(index < 100, 0.0, 1.0) + rng.normal(0, 1e-3, (6, len(STEPS)))
+    moved[5, 195:] = 1e8
+    for status in (["ok"] * 6, ["ok"] * 5 + ["diverged at step 100000"]):
+        trajectory = ensemble(loss, {"w": moved}, status)
+        found = detected.find(detected.curves(trajectory, loss, None), STEPS)
+        assert set(range(5)) <= set(found.seed.tolist())
+
+
+def test_a_loss_of_zero_is_left_out_of_the_logarithm():
+    index = np.arange(len(STEPS))
+    loss = np.tile(10.0 ** -(2 * (index >= 70) + 2.0 * (index >= 140)), (8, 1))
+    loss *= np.exp(np.random.default_rng(0).normal(0, 1e-3, loss.shape))
+    loss[3, -1] = 0.0
+    found = detected.find(detected.curves(ensemble(loss, {}, ["ok"] * 8), loss, None), STEPS)
+    assert len(found.seed) == 16
