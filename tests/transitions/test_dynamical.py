@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from slt.records import PhasePath
 from slt.transitions import dynamical
+from slt.transitions.detected import Event
 
 NAMES = ("A", "B", "C", "other")
 
@@ -97,3 +98,50 @@ def test_flicker_never_changes_the_order_of_plateaus(order, seed):
             labels += noise[:-1] if noise and noise[-1] == plateaus[i + 1] else noise
     seen = dynamical.sequences(PhasePath(np.arange(len(labels)), np.array([labels])), NAMES)[0]
     assert [name for name, _ in seen] == [NAMES[label] for label in plateaus]
+
+
+def unlabelled(seeds, changes, llc):
+    """Every seed's curves jump around checkpoint 4."""
+    event = Event(3, 5, changes)
+    return dynamical.Unlabelled([[event] for _ in range(seeds)], llc)
+
+
+def falling(seeds, levels):
+    """Loss and lambda-hat that change at checkpoint 4, give or take a little; a whole fall of 1 before."""
+    rng = np.random.default_rng(0)
+    return np.where(np.arange(8) < 4, levels[0], levels[1]) + rng.normal(0, 1e-4, (seeds, 8))
+
+
+@pytest.mark.parametrize(
+    ("losses", "llcs", "kind"),
+    [((1.0, 0.5), (2.0, 4.0), "A"), ((0.5, 0.499), (4.0, 3.0), "B"), ((1.0, 0.5), (2.0, 2.0), "")],
+)
+def test_types_a_and_b(losses, llcs, kind):
+    rows = path(*["AAAABBBB"] * 6)
+    loss, llc = falling(6, losses), falling(6, llcs)
+    loss[:, 0] = 1.0 if kind != "B" else 2.0  # the whole fall is much more than what happens at a B
+    (found,) = dynamical.find(rows, loss, NAMES, unlabelled=unlabelled(6, {"loss": -0.7}, llc))
+    assert found.kind == kind
+    assert found.llc_change == pytest.approx(llcs[1] - llcs[0], abs=1e-3)
+    assert (found.detected, found.hidden) == (6, 0)
+    assert found.width == pytest.approx(np.log1p(path("AAAABBBB").steps)[[3, 5]] @ [-1, 1] / np.log(71))
+
+
+def test_a_transition_is_hidden_only_where_the_loss_is_known_to_stay():
+    rows = path("AAAABBBB")
+    flat = np.ones((1, 8))
+    flat[0, 0] = 3.0
+    alone = unlabelled(1, {"alive": 1.0}, np.full((1, 8), np.nan))
+    (found,) = dynamical.find(rows, flat, NAMES, unlabelled=alone)
+    assert found.hidden == 1
+    (unknown,) = dynamical.find(rows, np.full((1, 8), np.nan), NAMES, unlabelled=alone)
+    assert (unknown.detected, unknown.hidden) == (1, 0)
+
+
+def test_the_median_has_an_interval_over_seeds():
+    rows = path(*["AABBBBBB"] * 10, *["AAAABBBB"] * 10, *["AAAAAABB"] * 10)
+    (found,) = dynamical.find(rows, np.zeros((30, 8)), NAMES)
+    assert found.median_low <= found.step <= found.median_high
+    assert (found.median_low, found.median_high) != (found.step_low, found.step_high)
+    (few,) = dynamical.find(path("AABB", "AABB"), np.zeros((2, 4)), NAMES)
+    assert few.median_low is None
