@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import time
 import warnings
 from typing import Any
 
@@ -30,8 +29,7 @@ def study() -> Result:
     data = model.sample(jax.random.key(0), N)
     rows, numbers = [], {}
     for batch in (100, None):
-        ours, cold, warm = _ours(model, phase.point, data, batch)
-        theirs, seconds = _theirs(phase.point, data, batch or N)
+        ours, theirs = _ours(model, phase.point, data, batch), _theirs(phase.point, data, batch or N)
         gap = ours.mean() - theirs.mean()
         errors = [chains.std(ddof=1) / len(chains) ** 0.5 for chains in (ours, theirs)]
         combined = float(np.hypot(*errors))
@@ -42,16 +40,12 @@ def study() -> Result:
                 f"{theirs.mean():.2f} ± {errors[1]:.2f}",
                 f"{gap / combined:+.1f}",
                 f"{ours.std(ddof=1):.2f}, {theirs.std(ddof=1):.2f}",
-                f"{warm:.2f} ({cold:.1f})",
-                f"{seconds:.1f}",
-                f"{seconds / warm:.0f} ×",
             ]
         )
         numbers[str(batch or N)] = {
             "ours": ours.tolist(),
             "devinterp": theirs.tolist(),
             "gap_in_combined_errors": float(gap / combined),
-            "seconds": {"ours": warm, "ours_with_compilation": cold, "devinterp": seconds},
         }
     header = [
         "batch",
@@ -59,9 +53,6 @@ def study() -> Result:
         "devinterp 1.3.2",
         "gap / combined error",
         "scatter of chains",
-        "slt s (first time)",
-        "devinterp s",
-        "ratio",
     ]
     text = f"""# SGLD beside devinterp
 
@@ -69,7 +60,7 @@ Superposition's 6-gon at c = 6, n = {N}: {CHAINS} chains of {BURN_IN} burn-in st
 {STEP_SIZE:g}, localisation {LOCALISATION:g}, n beta = n / log n; float64 here, float32 there. The estimate is the
 mean over chains and its standard error; chains have independent keys on both sides. Here the loss at the point is
 exact and every draw's loss is the full one; devinterp takes the losses of minibatches, and of one minibatch for the
-point, an error that all its chains share and that is not in its bars. Seconds on two cores, both after imports.
+point, an error that all its chains share and that is not in its bars.
 
 {table(header, rows)}
 
@@ -78,9 +69,8 @@ Self-calibrated at the same n beta, our estimate is {_calibrated(model, phase.po
     return Result(text, numbers)
 
 
-def _ours(
-    model: Superposition, point: Any, data: Inputs, batch: int | None
-) -> tuple[np.ndarray, float, float]:
+def _ours(model: Superposition, point: Any, data: Inputs, batch: int | None) -> np.ndarray:
+    """(chain,) estimates."""
     estimator = SGLD(
         chains=CHAINS,
         batch=batch,
@@ -91,12 +81,8 @@ def _ours(
         every=1,
     )
     question = Question(model, jax.tree.map(lambda leaf: leaf[None], point), data)
-    seconds = []
-    for seed in range(2):
-        started = time.perf_counter()
-        estimate = estimator(question, jax.random.key(seed))
-        seconds.append(time.perf_counter() - started)
-    return estimate.curve["mean"][0].mean(axis=-1), seconds[0], seconds[1]
+    estimate = estimator(question, jax.random.key(1))
+    return estimate.curve["mean"][0].mean(axis=-1)
 
 
 def _calibrated(model: Superposition, point: Any, data: Inputs) -> str:
@@ -109,8 +95,8 @@ def _calibrated(model: Superposition, point: Any, data: Inputs) -> str:
     return f"{estimate.llc[0]:.2f} ± {estimate.error[0]:.2f} ({chosen}, {draws:.0f} draws a chain)"
 
 
-def _theirs(point: Any, data: Inputs, batch: int) -> tuple[np.ndarray, float]:
-    """(chain,) estimates and seconds."""
+def _theirs(point: Any, data: Inputs, batch: int) -> np.ndarray:
+    """(chain,) estimates."""
     import torch
     from devinterp.optim.sgld import SGLD as TheirSGLD
     from devinterp.slt.sampler import estimate_learning_coeff_with_summary
@@ -131,7 +117,6 @@ def _theirs(point: Any, data: Inputs, batch: int) -> tuple[np.ndarray, float]:
     )
     loader = DataLoader(TensorDataset(x, x), batch_size=batch, shuffle=True)
     torch.manual_seed(0)
-    started = time.perf_counter()
     with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore")
         result = estimate_learning_coeff_with_summary(
@@ -147,6 +132,5 @@ def _theirs(point: Any, data: Inputs, batch: int) -> tuple[np.ndarray, float]:
             verbose=False,
             online=False,
         )
-    seconds = time.perf_counter() - started
     names = [f"llc-chain/{i}" for i in range(CHAINS)]
-    return np.array([float(result[name]) for name in names]), seconds
+    return np.array([float(result[name]) for name in names])
