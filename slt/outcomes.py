@@ -32,7 +32,7 @@ def statuses(records: Records) -> dict[str, dict[str, int]]:
     """How often each status occurs: {"training": {"ok": 63, "diverged at step 10": 1}, "posterior": ...}; of learning
     coefficients, how often each flag."""
     counts = {}
-    for stage, item in (("training", "trajectory"), ("posterior", "ladder")):
+    for stage, item in (("training", "trajectory"), ("posterior", "ladder"), ("annealed", "ladder")):
         if stage in records:
             values, times = np.unique(records[stage].array(item)["status"].values, return_counts=True)
             counts[stage] = dict(zip(values.tolist(), times.tolist(), strict=True))

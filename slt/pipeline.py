@@ -24,6 +24,7 @@ from slt.outcomes import diagnostics, failure, statuses
 from slt.progress import Silent, progress_for
 from slt.recipes import STAGES, Stage, plan
 from slt.records import (
+    OK,
     Comparison,
     Ladder,
     LLCEstimate,
@@ -280,8 +281,20 @@ def _write_report(this: Run, manifest: Mapping[str, Any], records: Mapping[str, 
         draw_labels=labels,
         config=manifest["config"],
         provenance=provenance,
+        status=_unseen(status),
     )
     return write_report(inputs, this.path)
+
+
+def _unseen(status: Mapping[str, Mapping[str, int]]) -> dict[str, str]:
+    """In words, the failures of the ladder on the population loss, whose record the page does not read."""
+    counts = status.get("annealed", {})
+    failed = [
+        f"{count} of {sum(counts.values())} posteriors: {what}"
+        for what, count in counts.items()
+        if what != OK
+    ]
+    return {"without data noise": "; ".join(failed)} if failed else {}
 
 
 def _title(manifest: Mapping[str, Any]) -> str:

@@ -293,7 +293,7 @@ def test_a_bug_in_a_sweep_shows_where_it_is(tmp_path, monkeypatch, capsys):
     assert "buggy_model.py" in capsys.readouterr().err
 
 
-def test_help_the_zoo_and_the_list_of_runs_import_nothing_heavy():
+def test_help_the_zoo_and_the_list_of_runs_import_nothing_heavy(at_home):
     heavy = "{'jax', 'pyarrow', 'matplotlib'} & sys.modules.keys()"
     for argv in (["--help"], ["models"], ["ls"]):
         code = f"import sys; from slt.cli import main; main({argv}); print({heavy}, file=sys.stderr)"

@@ -78,4 +78,5 @@ def test_report_and_summary_are_whole(run):
         file.name for file in (run.path / "figures").iterdir()
     }
     json.loads((run.path / "summary.json").read_text(), parse_constant=pytest.fail)
+    assert {"posterior", "annealed"} <= run.summary["status"].keys()
     assert run.status == "done"

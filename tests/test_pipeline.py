@@ -8,6 +8,7 @@ import xarray as xr
 import slt
 from slt import pipeline, recipes
 from slt.errors import ConfigError, RunError
+from slt.pipeline import _unseen
 from slt.runs import Run
 
 TINY = ("experiment=two_bump", "training.seeds=4", "training.steps=50", "posterior.ns=[5000,10000,11000]")
@@ -176,3 +177,11 @@ def test_an_interrupted_run_goes_on_from_there(tmp_path, monkeypatch):
     whole = _run(tmp_path)
     assert whole.status == "done"
     assert {stage: _made(whole)[stage] for stage in kept} == kept
+
+
+def test_a_failure_without_data_noise_is_told_on_the_page_and_in_the_summary():
+    """The annealed ladder's draws are not on the page, but what went wrong with them is."""
+    counts = {"annealed": {"ok": 58, "not forgotten at n = 20": 2}, "posterior": {"ok": 60}}
+    assert _unseen(counts) == {"without data noise": "2 of 60 posteriors: not forgotten at n = 20"}
+    assert _unseen({"annealed": {"ok": 60}}) == {}
+    assert _unseen({}) == {}

@@ -8,6 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
+from rich.filesize import decimal
 from rich.table import Table
 
 from slt.recipes import Stage, plan
@@ -29,7 +30,8 @@ def show(config: DictConfig) -> None:
         work = "" if amount is None else f"{amount:,} {stage.work.unit}"
         kept = store.has(stage.recipe.name)
         state = "kept from an earlier run" if kept else f"to be made{_estimate(store, stage)}"
-        table.add_row(stage.name, stage.what, work, in_bytes(stage.work.size), state)
+        size = "" if stage.work.size is None else decimal(stage.work.size)
+        table.add_row(stage.name, stage.what, work, size, state)
     Console().print(table)
 
 
@@ -49,14 +51,3 @@ def _classes(config: Any) -> list[str]:
         return []
     inner = (name for value in config.values() for name in _classes(value))
     return sorted([*inner, *([str(config[TARGET])] if TARGET in config else [])])
-
-
-def in_bytes(size: int | None) -> str:
-    if size is None:
-        return ""
-    value = float(size)
-    for unit in ("B", "kB", "MB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}"
-        value /= 1000
-    return f"{value:.1f} GB"

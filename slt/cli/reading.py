@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.filesize import decimal
 from rich.table import Table
 
 from slt.cli.arguments import Parser
@@ -38,12 +39,11 @@ def ls(words: list[str]) -> int:
     if not rows:
         print(f"no runs in {Path(options.store) / 'runs'} yet: slt run makes one")
         return 0
-    from slt.cli.dry import in_bytes
-
     table = _table("run", "status", "age", "size", "differs in")
     for row in rows:
         shown = ", ".join(f"{key}={short(value)}" for key, value in row["differs"].items())
-        table.add_row(row["run"], row["status"], _age(row["started"]), in_bytes(row["bytes"]), shown)
+        size = "" if row["bytes"] is None else decimal(row["bytes"])
+        table.add_row(row["run"], row["status"], _age(row["started"]), size, shown)
     Console().print(table)
     return 0
 
