@@ -227,3 +227,24 @@ def test_free_energy_pools_the_evidence_of_repeats_not_its_logarithm():
     assert phases.estimate(seen.free_energy, exact=False).mean[0] - truth > 0.9 * spread**2 / 2
     one = phases.free_energy_summary(dataclasses.replace(seen, free_energy=-log_evidence[:1]))
     assert one.error[0] == pytest.approx(log_evidence[0].std(ddof=1) / 8, rel=1e-6)
+
+
+def test_a_draw_without_weight_has_no_say_in_a_phases_loss_or_its_variance():
+    with np.errstate(divide="ignore", invalid="ignore"):
+        weights = np.log([[[[0.5, 0.5, 0.0]]]])
+        seen = phases.label_ladder(
+            Halves(), ladder([[[[-2.0, -3.0, -4.0]]]], weights, [[[[0.1, 0.2, np.inf]]]]), ordered=False
+        )
+    assert seen.loss[0, 0, 0, 0] == pytest.approx(0.15)
+    assert seen.loss_variance[0, 0, 0, 0] == pytest.approx(0.0025)
+
+
+def test_the_variance_of_a_family_is_that_of_all_its_draws():
+    rng = np.random.default_rng(0)
+    draws, loss = np.repeat([-2.0, 0.0], 50)[None, None, None], rng.normal(np.repeat([1.0, 0.5], 50), 0.1)
+    occupancy = phases.label_ladder(
+        Halves(), ladder(draws, np.log(1 / 100), loss[None, None, None]), ordered=False
+    )
+    _, merged = phases.merge_families(occupancy, phases.phase_facts(Halves()))
+    assert merged.loss[0, 0, 0, 0] == pytest.approx(loss.mean())
+    assert merged.loss_variance[0, 0, 0, 0] == pytest.approx(loss.var())

@@ -185,3 +185,16 @@ def test_a_failure_without_data_noise_is_told_on_the_page_and_in_the_summary():
     assert _unseen(counts) == {"without data noise": "2 of 60 posteriors: not forgotten at n = 20"}
     assert _unseen({"annealed": {"ok": 60}}) == {}
     assert _unseen({}) == {}
+
+
+@pytest.mark.parametrize(
+    "module", ["comparer/reasons", "transitions/barrier", "transitions/sigmoids", "transitions/jumps"]
+)
+def test_the_version_of_a_comparison_covers_what_it_is_made_with(module, monkeypatch):
+    from slt import source
+
+    read = []
+    plain = source._read
+    monkeypatch.setattr(source, "_read", lambda path, *rest: read.append(path) or plain(path, *rest))
+    recipes._code(recipes._make_comparison, [])
+    assert any(str(path).endswith(f"{module}.py") for path in read)

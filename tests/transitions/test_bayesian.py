@@ -239,3 +239,23 @@ def test_dominance_lists_phases_in_turn():
 )
 def test_last_upward_zero(y, expected):
     assert last_upward(np.arange(len(y), dtype=float), np.array(y, float)) == expected
+
+
+def test_the_heat_capacity_is_the_variance_of_n_loss_and_a_failed_repeat_is_left_out():
+    """Two phases at losses 0.1 and 0.2, half the mass each, spread by 0.01 inside: n^2 (0.05^2 + 0.01^2)."""
+    share = np.full((1, 2, 4, 3), 0.5)
+    share[..., 2] = 0.0
+    seen = occupancy(share, [100, 200])
+    loss = np.broadcast_to([0.1, 0.2, np.nan], share.shape)
+    variance = np.broadcast_to([1e-4, 1e-4, np.nan], share.shape)
+    whole = dataclasses.replace(seen, loss=loss, loss_variance=variance)
+    expected = 200**2 * (0.05**2 + 0.01**2)
+    assert bayesian._heat_capacity(whole, [0, 1]) == pytest.approx(expected)
+    failed = whole.share.copy()
+    failed[0, :, 1] = np.nan
+    assert bayesian._heat_capacity(dataclasses.replace(whole, share=failed), [0, 1]) == pytest.approx(
+        expected
+    )
+    lost = dataclasses.replace(whole, share=np.full(share.shape, np.nan))
+    assert bayesian._heat_capacity(lost, [0, 1]) is None
+    assert bayesian._separation(whole, 0, 1, 0) == pytest.approx(np.sqrt(2) * 0.1 / np.sqrt(2e-4))
