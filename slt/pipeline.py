@@ -17,6 +17,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from slt import trust
 from slt.comparer.summary import summary_of
 from slt.compose import compose, quoted
 from slt.errors import ConfigError, RunError, suggestion
@@ -262,8 +263,10 @@ def _write_report(this: Run, manifest: Mapping[str, Any], records: Mapping[str, 
         "started": manifest["started"],
         "seconds": {name: entry["seconds"] for name, entry in manifest["stages"].items()},
     }
+    doubted = {} if ladder is None or occupancy is None else trust.untrusted(ladder, occupancy)
     summary = {
         **summary_of(facts, occupancy, comparison, names),
+        "untrusted": [{"n": n, "why": why} for n, why in doubted.items()],
         "diagnostics": diagnostics(records),
         "status": status,
         "provenance": provenance,
@@ -279,7 +282,8 @@ def _write_report(this: Run, manifest: Mapping[str, Any], records: Mapping[str, 
         llc_estimate=llc_estimate,
         phase_llc=measured,
         ladder=ladder,
-        occupancy=occupancy,
+        occupancy=None if occupancy is None else trust.without(occupancy, doubted),
+        untrusted=doubted,
         draw_labels=labels,
         portraits=_portraits(labelled),
         config=manifest["config"],

@@ -53,7 +53,9 @@ def code_version(modules: Iterable[str], functions: Iterable[Callable] = ()) -> 
         stat = path.stat()
         seen[module], imported = _read(path, stat.st_mtime_ns, stat.st_size, module)
         pending.extend(imported)
-    spoken = [_meaning(ast.parse(textwrap.dedent(inspect.getsource(function)))) for function in functions]
+    spoken = [
+        _meaning(ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]) for function in functions
+    ]
     return digest([seen, spoken])
 
 
