@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.finding import Finding
-from experiments.wells import MODULES as SHARED
-from experiments.wells import Seen, see, told
+from experiments.learners import MODULES as SHARED
+from experiments.learners import Seen, see, told
 from slt.phases import phase_facts
 from slt.report import style
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from experiments.finding import Finding
-from experiments.wells import MODULES as SHARED
-from experiments.wells import picture, see, told
+from experiments.learners import MODULES as SHARED
+from experiments.learners import picture, see, told
 
 MODULES = ("slt.models.crafted", *SHARED)
 CLAIM = "Of two wells of equal loss the more degenerate wins, its odds growing like n to the difference of lambda."

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.finding import Finding
-from experiments.wells import Seen, see, shares, step_axis, told
+from experiments.learners import Seen, see, shares, step_axis, told
 from slt import phases
 from slt.report import style
 

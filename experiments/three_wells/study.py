@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 
 from experiments.finding import Finding
-from experiments.wells import MODULES as SHARED
-from experiments.wells import picture, see, told
+from experiments.learners import MODULES as SHARED
+from experiments.learners import picture, see, told
 
 MODULES = ("slt.models.crafted", *SHARED)
 CLAIM = "Phases of falling loss and growing lambda are taken in turn, at the n that the free energy formula gives."

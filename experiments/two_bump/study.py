@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from experiments.finding import Finding
-from experiments.wells import MODULES as SHARED
-from experiments.wells import picture, see, told
+from experiments.learners import MODULES as SHARED
+from experiments.learners import picture, see, told
 
 MODULES = ("slt.models.crafted", *SHARED)
 CLAIM = "The posterior leaves a well for a slightly lower one where the free energy formula says; SGD never sees it."

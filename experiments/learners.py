@@ -1,4 +1,4 @@
-"""What the studies of crafted wells share: a preset run and held in memory, and one picture of both learners."""
+"""What studies of both learners share: a preset, run and held in memory, and one picture of SGD and the posterior."""
 
 from __future__ import annotations
 
