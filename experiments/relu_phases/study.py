@@ -133,12 +133,16 @@ def _figure(seen: Seen, model: ReluNetwork, families: tuple[str, ...], belongs: 
             "Three ReLU nodes: the posterior finds all three as n grows, most of SGD's seeds stop at fewer"
         )
         figure.suptitle(title, x=0.01, ha="left", fontsize=12)
-        upper, lower = np.ravel(figure.subfigures(2, 1, height_ratios=(1, 1.6)))
         known = model.phases()
-        for ax, phase in zip(upper.subplots(1, len(known)), known, strict=True):
+        rows = figure.add_gridspec(2, 1, height_ratios=(1, 1.6))
+        above, below = rows[0].subgridspec(1, len(known)), rows[1].subgridspec(1, 2)
+        for column, phase in enumerate(known):
+            ax = figure.add_subplot(above[0, column])
             _map(ax, model, phase)
-            ax.set_title(phase.name, color=colours.ink(phase.name))
-        sgd, posterior = lower.subplots(1, 2)
+            ax.set_title(
+                f"{phase.name} kinks" if phase.name == "0" else phase.name, color=colours.ink(phase.name)
+            )
+        sgd, posterior = (figure.add_subplot(below[0, column]) for column in range(2))
         shares(sgd, seen.steps, seen.curves @ belongs, families, colours)
         step_axis(sgd, int(seen.steps[-1]))
         sgd.set(title="SGD", ylabel="share of seeds")
