@@ -47,8 +47,8 @@ def study(reduced: bool = False) -> Finding:
     words = ", ".join(f"{name} like n^{value:.2f} +- {error:.2f}" for name, (value, error) in learned.items())
     return Finding(
         verdict="holds" if exact and agree else "mixed" if exact else "fails",
-        numbers=f"free energy grows like {slope:.3f} log n (theory {llc:g}, BIC 1); in the posterior the means shrink "
-        f"like n^{exponent:.3f}, by {words}",
+        numbers=f"free energy grows like {slope:.3f} log n (theory {llc:g}, BIC 1); the means shrink like "
+        f"n^{exponent:.3f} in the posterior, by {words}",
         figure=_figure(ns, free, size, found, llc),
         data={
             "n": ns.tolist(),
