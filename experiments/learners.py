@@ -124,7 +124,7 @@ def picture(title: str, seen: Seen, low: float, high: float) -> Figure:
         step_axis(sgd, int(seen.steps[-1]))
         sgd.set(title="SGD", ylabel="share of seeds")
         shares(posterior, seen.ns, seen.share, seen.names, colours)
-        style.n_axis(posterior, seen.ns)
+        n_axis(posterior, seen.ns)
         posterior.set(title="Posterior", ylabel="probability")
         handles, names = posterior.get_legend_handles_labels()
         figure.legend(handles, names, loc="upper right", ncols=len(names))
@@ -137,6 +137,14 @@ def shares(ax: Axes, x: Array, curves: Array, names: Sequence[str], colours: sty
         if name != "other" or curve.max() >= 0.01:
             ax.plot(x, curve, color=colours[name], label=name, lw=2)
     ax.set_ylim(-0.03, 1.03)
+
+
+def n_axis(ax: Axes, ns: Array) -> None:
+    """The report's axis of n; over many decades every other one is named, so that numbers in full fit."""
+    style.n_axis(ax, ns)
+    first, last = np.ceil(np.log10(ns[0])), np.floor(np.log10(ns[-1]))
+    if last - first >= 4:
+        ax.set_xticks(10 ** np.arange(first, last + 1, 2))
 
 
 def step_axis(ax: Axes, last: int) -> None:

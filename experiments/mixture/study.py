@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.finding import Finding
+from experiments.learners import n_axis
 from slt.models.gaussian_mixture import GaussianMixture
 from slt.posterior.quadrature import Quadrature
 from slt.potential import potential
@@ -146,9 +147,10 @@ def _figure(ns: Array, free: Array, size: Array, found: dict[int, dict[str, Arra
         for power, dashes in ((-0.25, "--"), (-0.5, ":")):
             right.plot(ns, size[-1] * (ns / ns[-1]) ** power, dashes, color=style.INK, label=f"n^{power:g}")
         right.set_yscale("log")
+        style.plain_log(right.yaxis, 0.01, 2)
         right.set(title="How far the means are from 0", ylabel="root of their second moment")
         right.set_ylim(0.5 * size.min(), 2)
         for ax in (left, right):
-            style.n_axis(ax, ns)
+            n_axis(ax, ns)
             ax.legend()
     return figure

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 import slt
 from experiments.finding import Finding
-from experiments.learners import step_axis
+from experiments.learners import n_axis, step_axis
 from slt.models.tanh_network import learning_coefficient
 from slt.records import Array, Ladder, Trajectory, from_dataset
 from slt.report import style
@@ -64,8 +64,8 @@ def study(reduced: bool = False) -> Finding:
     return Finding(
         verdict="fails" if not (posterior_drops or sgd_drops) else verdict,
         numbers=f"lambda {slope:.3f} +- {error:.3f} (theory {llc:.3f}, d/2 = {hidden}); of {hidden} units the "
-        f"posterior uses {found.posterior[-1].mean():.2f} at n = {found.ns[-1]:,}, SGD {sgd:.2f} +- {sgd_error:.2f} after "
-        f"{found.steps[-1]:,} steps",
+        f"posterior uses {found.posterior[-1].mean():.2f} at n = {found.ns[-1]:,}, SGD {sgd:.2f} +- {sgd_error:.2f} "
+        f"after {found.steps[-1]:,} steps",
         figure=_figure(found, hidden),
         data={
             "n": found.ns.tolist(),
@@ -123,6 +123,6 @@ def _figure(found: Measured, hidden: int) -> Figure:
         step_axis(sgd, int(found.steps[-1]))
         sgd.set(title=f"SGD, {len(found.sgd)} seeds", ylabel="units in use, mean", ylim=(0, hidden))
         posterior.plot(found.ns, found.posterior.mean(axis=1), "o-", color="#0072B2")
-        style.n_axis(posterior, found.ns)
+        n_axis(posterior, found.ns)
         posterior.set(title="Posterior")
     return figure
