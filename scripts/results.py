@@ -35,6 +35,7 @@ STUDIES = (
     "llc_kgons",
     "llc_along",
     "llc_peer",
+    "killed",
 )
 PEERS = ("llc_peer",)  # need the extra `peers`, and are made only when named
 
