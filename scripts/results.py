@@ -36,6 +36,7 @@ STUDIES = (
     "llc_along",
     "llc_peer",
     "killed",
+    "zoo",
 )
 PEERS = ("llc_peer",)  # need the extra `peers`, and are made only when named
 
