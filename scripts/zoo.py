@@ -70,7 +70,7 @@ def study() -> Result:
     markdown = (
         "# The zoo: SGD and the posterior on every model\n\n"
         f"`slt run model=NAME {' '.join(OPTIONS)}` for each of {len(found)} configurations: {failed} failed; of "
-        f"{doubted} some rung is not trusted at this number of particles, and the report of such a run leaves it out. "
+        f"{doubted} some rung is not trusted at this number of particles; the report of such a run leaves it out. "
         "Rates include compilation. No step size is fitted to a model: a seed that diverges is one for which "
         "learning rate 0.005 is too large.\n\n" + table(header, rows)
     )
