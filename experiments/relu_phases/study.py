@@ -53,15 +53,18 @@ def study(reduced: bool = False) -> Finding:
     interval = scipy.stats.binomtest(int(ends[whole]), len(seen.label)).proportion_ci(0.95, "exact")
     sgd = bool(interval.low > 0.5)
     reversed_share, expected = _turned(seen, seen.model)
+    short, dead, linear = _idle(seen, seen.model)
     return Finding(
         verdict="holds" if posterior and sgd else "mixed" if posterior or sgd else "fails",
-        numbers=_numbers(seen, families, by_family, ends, interval.high, reversed_share, expected),
+        numbers=_numbers(seen, families, by_family, ends, interval.high, reversed_share, expected)
+        + f"; of the {short} that stop short {dead} have a dead node and {linear} one that is active everywhere",
         figure=_figure(seen, seen.model, families, belongs),
         data={
             **told(seen),
             "families": list(families),
             "posterior share of families": by_family.tolist(),
             "seeds that end in": dict(zip(families, ends.tolist(), strict=True)),
+            "stop short, with a dead node, with one active everywhere": [short, dead, linear],
             "share of the turned truth": {"measured": reversed_share, "Laplace": expected},
         },
     )
@@ -79,6 +82,18 @@ def _turned(seen: Seen, model: ReluNetwork) -> tuple[float | None, float]:
     one, other = found["3"], found["3 reversed"]
     odds = math.exp(laplace_log_odds(model))
     return (float(other / (one + other)) if one + other > 0 else None), odds / (1 + odds)
+
+
+def _idle(seen: Seen, model: ReluNetwork) -> tuple[int, int, int]:
+    """Seeds that end with fewer kinks than the truth; those of them with a node active at no input; and at all."""
+    end = {name: leaf[:, -1] for name, leaf in seen.params.items()}
+    active = np.mean(end["w"] @ model.truth.x.T + end["b"][..., None] > 0, axis=-1)  # (seed, node)
+    short = seen.label[:, -1] < len(model.strengths)
+    return (
+        int(short.sum()),
+        int((short & (active == 0).any(1)).sum()),
+        int((short & (active == 1).any(1)).sum()),
+    )
 
 
 def laplace_log_odds(model: ReluNetwork) -> float:
