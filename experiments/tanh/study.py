@@ -66,8 +66,8 @@ def study(reduced: bool = False) -> Finding:
     return Finding(
         verdict="holds" if cheap and gone else "mixed" if fall else "fails",
         numbers=f"in use of {hidden} units: posterior {found.posterior[0].mean():.2f} at n = {found.ns[0]:,}, "
-        f"{posterior:.2f} +- {posterior_error:.2f} at n = {found.ns[-1]:,}; SGD {found.sgd[:, 0].mean():.2f} at first "
-        f"and {sgd:.2f} +- {sgd_error:.2f} after {found.steps[-1]:,} steps; lambda {slope:.3f} +- {error:.3f} "
+        f"{posterior:.2f} +- {posterior_error:.2f} at n = {found.ns[-1]:,}; SGD {found.sgd[:, 0].mean():.2f} at "
+        f"first, {sgd:.2f} +- {sgd_error:.2f} after {found.steps[-1]:,} steps; lambda {slope:.3f} +- {error:.3f} "
         f"(theory {llc:.3f}, d/2 = {hidden})",
         figure=_figure(found, hidden),
         data={
