@@ -60,8 +60,9 @@ def _files(name: str) -> list[Path]:
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == FOLDER.name
         for part in [*(node.module or "").split(".")[1:2], *(alias.name for alias in node.names)]
     }
-    beside = [FOLDER / f"{part}.py" for part in sorted(imported - {"finding"})]
-    return own + [file for file in beside if file.is_file()]
+    others = sorted(imported - {"finding", name})
+    found = [[*FOLDER.glob(f"{part}.py"), *sorted(FOLDER.glob(f"{part}/*.py"))] for part in others]
+    return own + [file for files in found for file in files]
 
 
 def make(name: str) -> dict[str, Any]:
