@@ -31,6 +31,7 @@ import numpy as np
 
 from slt.models.base import Params, Phase, as_model, static
 from slt.models.craters import ROUNDING, bump, smooth_minimum
+from slt.models.drawing import Drawing
 from slt.models.signal import Signal, check_positive, log_normal_peak
 
 
@@ -88,7 +89,7 @@ class CraterStaircase(Signal):
 
     def ground(self, w: jax.Array) -> jax.Array:
         """G(w): the plateau and the staircase in it, without craters."""
-        u = w.at[0].add(-self.distance / 2)
+        u = self._from_second(w)
         reach = np.full(self.dimension, self.reach).astype(w.dtype)
         reach[0] = self.first
         found = jnp.cumprod(bump(u / self.width))
@@ -97,10 +98,14 @@ class CraterStaircase(Signal):
         )  # step j is felt where all before are found
         return self.depth - self.drop / self.dimension * jnp.sum(open_ * bump(u / reach))
 
+    def _from_second(self, w: jax.Array) -> jax.Array:
+        """u: the way from the staircase's bottom."""
+        return jnp.concatenate([w[:1] - self.distance / 2, w[1:]])
+
     def mirrored(self, w: jax.Array) -> jax.Array:
         """v: the way from the nearer bottom, the same at w and in its mirror."""
         a = self.distance / 2
-        return w.at[0].set(_smooth_modulus(w[0], a - self.radius) - a)
+        return jnp.concatenate([_smooth_modulus(w[:1], a - self.radius) - a, w[1:]])
 
     def signal(self, w: jax.Array) -> jax.Array:
         v = self.mirrored(w)
@@ -136,8 +141,12 @@ class CraterStaircase(Signal):
 
     def observables(self, w: Params) -> dict[str, jax.Array]:
         """The first coordinate, and how many coordinates in a row are found."""
-        u = w["w"].at[0].add(-self.distance / 2)
+        u = self._from_second(w["w"])
         return {"x": w["w"][0], "found": jnp.sum(jnp.cumprod(jnp.abs(u) < self.width))}
+
+    def drawing(self, w: Params) -> Drawing:
+        """The parameters as bars: the first is a at one bottom and -a at the other, all others 0 at both."""
+        return Drawing("bars", w["w"], labels=tuple(f"w{i + 1}" for i in range(self.dimension)))
 
 
 def _smooth_modulus(x: jax.Array, half: float) -> jax.Array:
