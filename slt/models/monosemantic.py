@@ -108,7 +108,7 @@ class Monosemantic(Model):
 
     def population_loss(self, w: Params) -> jax.Array:
         weights = np.repeat(square.probabilities(self.frequency), len(_SIGNS)) / len(_SIGNS)
-        return weights @ self.losses(w, self._inputs())
+        return jnp.asarray(weights) @ self.losses(w, self._inputs())
 
     def summarise(self, data: Observed, weights: jax.Array) -> jax.Array:
         """(64,) the weight of every input there is."""
@@ -126,7 +126,8 @@ class Monosemantic(Model):
         )
 
     def log_prior(self, w: Params) -> jax.Array:
-        return sum(jnp.sum(jax.scipy.stats.norm.logpdf(leaf, scale=self.prior_scale)) for leaf in w.values())
+        logpdf = jax.scipy.stats.norm.logpdf
+        return sum((jnp.sum(logpdf(leaf, scale=self.prior_scale)) for leaf in w.values()), jnp.zeros(()))
 
     def sample_prior(self, key: jax.Array) -> Params:
         shapes = {"W": (self.neurons, 2), "b": (self.neurons,), "V": (4, self.neurons)}
