@@ -3,8 +3,8 @@
 Rule. The claim has three parts: (1) of every pair of craters the exact posterior gives each one half, to 1e-3, at
 every k; (2) the share of runs that end in the isolated crater falls exponentially, with and without noise: at the
 largest k the upper end of its 95 % interval lies below what it is at the smallest, divided by 1.5 for each dimension
-between; (3) the share that ends in the staircase's does not: at the largest k the lower end lies above half of what it
-is at the smallest. The claim holds where all three do, fails where (2) does not, and is mixed otherwise.
+between; (3) the share that ends in the staircase's does not: at the largest k the lower end lies above half of what
+it is at the smallest. The claim holds where all three do, fails where (2) does not, and is mixed otherwise.
 """
 
 from __future__ import annotations
@@ -14,12 +14,10 @@ import functools
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
 from scipy.stats import binomtest, ncx2, norm
 
-import slt
 from experiments.finding import Finding
 from slt.models.crater_staircase import CraterStaircase
 from slt.phases import label_draws, label_trajectory
@@ -126,8 +124,8 @@ def _descend(model: CraterStaircase, starts: Any, steps: int) -> jax.Array:
 def _exact(model: CraterStaircase) -> dict[str, float]:
     """Bounds on the posterior's share of either crater at N observations, without any sampling.
 
-    Below the level the loss is c r^2 / 2 around both bottoms, so that posterior mass is a product of two Gaussians over
-    a ball: a noncentral chi-square probability, the same for both. Above it lies exp(-level N) at most.
+    Below the level the loss is c r^2 / 2 around both bottoms, so that posterior mass is a product of two Gaussians
+    over a ball: a noncentral chi-square probability, the same for both. Above it lies exp(-level N) at most.
     """
     k, a, s2 = model.dimension, model.distance / 2, model.prior_scale**2
     sharp = N * model.curvature
@@ -181,7 +179,8 @@ def _numbers(rows: list[dict[str, Any]]) -> str:
         f"k = {first['k']} to {last['k']}: SGD in the isolated crater {percent(first['sgd'][0])} to "
         f"{percent(last['sgd'][0])}, in the staircase's {percent(first['sgd'][1])} to {percent(last['sgd'][1])}; "
         f"posterior {first['posterior']['low']:.3f} each at every k; SMC's share of the isolated one "
-        f"{first['smc']['mean']:.2f} ± {first['smc']['error']:.2f} to {last['smc']['mean']:.2f} ± {last['smc']['error']:.2f}"
+        f"{first['smc']['mean']:.2f} ± {first['smc']['error']:.2f} to "
+        f"{last['smc']['mean']:.2f} ± {last['smc']['error']:.2f}"
     )
 
 
@@ -218,6 +217,7 @@ def _figure(rows: list[dict[str, Any]]) -> Figure:
         yscale="log",
         ylim=(floor, 1.5),
         xticks=k,
+        xlim=(k[0] - 0.5, k[-1] + 0.5),
         xlabel="dimensions k",
         ylabel="share of runs or of posterior mass",
     )
