@@ -186,18 +186,22 @@ def _summary(one: dict[str, Any]) -> dict[str, Any]:
 
 
 def _numbers(data: dict[str, Any]) -> str:
-    def end(name: str, what: str = "share") -> str:
-        first, last = data["sweeps"][name][0][what][0], data["sweeps"][name][-1][what][0]
-        compared = data["compared"][name if what != "share" or name != "neurons" else "neurons, share"]
-        return f"{first:.2f} to {last:.2f} (difference {compared['low']:.2f} to {compared['high']:.2f})"
+    def sweep(name: str, option: str, what: str = "share", compared: str = "") -> str:
+        first, last = data["sweeps"][name][0], data["sweeps"][name][-1]
+        interval = data["compared"][compared or name]
+        return (
+            f"{first[what][0]:.2f} to {last[what][0]:.2f} for {option} {first[option]:g} to {last[option]:g} "
+            f"[{interval['low']:+.2f}, {interval['high']:+.2f}]"
+        )
 
-    bayes = data["posterior"]
+    bayes, passes = data["posterior"], data["barriers"]["polysemantic - monosemantic"]
     return (
-        f"monosemantic share of live neurons: initial bias 0 to -0.5: {end('bias')}; "
-        f"rate 0.001 to 0.03: {end('rate')}; "
-        f"4 to 16 neurons: {end('neurons', 'per_feature')} per feature, but share {end('neurons')}; "
-        f"posterior wholly monosemantic at n = {bayes['ns'][-1]}: {bayes['monosemantic'][-1]:.2f} ± "
-        f"{bayes['monosemantic_error'][-1]:.2f}"
+        f"monosemantic share of live neurons {sweep('bias', 'init_bias')}, {sweep('rate', 'rate')}; per feature "
+        f"{sweep('neurons', 'neurons', 'per_feature')}, but the share "
+        f"{sweep('neurons', 'neurons', compared='neurons, share')}; barrier from least to most monosemantic "
+        f"{100 * passes['median']:.2g} % of the loss; wholly monosemantic posterior "
+        f"{bayes['monosemantic'][0]:.2f} ± {bayes['monosemantic_error'][0]:.2f} at n = {bayes['ns'][0]}, "
+        f"{bayes['monosemantic'][-1]:.2f} ± {bayes['monosemantic_error'][-1]:.2f} at {bayes['ns'][-1]}"
     )
 
 
