@@ -236,9 +236,7 @@ def _figure(sweeps: dict[str, list[dict[str, Any]]], bayes: dict[str, Any]) -> F
     _losses(axes[1, 1], sweeps)
     mean, error = np.array(bayes["share"]), np.array(bayes["share_error"])
     axes[1, 2].errorbar(bayes["ns"], mean, error, fmt="o-", color="#0072B2", capsize=2)
-    axes[1, 2].set(
-        xscale="log", ylim=(-0.05, 1.05), xlabel="observations n", title="posterior (SMC): the same share"
-    )
+    axes[1, 2].set(xscale="log", ylim=(-0.05, 1.05), xlabel="observations n", title="posterior (SMC)")
     figure.suptitle(
         "Equal loss, other neurons: each dot is a run, the line is the mean (bars: 2 standard errors)",
         fontsize=11,
@@ -270,5 +268,5 @@ def _losses(ax: Axes, sweeps: dict[str, list[dict[str, Any]]]) -> None:
     runs = [*sweeps["bias"], *sweeps["rate"]]
     share, loss = (np.concatenate([one[what] for one in runs]) for what in ("share", "loss"))
     ax.plot(share, loss, ".", color="#8f8f8f", ms=3, alpha=0.6)
-    ax.set(xlabel="monosemantic share", ylabel="loss, nats per observation", title="SGD: loss of these runs")
+    ax.set(xlabel="monosemantic share", ylabel="loss, nats per observation", title="SGD: loss, bias and rate")
     ax.set_ylim(0, 1.3 * loss.max())
