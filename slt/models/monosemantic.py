@@ -15,7 +15,8 @@ The loss is unhalved: a Gaussian of variance 1/2. The noise, ours, takes the val
 two axes, so there are 64 inputs in all: the population loss is their sum, and counts of them are all that a data set
 says.
 
-Eight neurons reach the least possible loss with or without monosemantic neurons, four with them alone.
+Eight neurons reach the same loss, within 0.3 % of the least possible, with or without monosemantic neurons; four
+reach it with them alone.
 """
 
 from __future__ import annotations
