@@ -111,7 +111,8 @@ class _Runs:
     """Ends of training under one condition, each trained once."""
 
     def __init__(self, sizes: Sizes) -> None:
-        self.sizes, self.known = sizes, {}
+        self.sizes = sizes
+        self.known: dict[tuple[Any, ...], dict[str, Any]] = {}
 
     def __call__(self, rate: float = RATE, **options: Any) -> dict[str, Any]:
         noisy = "noise" in options
