@@ -30,6 +30,7 @@ import numpy as np
 
 from slt.models import represented
 from slt.models.base import Model, Params, Phase, as_model, static
+from slt.models.drawing import Drawing
 from slt.models.represented import REPRESENTED, Setting
 
 
@@ -123,6 +124,13 @@ class SparseSuperposition(Model):
             "dimensionality": jnp.sum(each),
             **{f"d{i}": each[i] for i in range(self.features)},
         }
+
+    def drawing(self, w: Params) -> Drawing:
+        """Columns of W as arrows in the plane; in other dimensions W^T W, what each feature says to each output."""
+        W = np.asarray(w["W"], float)
+        if self.hidden == 2:
+            return Drawing("arrows", W.T, labels=tuple(f"feature {i}" for i in range(self.features)))
+        return Drawing("matrix", W.T @ W, axes=("input feature", "output feature"))
 
     def _phase(self, k: int, point: represented.Point) -> Phase:
         if k <= self.hidden:

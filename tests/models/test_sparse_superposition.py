@@ -149,6 +149,16 @@ def test_many_features_have_no_phases():
     assert SparseSuperposition(features=MOST + 1).phases() == ()
 
 
+def test_two_dimensions_are_drawn_as_arrows_and_others_as_what_passes_between_features():
+    assert MODEL.drawing(MODEL.phases()[-1].point).kind == "arrows"
+    model = SparseSuperposition(features=4, hidden=3)
+    w = prior_draw(model, 0)
+    drawing = model.drawing(w)
+    assert drawing.kind == "matrix"
+    one = jnp.zeros(4).at[1].set(1.0)
+    np.testing.assert_allclose(drawing.values[:, 1], w["W"].T @ w["W"] @ one, rtol=1e-12)
+
+
 # -- what is refused ------------------------------------------------------------------------------------------
 
 
