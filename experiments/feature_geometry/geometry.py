@@ -86,9 +86,8 @@ def factor(populations: list[Geometry], block: int) -> Factor:
         ],
         float,
     )
-    base = (
-        max(counts[:, 1].sum(), 1.0) / counts[:, 2].sum()
-    )  # of very many directions: its own error is small
+    total = max(counts[:, 2].sum(), 1.0)  # nothing may be represented
+    base = max(counts[:, 1].sum(), 1.0) / total  # of very many directions: its own error is small
     blocks = np.add.reduceat(counts, np.arange(0, len(counts), block))
     picks = np.random.default_rng(0).integers(len(blocks), size=(2000, len(blocks)))
     shares = blocks[picks, 0].sum(axis=1) / np.maximum(blocks[picks, 2].sum(axis=1), 1.0)
