@@ -32,8 +32,9 @@ from slt.models.sparse_superposition import SparseSuperposition
 from slt.posterior.ladder import BridgingSMC
 from slt.report import style
 from slt.stage import drive
+from slt.training.loop import cast
 
-MODULES = ("slt.models.sparse_superposition", "slt.posterior.ladder", "slt.datasets", "slt.stage")
+MODULES = ("slt.models.sparse_superposition", "slt.posterior.ladder", "slt.datasets", "slt.training.loop")
 CLAIM = (
     "As features grow sparser more of them share a dimension, at preferred fractions such as 1/2 and 2/3, and the "
     "posterior shows the same picture at growing n"
@@ -41,19 +42,19 @@ CLAIM = (
 SOURCE = "Elhage et al. 2022, arXiv:2209.10652, for SGD; for the posterior a conjecture"
 SPARSITIES = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 LARGE, SMALL, SMALL_SPARSITY = (20, 5), (6, 3), 0.9  # features, dimensions
-NS = (25, 50, 100, 200, 400, 800, 1600, 3200)
+NS = (25, 50, 100, 200, 400, 800, 1600)
 LEAST = 3.0
-BATCH, RATE = 128, 0.003
+BATCH, RATE = 64, 0.004
 
 Array = np.ndarray
 
 
 def study(reduced: bool = False) -> Finding:
-    steps, seeds = (600, 4) if reduced else (8000, 32)
+    steps, seeds = (600, 4) if reduced else (5000, 24)
     sparsities = (0.0, SMALL_SPARSITY) if reduced else SPARSITIES
     large = trained(SMALL if reduced else LARGE, sparsities, seeds, steps)
     small = trained(SMALL, (0.0, SMALL_SPARSITY), seeds, steps)[SMALL_SPARSITY]
-    ns, particles, sets = ((10, 30), 32, 2) if reduced else (NS, 256, 4)
+    ns, particles, sets = ((10, 30), 32, 2) if reduced else (NS, 128, 4)
     posterior = posteriors(ns, particles, sets)
     plateaus = factor([g for s, g in large.items() if s > 0], block=1)
     factors = {n: factor([g], block=particles) for n, g in posterior.items()}
@@ -104,7 +105,7 @@ def trained(
 
     def one(key: jax.Array, sparsity: jax.Array) -> jax.Array:
         start, stream = jax.random.split(key)
-        params = model.init(start)
+        params = cast(model.init(start), jnp.float32)
 
         def step(carry: Any, key: jax.Array) -> tuple[Any, None]:
             params, memory = carry
@@ -112,6 +113,7 @@ def trained(
             x = jnp.where(
                 uniform < 1 - sparsity, uniform / (1 - sparsity), 0.0
             )  # as the model's own `sample`
+            x = cast(x, jnp.float32)
             gradient = jax.grad(lambda w: jnp.mean(model.losses(w, x)))(params)
             change, memory = rule.update(gradient, memory)
             return (optax.apply_updates(params, change), memory), None
