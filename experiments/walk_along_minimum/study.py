@@ -88,7 +88,7 @@ def study(reduced: bool = False) -> Finding:
     numbers = (
         f"trace of the Hessian {trace[MIDDLE, :, 0].mean():.1f} to {trace[MIDDLE, :, -1].mean():.2f} (least: "
         f"{FLATTEST:g}); rate over theory "
-        + ", ".join(f"{r:.2f} ± {e:.2f}" for r, e in zip(ratio, ratio_error, strict=True))
+        + ", ".join(f"{r:.3f} ± {e:.3f}" for r, e in zip(ratio, ratio_error, strict=True))
         + f"; lambda {first:.2f} ± {llc['error'][0]:.2f} to {last:.2f} ± {llc['error'][-1]:.2f}; "
         f"loss {lost[MIDDLE, :, 1].mean():.3f} to {lost[MIDDLE, :, late].mean():.3f}; without noise moved {still:.0e}"
     )
@@ -147,19 +147,20 @@ def _figure(
     with style.look():
         fig = style.figure(5.6, 9.0)
         axes = fig.subplots(2, 2)
+        time = time / 1000
         colours = ("#56B4E9", "#0072B2", "#E69F00")
         for i, (rate, colour) in enumerate(zip(RATES, colours, strict=True)):
             name = f"learning rate {rate:g}"
             axes[0, 0].plot(time, trace[i].mean(axis=0), color=colour, label=name)
             axes[0, 1].plot(time, left[i].mean(axis=0), "o", color=colour, markersize=3)
-            axes[0, 1].plot(time, (1 - theory[i]) ** time, color=colour, linewidth=1)
+            axes[0, 1].plot(time, (1 - theory[i]) ** (1000 * time), color=colour, linewidth=1)
             axes[1, 0].plot(time[1:], loss[i].mean(axis=0)[1:], color=colour)
             axes[1, 0].plot(
                 time, RATES[i] * trace[i].mean(axis=0) / (4 * BATCH), ":", color=style.INK, linewidth=1
             )
         axes[0, 0].plot(time, trace[-1].mean(axis=0), "--", color=style.GREY, label="no noise in the labels")
         axes[0, 0].axhline(FLATTEST, color=style.FAINT)
-        axes[0, 0].text(time[-1], FLATTEST, "least on the minimum", ha="right", va="top", fontsize=8.5)
+        axes[0, 0].text(time[-1], FLATTEST - 1, "least on the minimum", ha="right", va="top", fontsize=8.5)
         axes[0, 0].set_ylim(0, None)
         axes[0, 0].legend()
         axes[1, 1].errorbar(
@@ -174,6 +175,6 @@ def _figure(
         for ax, (title, what) in zip(axes.ravel(), titles, strict=True):
             ax.set_title(title)
             ax.set_ylabel(what)
-            ax.set_xlabel("step of SGD")
+            ax.set_xlabel("step of SGD (thousands)")
         fig.suptitle("On a surface of minima, SGD's noise walks towards flatter points", x=0.01, ha="left")
         return fig

@@ -52,6 +52,7 @@ def test_a_point_beside_the_minimum_is_brought_back_to_it():
     off = jax.tree.map(lambda leaf: leaf + 0.05 * jax.random.normal(jax.random.key(3), leaf.shape), w)
     seen = measure(stacked(off))
     assert float(seen["gap"][0, 0, 0]) < 1e-10
+    np.testing.assert_allclose(seen["imbalance"][0, 0, 0], imbalance(off), atol=0.05)
     moved = ravel_pytree(jax.tree.map(lambda a, b: a[0, 0, 0] - b, seen["point"], off))[0]
     assert float(jnp.linalg.norm(moved)) < 0.5
 
