@@ -33,6 +33,7 @@ RATES = (0.01, 0.02, 0.03)
 MIDDLE = 1
 BATCH = 4
 T, LOCALISATION = 1e4, 10.0  # of the chains: inverse temperature in observations, and the pull to their point
+LAMBDAS = {8.0: "theory: A of full rank", 7.0: "theory: least on the minimum, m = 2"}
 
 Array = np.ndarray
 
@@ -161,11 +162,14 @@ def _figure(
         axes[0, 0].plot(time, trace[-1].mean(axis=0), "--", color=style.GREY, label="no noise in the labels")
         axes[0, 0].axhline(FLATTEST, color=style.FAINT)
         axes[0, 0].text(time[-1], FLATTEST - 1, "least on the minimum", ha="right", va="top", fontsize=8.5)
-        axes[0, 0].set_ylim(0, None)
-        axes[0, 0].legend()
-        axes[1, 1].errorbar(
-            llc["step"], llc["mean"], llc["error"], color=colours[MIDDLE], marker="o", capsize=3
-        )
+        axes[0, 0].set_ylim(0, 62)
+        axes[0, 0].legend(loc="upper right")
+        places = np.array(llc["step"]) / 1000
+        axes[1, 1].errorbar(places, llc["mean"], llc["error"], color=colours[MIDDLE], marker="o", capsize=3)
+        for value, words in LAMBDAS.items():
+            axes[1, 1].axhline(value, color=style.FAINT)
+            axes[1, 1].text(time[-1], value, words, ha="right", va="bottom", fontsize=8.5)
+        axes[1, 1].set_ylim(6, 8.6)
         titles = (
             ("Flatter: trace of the Hessian", "trace (nats per unit²)"),
             ("At the rate of theory (lines)", "imbalance left (share)"),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
+from experiments.walk_along_minimum.study import LAMBDAS
 from experiments.walk_along_minimum.walk import FLATTEST, MODEL, SIZE, measure, start, walk
 
 
@@ -28,6 +29,15 @@ def test_it_starts_on_the_minimum_with_full_rank_and_far_from_balance():
     assert np.linalg.matrix_rank(w["A"]) == SIZE
     assert np.linalg.matrix_rank(w["B"], tol=1e-9) == 1
     assert float(jnp.linalg.norm(imbalance(w))) > 1
+
+
+def test_lambda_is_what_the_figure_says_at_the_start_and_at_the_least():
+    flat, unflatten = ravel_pytree(start(jax.random.key(0)))
+    hessian = jax.hessian(lambda v: MODEL.population_loss(unflatten(v)))(flat)
+    rank = np.linalg.matrix_rank(hessian, tol=1e-8)  # as many as the minimum, smooth here, lacks dimensions
+    most = MODEL.phases()[0]
+    assert list(LAMBDAS) == [rank / 2, most.llc]
+    assert most.multiplicity == 2
 
 
 def test_the_trace_is_that_of_the_hessian_and_least_where_the_factors_are_balanced():
