@@ -147,7 +147,7 @@ def _figure(large: dict[float, Geometry], small: Geometry, posterior: dict[int, 
         title = f"Posterior by observations n:\n{SMALL[0]} features in {SMALL[1]} dimensions, S = {SMALL_SPARSITY:g}"
         _ridges(right, rows, title, "#D55E00")
         fig.suptitle(
-            "The share of a dimension that a feature has for itself: SGD's lie at fractions",
+            "How much of a dimension does each feature have for itself?",
             x=0.01,
             ha="left",
         )

@@ -8,8 +8,8 @@ the same sorted losses of single features, which rotations and permutations leav
 Verdict, of three parts; it holds with all, fails with none, and is mixed otherwise:
 
 * concentration: at the largest size two seeds rarely end in the same structure (fewer than one pair in ten), and the
-  relative spread of losses falls with size: the slope of its logarithm in the logarithm of r is negative, its whole
-  95 % interval (bootstrap over seeds) too. Independent parts in every dimension would make it -1/2;
+  relative spread of losses falls from every size to the next, the 95 % interval of each ratio (bootstrap over seeds)
+  lying below 1. Independent parts in every dimension would make the spread fall as r^(-1/2);
 * own initialisation: at every share of weights kept, a pruned network retrained from where it started ends lower than
   from a fresh start: the 95 % interval of the mean paired difference lies above 0, and Wilcoxon's p is below 0.01;
 * ticket: with 70 % of the weights kept, it ends within 10 % of the whole network's mean loss.
@@ -17,6 +17,7 @@ Verdict, of three parts; it holds with all, fails with none, and is mixed otherw
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import jax
@@ -53,13 +54,13 @@ def study(reduced: bool = False) -> Finding:
     sizes, seeds, steps = (SIZES[:2], 12, 150) if reduced else (SIZES, 256, 2000)
     found = {size: _seeds(size, seeds, steps) for size in sizes}
     losses = {size: one["loss"] for size, one in found.items()}
-    slope, low, high = _slope(losses)
+    ratios = _ratios(losses)
     whole = losses[PRUNED]
     tickets = {share: _ticket(found[PRUNED]["params"], share, seeds, steps) for share in KEPT}
     compared = {share: _compared(arms) for share, arms in tickets.items()}
     last = found[sizes[-1]]
     parts = {
-        "concentration": bool(last["effective"] > 10 and high < 0),
+        "concentration": bool(last["effective"] > 10 and all(high < 1 for _, _, high in ratios)),
         "own initialisation": all(one["low"] > 0 and one["p"] < 0.01 for one in compared.values()),
         "ticket": bool(tickets[KEPT[0]]["own"].mean() <= 1.1 * whole.mean()),
     }
@@ -71,7 +72,7 @@ def study(reduced: bool = False) -> Finding:
             for size, one in found.items()
         },
         "losses": {_name(size): np.round(np.sort(loss), 7).tolist() for size, loss in losses.items()},
-        "slope of log spread in log r": [slope, low, high],
+        "spread over that at the size before": ratios,
         "whole network": float(whole.mean()),
         "pruned": {
             str(share): one | {arm: float(loss.mean()) for arm, loss in tickets[share].items()}
@@ -79,27 +80,23 @@ def study(reduced: bool = False) -> Finding:
         },
     }
     verdict = "holds" if all(parts.values()) else "mixed" if any(parts.values()) else "fails"
-    numbers = _numbers(
-        found, (slope, low, high), compared[KEPT[1]], tickets[KEPT[0]]["own"].mean() / whole.mean()
-    )
+    numbers = _numbers(found, compared[KEPT[1]], tickets[KEPT[0]]["own"].mean() / whole.mean())
     return Finding(verdict, numbers, _figure(found, tickets, whole), data)
 
 
 def _numbers(
     found: dict[tuple[int, int], dict[str, Any]],
-    slope: tuple[float, float, float],
     half: dict[str, float],
     ticket: float,
 ) -> str:
     sizes = list(found)
     counts = ", ".join(f"{found[size]['effective']:.3g}" for size in sizes)
-    spread = [found[size]["spread"] for size in (sizes[0], sizes[-1])]
+    spread = ", ".join(f"{found[size]['spread']:.1%}" for size in sizes)
     return (
-        f"structures (1 / P that two seeds share one) {counts} at r = {', '.join(str(size[1]) for size in sizes)}; "
-        f"spread of losses {spread[0]:.1%} to {spread[1]:.1%}, slope {slope[0]:.2f} ({slope[1]:.2f} to "
-        f"{slope[2]:.2f}); half pruned: fresh start worse by {half['difference']:.4f} ({half['low']:.4f} to "
-        f"{half['high']:.4f}) in {half['worse']:.0%} of pairs; 70 % kept ends at {ticket:.2f} times the whole "
-        "network's loss"
+        f"structures (1 / P that two seeds share one) {counts} at r = {', '.join(str(size[1]) for size in sizes)}, "
+        f"relative spread of losses {spread}; half pruned: fresh start worse by {half['difference']:.4f} "
+        f"({half['low']:.4f} to {half['high']:.4f}) in {half['worse']:.0%} of pairs; 70 % kept ends at {ticket:.2f} "
+        "times the whole network's loss"
     )
 
 
@@ -135,19 +132,21 @@ def _slopes(model: Superposition, params: Any) -> Array:
     )
 
 
-def _slope(losses: dict[tuple[int, int], Array]) -> tuple[float, float, float]:
-    """Of the logarithm of the relative spread in the logarithm of r, with its 95 % interval."""
+def _ratios(losses: dict[tuple[int, int], Array]) -> list[tuple[float, float, float]]:
+    """Relative spread of losses over that at the size before, with its 95 % interval."""
     random = np.random.default_rng(0)
-    log_r = np.log([size[1] for size in losses])
 
-    def fit(samples: list[Array]) -> float:
-        spread = [max(loss.std(ddof=1) / loss.mean(), 1e-12) for loss in samples]
-        return float(np.polyfit(log_r, np.log(spread), 1)[0])
+    def spread(loss: Array) -> Array:
+        return np.maximum(loss.std(ddof=1, axis=-1) / loss.mean(axis=-1), 1e-12)
 
-    all_ = list(losses.values())
-    again = [fit([loss[random.integers(loss.size, size=loss.size)] for loss in all_]) for _ in range(1000)]
-    low, high = np.quantile(again, [0.025, 0.975])
-    return fit(all_), float(low), float(high)
+    def again(loss: Array) -> Array:
+        return spread(loss[random.integers(loss.size, size=(2000, loss.size))])
+
+    found = []
+    for before, after in itertools.pairwise(losses.values()):
+        low, high = np.quantile(again(after) / again(before), [0.025, 0.975])
+        found.append((float(spread(after) / spread(before)), float(low), float(high)))
+    return found
 
 
 # -- lottery tickets --------------------------------------------------------------------------------------------
