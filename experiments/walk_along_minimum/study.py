@@ -162,7 +162,7 @@ def _figure(
         axes[0, 0].plot(time, trace[-1].mean(axis=0), "--", color=style.GREY, label="no noise in the labels")
         axes[0, 0].axhline(FLATTEST, color=style.FAINT)
         axes[0, 0].text(time[-1], FLATTEST - 1, "least on the minimum", ha="right", va="top", fontsize=8.5)
-        axes[0, 0].set_ylim(0, 62)
+        axes[0, 0].set_ylim(0, 78)
         axes[0, 0].legend(loc="upper right")
         places = np.array(llc["step"]) / 1000
         axes[1, 1].errorbar(places, llc["mean"], llc["error"], color=colours[MIDDLE], marker="o", capsize=3)
@@ -180,5 +180,5 @@ def _figure(
             ax.set_title(title)
             ax.set_ylabel(what)
             ax.set_xlabel("step of SGD (thousands)")
-        fig.suptitle("On a surface of minima, SGD's noise walks towards flatter points", x=0.01, ha="left")
+        fig.suptitle("On a surface of minima: where the noise of labels carries SGD", x=0.01, ha="left")
         return fig
