@@ -170,7 +170,7 @@ class BooleanNetwork(Model):
 
     def is_critical(self, point: Params) -> bool:
         """Whether the gradient of the population loss vanishes, but for rounding."""
-        slope = jax.grad(self.population_loss)(jax.tree.map(jnp.asarray, point))
+        slope = _slope(self, jax.tree.map(jnp.asarray, point))
         return bool(jnp.linalg.norm(ravel_pytree(slope)[0]) < _STATIONARY)
 
     @property
@@ -181,6 +181,11 @@ class BooleanNetwork(Model):
         dtype = w["hidden_kernel"].dtype
         params = unflatten_dict(w, sep="_")
         return jnp.asarray(self._network.apply({"params": params}, jnp.asarray(x, dtype)))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _slope(model: BooleanNetwork, w: Params) -> Params:
+    return jax.grad(model.population_loss)(w)
 
 
 def cube(d: int) -> np.ndarray:

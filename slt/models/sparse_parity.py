@@ -32,6 +32,7 @@ from slt.models.boolean_network import (
     is_learned,
     parity_units,
 )
+from slt.models.drawing import Drawing
 
 
 @as_model
@@ -121,6 +122,15 @@ class SparseParity(BooleanNetwork):
     def observables(self, w: Params) -> dict[str, jax.Array]:
         """The mean squared gap of each task, 1 for output 0."""
         return {f"loss {i + 1}": loss for i, loss in enumerate(self.task_losses(w))}
+
+    def drawing(self, w: Params) -> Drawing:
+        """How far each task is learned."""
+        return Drawing(
+            kind="bars",
+            values=np.asarray(self.correlations(w)),
+            labels=tuple(str(i + 1) for i in range(self.tasks)),
+            axes=("task, the most frequent first", "coefficient of its parity"),
+        )
 
     def _phase(self, count: int) -> Phase:
         point = self.point_of(*self._solution(count))

@@ -31,8 +31,10 @@ from slt.models.boolean_network import (
     is_learned,
     parity_units,
 )
+from slt.models.drawing import Drawing
 
 Terms = tuple[tuple[int, ...], ...]
+_OTHERS = 6  # monomials outside the target that a drawing shows
 _Array = TypeVar("_Array", jax.Array, np.ndarray)
 
 
@@ -119,6 +121,19 @@ class Staircase(BooleanNetwork):
         return {monomial_name(term): ratios[i] for i, term in enumerate(self.terms)} | {
             f"energy {k}": jnp.sum(jnp.where(size == k, energy, 0.0)) for k in range(1, highest + 1)
         }
+
+    def drawing(self, w: Params) -> Drawing:
+        """Fourier coefficients: of the target's monomials, then the largest others."""
+        spectrum = np.asarray(self.spectrum(w))
+        of_bits = [tuple(int(i in term) for i in range(self.bits)) for term in self.terms]
+        others = sorted(set(np.ndindex(spectrum.shape)) - set(of_bits), key=lambda at: -abs(spectrum[at]))
+        shown = [*of_bits, *others[:_OTHERS]]
+        return Drawing(
+            kind="bars",
+            values=np.array([spectrum[at] for at in shown]),
+            labels=tuple(monomial_name(tuple(np.flatnonzero(at).tolist())) for at in shown),
+            axes=("monomial", "Fourier coefficient"),
+        )
 
     def _phase(self, degree: int) -> Phase:
         known = [term for term in self.terms if len(term) <= degree]
