@@ -56,10 +56,10 @@ class Staircase(BooleanNetwork):
     Raises ValueError for options that are not of this form.
     """
 
-    bits: int = static(6)
+    bits: int = static(5)
     terms: Terms = static(((0,), (0, 1), (0, 1, 2)))
     hidden: int = static(8)
-    noise: float = static(0.5)
+    noise: float = static(1.0)
     prior_scale: float = static(1.0)
     init_scale: float = static(1.0)
 
