@@ -2,7 +2,7 @@
 
 Rules of the verdict. Three parts: (1) order: of the staircase's runs that learn all of it, 90 % or more at every d
 learn its monomials in order of degree; (2) exponents: for each leap, the 95 % interval of the slope of log time
-against log d meets [k, k + 1 / log d], k = max(leap - 1, 1), the slopes of d^k and d^k log d (at the geometric mean of
+against log d meets [k, k + 1 / log d], k = max(leap - 1, 1), slopes of d^k and d^k log d (at the geometric mean of
 the d's); (3) a parity alone takes 3 times as many observations as the staircase up to it, or more, at the largest d
 (lower end of the 95 % interval). The claim holds with all three, fails without (1) and (3), and is mixed otherwise.
 

@@ -60,7 +60,7 @@ class SparseParity(BooleanNetwork):
     degree: int = static(2)
     alpha: float = static(0.5)
     hidden: int = static(7)
-    noise: float = static(0.5)
+    noise: float = static(1.0)
     prior_scale: float = static(1.0)
     init_scale: float = static(1.0)
 
