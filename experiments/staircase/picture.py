@@ -17,7 +17,9 @@ _NAMES = {
 
 def draw(times: dict[str, dict[int, np.ndarray]], slopes: dict[str, tuple], both: dict[str, Any]) -> Figure:
     figure = Figure(figsize=(13, 4.4), layout="constrained")
-    figure.suptitle("A parity that no staircase leads to: far slower for SGD, hardly for Bayes", fontsize=13)
+    figure.suptitle(
+        "How long until x0x1x2 is learned, with and without a staircase that leads to it", fontsize=13
+    )
     over_d, sgd, bayes = figure.subplots(1, 3)
     for name, of in times.items():
         whole = [t.max(axis=1) for t in of.values()]
@@ -50,7 +52,7 @@ def draw(times: dict[str, dict[int, np.ndarray]], slopes: dict[str, tuple], both
         bayes.fill_between(told["ns"], mean - error, mean + error, color=_COLOURS[name], alpha=0.2, lw=0)
     sgd.set(xscale="log", xlabel="SGD step (8 observations each)", ylabel="share of seeds that know x0x1x2")
     sgd.set_title("SGD, five bits", fontsize=10)
-    bayes.set(xscale="log", xlabel="observations n", ylabel="posterior share that knows the target")
+    bayes.set(xlabel="observations n", ylabel="posterior share that knows the target")
     bayes.set_title("Bayes, five bits (± 1 s.e. over data sets)", fontsize=10)
     for ax in (sgd, bayes):
         ax.legend(fontsize=8)

@@ -81,9 +81,9 @@ def _train(
         bits, noise = jax.random.split(jax.random.fold_in(key, t))
         x = jax.random.rademacher(bits, held_out.shape[1:], jnp.float32)
         y = jnp.sum(monomials(x)) + jax.random.normal(noise, dtype=jnp.float32)
-        slope = jax.grad(lambda w: (network.apply(w, x) - y) ** 2 / 2)(w)
+        slope = jax.grad(lambda w: (jnp.asarray(network.apply(w, x)) - y) ** 2 / 2)(w)
         return jax.tree.map(lambda leaf, g: leaf - rate * g, w, slope)
 
     w = jax.lax.fori_loop(start, stop, lambda t, w: jax.vmap(one, (None, 0, 0))(t, w, keys), w)
     characters = monomials(held_out) / len(held_out)
-    return w, jax.lax.map(lambda w: network.apply(w, held_out) @ characters, w)
+    return w, jax.lax.map(lambda w: jnp.asarray(network.apply(w, held_out)) @ characters, w)
