@@ -140,7 +140,7 @@ def _both(model: Staircase, reduced: bool) -> dict[str, Any]:
         ladder = _climb(model, (5, 20, 60), count=2, particles=16, repeats=1, rounds=1)
     else:
         ns = (2, 4, 7, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 70, 80, 100, 130, 160)
-        ladder = _climb(model, ns, count=16, particles=128, repeats=2, rounds=4)
+        ladder = _climb(model, ns, count=8, particles=128, repeats=2, rounds=4)
     occupancy = phases.label_ladder(model, ladder, ordered=False)
     comparison = _compare(model, trajectory, ladder, occupancy)
     last = len(model.phases()) - 1
