@@ -126,7 +126,10 @@ class Staircase(BooleanNetwork):
         """Fourier coefficients: of the target's monomials, then the largest others."""
         spectrum = np.asarray(self.spectrum(w))
         of_bits = [tuple(int(i in term) for i in range(self.bits)) for term in self.terms]
-        others = sorted(set(np.ndindex(spectrum.shape)) - set(of_bits), key=lambda at: -abs(spectrum[at]))
+        left = set(np.ndindex(spectrum.shape)) - set(of_bits)
+        others = sorted(
+            left, key=lambda at: (-round(abs(spectrum[at]), 9), sum(at), at)
+        )  # rounding has no order
         shown = [*of_bits, *others[:_OTHERS]]
         return Drawing(
             kind="bars",
