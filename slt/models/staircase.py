@@ -128,7 +128,7 @@ class Staircase(BooleanNetwork):
         of_bits = [tuple(int(i in term) for i in range(self.bits)) for term in self.terms]
         left = set(np.ndindex(spectrum.shape)) - set(of_bits)
         others = sorted(
-            left, key=lambda at: (-round(abs(spectrum[at]), 9), sum(at), at)
+            left, key=lambda at: (-round(float(abs(spectrum[at])), 9), sum(at), at)
         )  # rounding has no order
         shown = [*of_bits, *others[:_OTHERS]]
         return Drawing(
