@@ -22,12 +22,8 @@ def draw(times: dict[str, dict[int, np.ndarray]], slopes: dict[str, tuple], both
     )
     over_d, sgd, bayes = figure.subplots(1, 3)
     for name, of in times.items():
-        whole = [t.max(axis=1) for t in of.values()]
-        whole = [np.where(np.isfinite(t), t, np.nan) for t in whole]
-        median, low, high = (
-            np.array([np.nanquantile(t, q) if np.isfinite(t).any() else np.nan for t in whole])
-            for q in (0.5, 0.25, 0.75)
-        )
+        quartiles = np.array([np.quantile(t.max(axis=1), (0.25, 0.5, 0.75)) for t in of.values()])
+        low, median, high = np.where(np.isfinite(quartiles), quartiles, np.nan).T
         label = f"{_NAMES[name]}: d^{slopes[name][0]:.2f}"
         over_d.errorbar(
             list(of),
