@@ -21,8 +21,8 @@ def draw(many: SparseParity, along: dict[str, Any], few: SparseParity, bayes: di
         label = {0: "the most frequent task", many.tasks - 1: "the rarest"}.get(i)
         curves.plot(steps, along["losses"][0, i, 1:], color=colour, lw=1, label=label)
     curves.plot(steps, along["total"][0, 1:], color="#D55E00", lw=2.5, label="all, by frequency")
-    curves.set(xscale="log", yscale="log", ylim=(0.02, 1.6), xlabel="step of Adam (32 observations each)")
-    curves.set_ylabel("loss, in units of that at output 0")
+    curves.set(xscale="log", yscale="log", ylim=(0.02, 1.2), xlabel="step of Adam (32 observations each)")
+    curves.set_ylabel("loss, in units of that at output 0, where it is capped")
     curves.set_title("One seed", fontsize=10)
     curves.legend(fontsize=8)
     _over_frequency(times, many, along, few, bayes)
@@ -50,5 +50,8 @@ def _over_frequency(
     x = 1 / many.frequencies
     ax.plot(x, median[0] * x / x[0], color="0.6", lw=1, ls="--", label="proportional to 1 / frequency")
     ax.set(xscale="log", yscale="log", xlabel="1 / frequency of the task", ylabel="when it is learned")
+    ticks = [2, 5, 10, 20, 50]
+    ax.set_xticks(ticks, map(str, ticks))
+    ax.set_xticks([], minor=True)
     ax.set_title("Median over seeds or data sets", fontsize=10)
     ax.legend(fontsize=8)
