@@ -1,8 +1,8 @@
 """Run studies, keep what they found with the version of the code that found it, and make the table of all.
 
 A study is experiments/NAME/study.py with CLAIM, SOURCE, MODULES (the slt modules that its numbers rest on) and
-`study(reduced) -> Finding`. Its stamp hashes those modules and all that they import, the study itself, and its preset
-configs/experiment/NAME.yaml as it composes.
+`study(reduced) -> Finding`. Its stamp hashes those modules and all that they import, the files of its folder and what
+they take from beside it, and its preset configs/experiment/NAME.yaml as it composes.
 """
 
 from __future__ import annotations
@@ -46,11 +46,23 @@ def stamp(name: str) -> str:
     settings = None
     if (ROOT / "configs" / "experiment" / f"{name}.yaml").exists():
         settings = experiment(compose([f"experiment={name}"]))[1]
-    own = [
-        ast.unparse(ast.parse(file.read_text(encoding="utf-8")))
-        for file in sorted((FOLDER / name).glob("*.py"))
-    ]
+    own = [ast.unparse(ast.parse(file.read_text(encoding="utf-8"))) for file in _files(name)]
     return digest([code_version(study.MODULES), own, settings])
+
+
+def _files(name: str) -> list[Path]:
+    """The study's own files, and those beside its folder that they import."""
+    own = sorted((FOLDER / name).glob("*.py"))
+    imported = {
+        part
+        for file in own
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == FOLDER.name
+        for part in [*(node.module or "").split(".")[1:2], *(alias.name for alias in node.names)]
+    }
+    others = sorted(imported - {"finding", name})
+    found = [[*FOLDER.glob(f"{part}.py"), *sorted(FOLDER.glob(f"{part}/*.py"))] for part in others]
+    return own + [file for files in found for file in files]
 
 
 def make(name: str) -> dict[str, Any]:
