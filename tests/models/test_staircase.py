@@ -89,18 +89,18 @@ def test_parseval():
 def test_only_a_leap_makes_a_saddle(terms, names, critical):
     """Where one new bit is missing the gradient points to it; where two are, it vanishes. ("none" has no weights at
     all, and is stationary for that.)"""
-    model = Staircase(terms=terms)
+    model = Staircase(bits=6, terms=terms)
     phases = model.phases()
     assert [phase.name for phase in phases] == names
     assert [phase.critical for phase in phases] == critical
     for phase, count in zip(phases, range(len(terms) + 1), strict=True):
-        truncated = sum(character(cube(5 + 1), term) for term in terms[:count]) + np.zeros(64)
+        truncated = sum(character(cube(6), term) for term in terms[:count]) + np.zeros(64)
         np.testing.assert_allclose(model.outputs(phase.point), truncated, atol=1e-12)
         assert phase.loss == (len(terms) - count) / (2 * model.noise**2)
 
 
 def test_classifier_wants_the_lowest_degrees_first():
-    model = Staircase(hidden=12)
+    model = Staircase(bits=6, hidden=12)
 
     def network(*terms, factor=1.0):
         units = [unit for term in terms for unit in parity_units(6, term)]
@@ -159,7 +159,7 @@ def test_drawing_shows_the_target_first():
         ({"terms": ((0,), ())}, "terms must be sets of one bit or more"),
         ({"terms": ((0, 0),)}, "no bit may come twice"),
         ({"terms": ((0, 1), (1, 0))}, "no bit may come twice in a term, and no term twice"),
-        ({"terms": ((0, 6),)}, "terms name bits from 0 to 5"),
+        ({"terms": ((0, 6),)}, "terms name bits from 0 to 4"),
         ({"hidden": 5}, "built of 6 hidden units, so hidden cannot be 5"),
         ({"noise": 0.0}, "noise must be a positive number"),
     ],
