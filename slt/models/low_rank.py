@@ -20,9 +20,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from slt.models.base import Model, Params, static
+from slt.models.drawing import Drawing
 from slt.models.signal import check_positive, log_normal_peak
 
 _WATCHED = 4  # modes and singular values among the observables, at most
+_BARS = "mode", "singular value of A B"
+_DRAWN = 8  # singular values in a drawing, at most
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -118,6 +121,11 @@ class LowRank(Model):
         seen = {f"mode {i + 1}": value for i, value in enumerate(strengths)}
         seen |= {f"singular value {i + 1}": value / s[0] for i, value in enumerate(values[:_WATCHED])}
         return seen | {"rank": jnp.sum(values > s[-1] / 2).astype(w["A"].dtype)}
+
+    def drawing(self, w: Params) -> Drawing:
+        """The product's singular values."""
+        values = np.asarray(self.singular_values(w))[:_DRAWN]
+        return Drawing("bars", values, labels=tuple(map(str, range(1, len(values) + 1))), axes=_BARS)
 
     def balanced(self, product: np.ndarray, k: int) -> Params:
         """The factors of a matrix of rank k that have the smallest norm, so the highest prior density."""

@@ -72,7 +72,11 @@ class LowRankFactorisation(LowRank):
     def _phase(self, k: int) -> Phase:
         u, s, v = self.modes()
         point = self.balanced((u[:, :k] * s[:k]) @ v[:, :k].T, k)
-        llc, multiplicity, source = None, None, "best approximation of rank k: a saddle (Eckart and Young 1936)"
+        llc, multiplicity, source = (
+            None,
+            None,
+            "best approximation of rank k: a saddle (Eckart and Young 1936)",
+        )
         if k == self.rank:
             llc, multiplicity = learning_coefficient(self.rows, self.width, self.columns, k)
             source = "Aoyagi and Watanabe 2005, main theorem"

@@ -77,8 +77,9 @@ class LowRankLogits(LowRank):
 
     def classify(self, w: Params) -> jax.Array:
         ranks = [k for k, _ in self._known()]
-        known = jnp.full(self.rank + 2, len(ranks), jnp.int32).at[jnp.array(ranks)].set(jnp.arange(len(ranks), dtype=jnp.int32))
-        return known[super().classify(w)]
+        index = np.full(self.rank + 2, len(ranks), np.int32)  # by what `LowRank` says; others are "other"
+        index[ranks] = range(len(ranks))
+        return jnp.asarray(index)[super().classify(w)]
 
     def _known(self) -> tuple[tuple[int, np.ndarray], ...]:
         """Rank and product of each phase."""
@@ -111,7 +112,9 @@ class LowRankLogits(LowRank):
         difference = product - jnp.asarray(self.target(), product.dtype)
         difference = difference - jnp.sum(truth * difference, axis=1, keepdims=True)
         small = jnp.max(jnp.abs(difference), axis=1, keepdims=True) < 1
-        near = jnp.where(small, difference, 0.0)  # sum p D = 0: subtracting D leaves terms that are all positive
+        near = jnp.where(
+            small, difference, 0.0
+        )  # sum p D = 0: subtracting D leaves terms that are all positive
         cumulant = jnp.log1p(jnp.sum(truth * (jnp.expm1(near) - near), axis=1))
         far = jax.scipy.special.logsumexp(difference, b=truth, axis=1)
         return jnp.where(small[:, 0], cumulant, far), difference
@@ -144,7 +147,9 @@ def _best(model: LowRankLogits, A: np.ndarray, B: np.ndarray) -> np.ndarray | No
     slope, bend = jax.jit(jax.grad(loss)), jax.jit(jax.hessian(loss))
     start = np.concatenate([A.ravel(), B.ravel()])
     flat = scipy.optimize.minimize(loss, start, jac=slope, method="BFGS", options={"gtol": 1e-7}).x
-    for _ in range(10):  # Newton's method; least squares, since factors of one product make the Hessian singular
+    for _ in range(
+        10
+    ):  # Newton's method; least squares, since factors of one product make the Hessian singular
         flat = flat - np.linalg.lstsq(np.asarray(bend(flat)), np.asarray(slope(flat)), rcond=1e-9)[0]
     found = factors(flat)
     return np.asarray(found["A"] @ found["B"]) if np.linalg.norm(slope(flat)) < _CRITICAL else None
