@@ -12,10 +12,10 @@ import numpy as np
 
 from slt.models.low_rank import LowRank
 from slt.training.optimizers import Optimizer
-from slt.transitions import jumps, sigmoids
+from slt.transitions import detected, jumps, sigmoids
 
-POINTS = 200  # of a curve that is searched for jumps, evenly in log step
-END = 1e-3  # of the loss at the start: where a curve ends
+POINTS = 200  # of a curve that is searched for jumps, evenly in steps
+END = 0.01  # of the loss at the start: where a curve ends
 RISE = 0.01  # of the loss at the start: a smaller rise is no bump
 
 
@@ -63,36 +63,35 @@ def descend(model: LowRank, optimizer: Optimizer, seeds: int, steps: int) -> jax
 
         return jax.lax.scan(step, (start, rule.init(start)), length=steps + 1)[1]
 
-    return jax.lax.map(one, jax.random.split(jax.random.key(0), seeds))  # one by one: large matrices fill a core
+    return jax.lax.map(
+        one, jax.random.split(jax.random.key(0), seeds)
+    )  # one by one: large matrices fill a core
 
 
 def shape(loss: np.ndarray) -> Shape:
     """Args: loss (step,) after 0, 1, ... steps."""
     loss = np.asarray(loss, float)
-    t10, t90 = (_first(loss, (1 - fallen) * loss[0]) for fallen in (0.1, 0.9))
-    grid = _grid(loss)
-    log = np.log(np.maximum(loss[grid], END * loss[0] / 10))
+    t10, t90 = (first(loss, (1 - fallen) * loss[0]) for fallen in (0.1, 0.9))
+    end = first(loss, END * loss[0])
+    last = len(loss) - 1 if math.isnan(end) else int(end)
+    even, by_log = (
+        np.unique(grid.round().astype(int))
+        for grid in (np.linspace(0, last, POINTS), np.expm1(np.linspace(0, math.log1p(last), POINTS)))
+    )
     window = max(int(0.01 * t90), 5) if math.isfinite(t90) else 5
     rate = (loss[:-window] - loss[window:]) / window
     return Shape(
         plateau=t10 / t90,
         log_share=math.log1p(t10) / math.log1p(t90),
         acceleration=float(rate.max() / rate[0]),
-        jumps=len(jumps.find(grid, log, math.log(1.05))),
-        sigmoids=sigmoids.decompose(grid, loss[grid]).k,
+        jumps=len(jumps.find(even, np.log(loss[even]), detected.SMALLEST_LOSS)),
+        sigmoids=sigmoids.decompose(by_log, loss[by_log]).k,
         rises=_rises(loss / loss[0]),
         left=float(loss[-1] / loss[0]),
     )
 
 
-def _grid(loss: np.ndarray) -> np.ndarray:
-    """Steps, evenly in log step, from the start until the loss is down to `END` of it, or the curve ends."""
-    end = _first(loss, END * loss[0])
-    last = len(loss) - 1 if math.isnan(end) else int(end)
-    return np.unique(np.expm1(np.linspace(0, math.log1p(last), POINTS)).round().astype(int))
-
-
-def _first(loss: np.ndarray, level: float) -> float:
+def first(loss: np.ndarray, level: float) -> float:
     """The first step at which the loss is at the level or below; NaN where it never is."""
     below = np.flatnonzero(loss <= level)
     return float(below[0]) if len(below) else math.nan
