@@ -12,10 +12,11 @@ import numpy as np
 
 from slt.models.low_rank import LowRank
 from slt.training.optimizers import Optimizer
-from slt.transitions import detected, jumps, sigmoids
+from slt.transitions import jumps, sigmoids
 
 POINTS = 200  # of a curve that is searched for jumps, evenly in steps
 END = 0.01  # of the loss at the start: where a curve ends
+STEP = 0.05  # of the loss at the start: a smaller fall is no step
 RISE = 0.01  # of the loss at the start: a smaller rise is no bump
 
 
@@ -27,7 +28,8 @@ class Shape(NamedTuple):
         0.046. NaN where it never falls so far.
       log_share: the same with log(1 + step) in place of steps.
       acceleration: the steepest fall over that at the start; an exponential has 1.
-      jumps: accelerations of the log-loss, found without labels (`slt.transitions.jumps`).
+      jumps: accelerations of the loss, found without labels (`slt.transitions.jumps`). Not of its logarithm, which
+        without noise is split in two at rank 1: into the fall, and the exponential approach after it.
       sigmoids: how many sigmoids in log step explain it best (`slt.transitions.sigmoids`).
       rises: times it rises, by 1 % of the loss at the start or more.
       left: the last loss over that at the start.
@@ -74,17 +76,17 @@ def shape(loss: np.ndarray) -> Shape:
     t10, t90 = (first(loss, (1 - fallen) * loss[0]) for fallen in (0.1, 0.9))
     end = first(loss, END * loss[0])
     last = len(loss) - 1 if math.isnan(end) else int(end)
-    even, by_log = (
-        np.unique(grid.round().astype(int))
-        for grid in (np.linspace(0, last, POINTS), np.expm1(np.linspace(0, math.log1p(last), POINTS)))
-    )
+    even = np.arange(
+        0, last + 1, max(1, last // POINTS)
+    )  # one stride: uneven ones would pass for changes of speed
+    by_log = np.unique(np.expm1(np.linspace(0, math.log1p(last), POINTS)).round().astype(int))
     window = max(int(0.01 * t90), 5) if math.isfinite(t90) else 5
     rate = (loss[:-window] - loss[window:]) / window
     return Shape(
         plateau=t10 / t90,
         log_share=math.log1p(t10) / math.log1p(t90),
         acceleration=float(rate.max() / rate[0]),
-        jumps=len(jumps.find(even, np.log(loss[even]), detected.SMALLEST_LOSS)),
+        jumps=len(jumps.find(even, loss[even] / loss[0], STEP)),
         sigmoids=sigmoids.decompose(by_log, loss[by_log]).k,
         rises=_rises(loss / loss[0]),
         left=float(loss[-1] / loss[0]),
