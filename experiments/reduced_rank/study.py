@@ -7,7 +7,8 @@ factors, "volume" has in its place the constant that the annealed ladder measure
 holds:
 
 * order: both passages are seen on data, and 90 % of SGD's seeds pass through rank 0, rank 1, rank 2 and nothing else.
-* jump: at both crossings the losses of the two ranks have two humps (Ashman's D above 2).
+* jump: at both crossings of the annealed ladder fewer than a third of the draws have between a third and two thirds
+  of the mode in question (`middle`).
 * leading, prior, volume: the prediction of both crossings is within 20 % of where the posterior has them without
   data noise (the annealed ladder).
 
@@ -28,10 +29,11 @@ from matplotlib.figure import Figure
 
 import slt
 from experiments.finding import Finding
+from experiments.middle import JUMP, middle_share
 from slt.models.deep_linear import DeepLinear
 from slt.models.reduced_rank_regression import learning_coefficient
 from slt.phases import occupancy_summary, phase_facts
-from slt.records import Occupancy, PhaseFacts, PhasePath, from_dataset
+from slt.records import Ladder, Occupancy, PhaseFacts, PhasePath, from_dataset
 from slt.runs import Run
 from slt.transitions import predicted, volume
 
@@ -43,6 +45,7 @@ MODULES = (
     "slt.transitions.predicted",
     "slt.transitions.volume",
     "slt.comparer.assemble",
+    "experiments.middle",
 )
 CLAIM = (
     "The posterior of reduced rank regression jumps from rank to rank as n grows, where the free energy formula with "
@@ -51,7 +54,7 @@ CLAIM = (
 SOURCE = "lambda: Aoyagi and Watanabe 2005; the jumps: a claim of folklore"
 MODEL = DeepLinear(widths=(4, 3, 4), singular_values=(2.0, 1.0), prior_scale=0.15)
 
-SEEDS, HUMPS, NEAR = 0.9, 2.0, 0.2
+SEEDS, NEAR = 0.9, 0.2
 REDUCED = (
     "training.seeds=2",
     "training.steps=100",
@@ -64,10 +67,12 @@ REDUCED = (
 
 
 class Seen(NamedTuple):
-    """What the run left: the posterior on data and on the population loss, SGD's labels, and the summary."""
+    """What the run left: the posterior on data and on the population loss, the latter's draws, SGD's labels, and the
+    summary."""
 
     data: Occupancy
     annealed: Occupancy
+    ladder: Ladder
     path: PhasePath
     summary: dict[str, Any]
 
@@ -95,6 +100,7 @@ def _read(run: Run) -> Seen:
     return Seen(
         from_dataset(Occupancy, phases.array("occupancy")),
         from_dataset(Occupancy, phases.array("annealed")),
+        from_dataset(Ladder, run.record("annealed").array("ladder")),
         from_dataset(PhasePath, phases.array("path")),
         run.summary,
     )
@@ -125,6 +131,7 @@ def crossing(seen: Seen, facts: tuple[PhaseFacts, ...], k: int) -> dict[str, Any
         "to": target.name,
         **{name: measured[name] for name in ("n", "n_low", "n_high", "separation")},
         "annealed": {name: quiet[0][name] for name in ("n", "n_low", "n_high")} if quiet else None,
+        "middle": middle_share(MODEL, seen.ladder, k, quiet[0]["n"]) if quiet and quiet[0]["n"] else None,
         "predicted": {one.level: one.n for one in levels},
         "why": {one.level: one.why for one in levels if one.n is None},
         "soft threshold": 2 / (MODEL.singular_values[k] * MODEL.prior_scale**2),
@@ -138,7 +145,7 @@ def judge(data: dict[str, Any]) -> dict[str, bool]:
     passed = data["order"].get(whole, 0) >= SEEDS * sum(data["order"].values())
     parts = {
         "order": passed and all(one["n"] is not None for one in crossings),
-        "jump": all((one["separation"] or 0) > HUMPS for one in crossings),
+        "jump": all(one["middle"] is not None and one["middle"]["share"] < JUMP for one in crossings),
     }
     for level in predicted.LEVELS:
         parts[level] = all(_near(one["predicted"].get(level), one["annealed"]) for one in crossings)
@@ -159,10 +166,11 @@ def _numbers(data: dict[str, Any]) -> str:
         quiet = one["annealed"]
         without = "none" if quiet is None or quiet["n"] is None else f"{quiet['n']:.0f}"
         measured = "not seen" if one["n"] is None else f"n = {one['n']:.0f} {_interval(one)}"
-        humps = "unknown" if one["separation"] is None else f"{one['separation']:.1f}"
+        middle = one["middle"]
+        inside = "unknown" if middle is None else f"{middle['share']:.2f} ± {middle['error']:.2f}"
         return (
             f"{one['from']} -> {one['to']} at {measured}, without data noise {without}; {levels}, "
-            f"soft threshold {one['soft threshold']:.0f}; D = {humps}"
+            f"soft threshold {one['soft threshold']:.0f}; share in the middle of the mode {inside}"
         )
 
     return "; ".join(told(one) for one in data["crossings"])

@@ -10,7 +10,8 @@ when each holds:
   the thermodynamic path, rises by more than two standard errors from rank to rank, and is within three of theory.
 * estimate rises: so does the median lambda-hat of the actual loss at SGD's checkpoints in each rank, and at most
   half of the checkpoints are flagged.
-* shared: the posterior makes both transitions, and both verdicts are "both".
+* shared: the posterior makes both transitions, both verdicts are "both", and both are jumps: at the crossing of the
+  annealed ladder fewer than a third of the draws have between a third and two thirds of the mode (`middle`).
 * ridge: on a path of critical points of equal rank (`ridge`), longer than 0.9, loss and gradient stay within 1e-9,
   and half of the Hessian's eigenvalues or more are zero.
 
@@ -33,11 +34,12 @@ from matplotlib.figure import Figure
 
 import slt
 from experiments.finding import Finding
+from experiments.middle import JUMP, middle_share
 from experiments.saddle_to_saddle.ridge import Ridge, walk
 from slt.llc.base import Question
 from slt.llc.thermodynamic import Thermodynamic
 from slt.models.deep_linear import DeepLinear, learning_coefficient
-from slt.records import OK, LLCPath, PhasePath, Trajectory, flag_names, from_dataset
+from slt.records import OK, Ladder, LLCPath, PhasePath, Trajectory, flag_names, from_dataset
 from slt.runs import Run
 
 MODULES = (
@@ -49,6 +51,7 @@ MODULES = (
     "slt.llc.thermodynamic",
     "slt.phases",
     "slt.comparer.assemble",
+    "experiments.middle",
 )
 CLAIM = (
     "From small weights a deep linear network visits saddles of rank 0, 1, 2 in order, each a degenerate ridge of "
@@ -83,8 +86,8 @@ REDUCED = Size(
         "llc.estimator.localisation=100",
         "posterior.ns=[10,100]",
         "posterior.sampler.particles=32",
+        "posterior.sampler.repeats=2",
         "data.datasets=1",
-        "+posterior.annealed=false",
     ),
     Thermodynamic(localisation=100.0, particles=32, repeats=4, decades=2.0, max_temperatures=20),
     4,
@@ -105,7 +108,7 @@ def study(reduced: bool = False) -> Finding:
     model = DeepLinear(prior_scale=0.25)
     with tempfile.TemporaryDirectory() as store:
         run = slt.run(["experiment=saddle_to_saddle", *size.overrides], store=store, progress=False)
-        seen, estimates, summary = descent(model, run), along(run), run.summary
+        seen, estimates, posterior = descent(model, run), along(run), passages(model, run)
     saddles = [at_saddle(model, k, size.thermodynamic) for k in range(len(model.phases()))]
     ridges = [walk(model, k, size.stations) for k in range(len(model.phases()) - 1)]
     data: dict[str, Any] = {
@@ -113,7 +116,7 @@ def study(reduced: bool = False) -> Finding:
         "plateaus": plateaus(model, seen),
         "theory": saddles,
         "estimates": estimates,
-        "posterior": passages(summary),
+        "posterior": posterior,
         "ridges": [told(ridge) for ridge in ridges],
     }
     parts = judge(data)
@@ -185,16 +188,23 @@ def along(run: Run) -> list[dict[str, Any]]:
     return rows
 
 
-def passages(summary: dict[str, Any]) -> list[dict[str, Any]]:
-    """The posterior's transitions, and what SGD does about each."""
-    judged = {(one["from"], one["to"]): one["verdict"] for one in summary["comparison"]}
-    return [
-        {
-            **{name: one[name] for name in ("from", "to", "n", "n_low", "n_high", "separation")},
-            "verdict": judged.get((one["from"], one["to"])),
-        }
-        for one in summary["bayesian"]
-    ]
+def passages(model: DeepLinear, run: Run) -> list[dict[str, Any]]:
+    """The posterior's passages from rank to rank, how it makes them, and what SGD does about each."""
+    ladder = from_dataset(Ladder, run.record("annealed").array("ladder"))
+    judged = {(one["from"], one["to"]): one["verdict"] for one in run.summary["comparison"]}
+    found = []
+    for one in run.summary["bayesian"]:
+        k = int(one["from"].removeprefix("rank "))
+        quiet = [level["n"] for level in one["predicted"] if level["level"] == "annealed" and level["n"]]
+        found.append(
+            {
+                **{name: one[name] for name in ("from", "to", "n", "n_low", "n_high", "separation")},
+                "verdict": judged.get((one["from"], one["to"])),
+                "annealed": quiet[0] if quiet else None,
+                "middle": middle_share(model, ladder, k, quiet[0]) if quiet else None,
+            }
+        )
+    return found
 
 
 def told(ridge: Ridge) -> dict[str, Any]:
@@ -221,14 +231,18 @@ def judge(data: dict[str, Any]) -> dict[str, bool]:
         np.median([row["llc"] for row in rows if row["llc"] is not None] or [np.nan]) for rows in levels
     ]
     flagged = np.mean([bool(row["flags"]) for row in data["estimates"]])
-    verdicts = {(one["from"], one["to"]): one["verdict"] for one in data["posterior"]}
+    jumps = {
+        (one["from"], one["to"])
+        for one in data["posterior"]
+        if one["verdict"] == "both" and one["middle"] is not None and one["middle"]["share"] < JUMP
+    }
     steps = [(f"rank {k}", f"rank {k + 1}") for k in range(ranks - 1)]
     return {
         "order": data["order"].get(whole, 0) >= SEEDS * sum(data["order"].values()),
         "plateaus": all(one["away"] is not None and one["away"] <= NEAR for one in data["plateaus"]),
         "theory rises": _theory_rises(data["theory"]),
         "estimate rises": bool(np.all(np.diff(medians) > 0) and flagged <= FLAGGED),
-        "shared": all(verdicts.get(step) == "both" for step in steps),
+        "shared": all(step in jumps for step in steps),
         "ridge": all(
             one["length"] > 0.9
             and max(one["excess"], one["slope"]) <= FLAT
@@ -259,11 +273,17 @@ def _numbers(data: dict[str, Any]) -> str:
         "none" if one["measured"] is None else f"{one['measured']:.2f} ± {one['error'] or 0:.2f}"
         for one in data["theory"]
     )
+    middles = ", ".join(
+        f"{one['from']} -> {one['to']} {one['middle']['share']:.2f} ± {one['middle']['error']:.2f}"
+        for one in data["posterior"]
+        if one["middle"] is not None
+    )
     flagged = sum(bool(row["flags"]) for row in data["estimates"])
     return (
         f"{data['order'].get(whole, 0)} of {seeds} seeds pass the saddles in order; lambda at rank 0, 1, 2: "
         f"{coefficients} (theory {', '.join(str(one['theory']) for one in data['theory'])}); "
         f"lambda-hat of the actual loss is flagged at {flagged} of {len(data['estimates'])} checkpoints; "
+        f"share of the posterior in the middle of a mode at its crossings: {middles or 'not seen'}; "
         f"parts that fail: {', '.join(name for name, good in data['parts'].items() if not good) or 'none'}"
     )
 
