@@ -74,7 +74,7 @@ class Size(NamedTuple):
     stations: int
 
 
-FULL = Size((), Thermodynamic(localisation=100.0, particles=256, repeats=4, decades=6.0), 40)
+FULL = Size((), Thermodynamic(localisation=100.0), 40)
 REDUCED = Size(
     (
         "training.seeds=2",
