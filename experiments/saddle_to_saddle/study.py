@@ -74,7 +74,7 @@ class Size(NamedTuple):
     stations: int
 
 
-FULL = Size((), Thermodynamic(localisation=100.0), 40)
+FULL = Size((), Thermodynamic(localisation=100.0, decades=12.0), 40)  # at m = 3 eight show too little
 REDUCED = Size(
     (
         "training.seeds=2",
