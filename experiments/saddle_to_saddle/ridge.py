@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
 from jax.flatten_util import ravel_pytree
@@ -56,21 +55,28 @@ def walk(model: DeepLinear, rank: int, points: int) -> Ridge:
 
 
 def station(model: DeepLinear, w: Params, loss: float) -> Station:
-    flat, unravel = ravel_pytree(jax.tree.map(jnp.asarray, w))
-
-    def of_flat(v: jax.Array) -> jax.Array:
-        return model.population_loss(unravel(v))
-
-    values = np.linalg.eigvalsh(jax.hessian(of_flat)(flat))
+    value, gradient, hessian = (np.asarray(part) for part in _derivatives(model, w))
+    values = np.linalg.eigvalsh(hessian)
     zero = ZERO * model.singular_values[0]
     return Station(
-        excess=float(of_flat(flat)) - loss,
-        slope=float(jnp.linalg.norm(jax.grad(of_flat)(flat))),
+        excess=float(value) - loss,
+        slope=float(np.linalg.norm(gradient)),
         positive=int(np.sum(values > zero)),
         zero=int(np.sum(np.abs(values) <= zero)),
         negative=int(np.sum(values < -zero)),
         lowest=float(values[0]),
     )
+
+
+@jax.jit
+def _derivatives(model: DeepLinear, w: Params) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """The population loss with its gradient and Hessian, in the flattened parameters."""
+    flat, unravel = ravel_pytree(w)
+
+    def loss(v: jax.Array) -> jax.Array:
+        return model.population_loss(unravel(v))
+
+    return loss(flat), jax.grad(loss)(flat), jax.hessian(loss)(flat)
 
 
 def _rotated(model: DeepLinear, w: Params, s: float) -> Params:
