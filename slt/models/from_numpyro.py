@@ -38,8 +38,8 @@ class NumpyroModel(Borrower):
     """The numpyro program at a dotted path, with data.
 
     Parameters {latent site: unconstrained array}, with "." for "/" in names; data {argument of the program: array},
-    each (n, ...). Observables: every scalar latent site, the norm of every other one, and every scalar
-    `numpyro.deterministic` that does not depend on the data.
+    each (n, ...). Observables: every scalar `numpyro.deterministic` that does not depend on the data; without any,
+    every scalar latent site and the norm of every other one.
 
     Args:
       program: dotted path to the program. It takes the arrays of the data by name. Plates over observations take

@@ -87,15 +87,14 @@ class Program:
         return constrain_fn(self.call, (), rows, self._by_site(w), return_deterministic=True)
 
     def observables(self, w: Params) -> dict[str, jax.Array]:
+        """The deterministic sites of `fixed`; without any, every scalar latent site and the norm of every other."""
         values = self.constrained(w)
-        chosen = {}
-        for site in (*self.latent.values(), *self.fixed):
-            scalar = jnp.ndim(values[site]) == 0
-            name = site.replace("/", ".")
-            chosen[name if scalar else f"|{name}|"] = (
-                values[site] if scalar else jnp.sqrt(jnp.sum(values[site] ** 2))
-            )
-        return chosen
+        if self.fixed:
+            return {site.replace("/", "."): values[site] for site in self.fixed}
+        latent = {name: values[site] for name, site in self.latent.items()}
+        scalars = {name: value for name, value in latent.items() if jnp.ndim(value) == 0}
+        others = {name: value for name, value in latent.items() if name not in scalars}
+        return scalars | {f"|{name}|": jnp.linalg.norm(jnp.ravel(value)) for name, value in others.items()}
 
     def _by_site(self, w: Params) -> Params:
         return {site: w[name] for name, site in self.latent.items()}
