@@ -17,10 +17,13 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from slt import trust
 from slt.comparer.summary import summary_of
 from slt.compose import compose, quoted
 from slt.errors import ConfigError, RunError, suggestion
+from slt.models.drawing import Drawing
 from slt.outcomes import diagnostics, failure, statuses
+from slt.portraits import Portrait
 from slt.progress import Silent, progress_for
 from slt.recipes import STAGES, Stage, plan
 from slt.records import (
@@ -260,8 +263,10 @@ def _write_report(this: Run, manifest: Mapping[str, Any], records: Mapping[str, 
         "started": manifest["started"],
         "seconds": {name: entry["seconds"] for name, entry in manifest["stages"].items()},
     }
+    doubted = {} if ladder is None or occupancy is None else trust.untrusted(ladder, occupancy)
     summary = {
         **summary_of(facts, occupancy, comparison, names),
+        "untrusted": [{"n": n, "why": why} for n, why in doubted.items()],
         "diagnostics": diagnostics(records),
         "status": status,
         "provenance": provenance,
@@ -277,13 +282,23 @@ def _write_report(this: Run, manifest: Mapping[str, Any], records: Mapping[str, 
         llc_estimate=llc_estimate,
         phase_llc=measured,
         ladder=ladder,
-        occupancy=occupancy,
+        occupancy=None if occupancy is None else trust.without(occupancy, doubted),
+        untrusted=doubted,
         draw_labels=labels,
+        portraits=_portraits(labelled),
         config=manifest["config"],
         provenance=provenance,
         status=_unseen(status),
     )
     return write_report(inputs, this.path)
+
+
+def _portraits(labelled: Record) -> tuple[Portrait, ...]:
+    if not labelled.has("portraits"):  # of an earlier version
+        return ()
+    return tuple(
+        Portrait(**{**item, "drawing": Drawing(**item["drawing"])}) for item in labelled.json("portraits")
+    )
 
 
 def _unseen(status: Mapping[str, Mapping[str, int]]) -> dict[str, str]:

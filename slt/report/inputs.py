@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from slt.portraits import Portrait
 from slt.records import Array, Comparison, Ladder, LLCEstimate, LLCPath, Occupancy, PhasePath, Trajectory
 
 
@@ -23,7 +24,9 @@ class ReportInputs:
       phase_llc: name of a phase -> estimate, standard error and status there, measured at its point.
       ladder: the posterior's draws; without it the parameters of draws are not drawn.
       occupancy: the posterior's mass by phase.
+      untrusted: n of the rungs whose posteriors are not trusted -> why; `occupancy` has nothing of them.
       draw_labels: (dataset, n, repeat, draw) index into `names` of the ladder's draws, to colour them by phase.
+      portraits: drawings of each phase, of a model that draws itself.
       config: the resolved configuration (nested, of plain values).
       provenance: versions, seed, hash, device, seconds of each stage (nested, of plain values).
       status: stage -> "ok", or what went wrong.
@@ -39,7 +42,9 @@ class ReportInputs:
     phase_llc: Mapping[str, tuple[float, float, str]] = dataclasses.field(default_factory=dict)
     ladder: Ladder | None = None
     occupancy: Occupancy | None = None
+    untrusted: Mapping[int, str] = dataclasses.field(default_factory=dict)
     draw_labels: Array | None = None
+    portraits: tuple[Portrait, ...] = ()
     config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     status: Mapping[str, str] = dataclasses.field(default_factory=dict)
