@@ -13,15 +13,13 @@ normalisation) or draws random numbers (dropout) gives no likelihood, and is ref
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from flax import linen, nnx, traverse_util
 
 from slt.errors import ConfigError, suggestion
 from slt.models.base import Params, as_model, static
@@ -40,6 +38,7 @@ from slt.models.borrowed import (
     tried,
     untraced,
 )
+from slt.models.flax_networks import Network, network_of
 from slt.models.signal import check_positive
 
 Loss = Callable[[jax.Array, Rows], jax.Array]  # outputs, rows -> (n,) nats
@@ -81,7 +80,7 @@ class FlaxModel(Borrower):
 
     @property
     def network(self) -> Network:
-        return _network(self.module, source(self.data))
+        return network_of(self.module, source(self.data))
 
     def outside(self) -> Outside:
         own = None if self.loss in _LOSSES else self.loss
@@ -114,108 +113,6 @@ class FlaxModel(Borrower):
         if self.watch is None:
             return {"norm": optax.tree.norm(w)}
         return dict(function(self.watch, "watch")(self.network.nested(w)))
-
-
-# -- networks as pure functions ----------------------------------------------------------------------------------
-class Network(NamedTuple):
-    """A network whose parameters are a flat dict.
-
-    Attributes:
-      shapes: of the parameters.
-      init: key -> parameters, as the network itself starts.
-      apply: parameters, (n, ...) inputs -> (n, ...) outputs.
-      nested: parameters as flax has them.
-    """
-
-    shapes: dict[str, tuple[int, ...]]
-    init: Callable[[jax.Array], Params]
-    apply: Callable[[Params, jax.Array], jax.Array]
-    nested: Callable[[Params], Mapping[str, Any]]
-
-
-@functools.lru_cache(maxsize=64)
-def _network(path: str, rows: Source) -> Network:
-    make = function(path, "module")
-    needed = _needed(make)
-    if len(needed) > 1:
-        raise ConfigError(f"module: {path} must take no argument, or nnx.Rngs alone, not {', '.join(needed)}")
-    example = jax.eval_shape(lambda: rows.sample(jax.random.key(0), 1))
-    if "x" not in example:
-        raise ConfigError(
-            f"data: {rows.path} must hold x, the inputs of the network; it holds {', '.join(example)}"
-        )
-    if needed:
-        made = tried(lambda: nnx.eval_shape(lambda: make(nnx.Rngs(0))), "module", path)
-    else:
-        made = tried(make, "module", path)
-    if isinstance(made, linen.Module):
-        return _linen(made, example["x"], path)
-    if not isinstance(made, nnx.Module):
-        raise ConfigError(
-            f"module: {path} must return a module of flax, linen or nnx, not {type(made).__name__}"
-        )
-    if not needed:
-        raise ConfigError(f"module: {path} must take rngs, an nnx.Rngs, so that every seed starts elsewhere")
-    return _nnx(made, lambda key: make(nnx.Rngs(key)), path)
-
-
-def _needed(make: Callable) -> list[str]:
-    """The arguments that `make` cannot do without."""
-    hidden = inspect.isclass(make) and issubclass(make, nnx.Module)  # the metaclass hides what __init__ takes
-    takes = list(inspect.signature(make.__init__ if hidden else make).parameters.values())
-    named = [p for p in takes[hidden:] if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    return [p.name for p in named if p.default is p.empty]
-
-
-def _linen(module: linen.Module, like: jax.ShapeDtypeStruct, path: str) -> Network:
-    shapes = tried(lambda: jax.eval_shape(module.init, jax.random.key(0), like), "module", path)
-    _refuse_state(sorted(set(shapes) - {"params"}), path)
-    names = {key: ".".join(key) for key in traverse_util.flatten_dict(shapes["params"])}
-
-    def flat(params: Any) -> Params:
-        return {names[key]: leaf for key, leaf in traverse_util.flatten_dict(params).items()}
-
-    def nested(w: Params) -> Mapping[str, Any]:
-        return traverse_util.unflatten_dict({key: w[name] for key, name in names.items()})
-
-    def apply(w: Params, inputs: jax.Array) -> jax.Array:
-        return module.apply({"params": nested(w)}, inputs)  # type: ignore[return-value]
-
-    return Network(
-        {name: leaf.shape for name, leaf in flat(shapes["params"]).items()},
-        lambda key: flat(module.init(key, jnp.zeros(like.shape, like.dtype))["params"]),
-        apply,
-        nested,
-    )
-
-
-def _nnx(shaped: nnx.Module, make: Callable[[jax.Array], nnx.Module], path: str) -> Network:
-    """`shaped`: the network, of shapes alone."""
-    graph, params, rest = nnx.split(shaped, nnx.Param, ...)  # type: ignore[misc]
-    _refuse_state(sorted({type(variable).__name__ for _, variable in nnx.to_flat_state(rest)}), path)
-    names = {key: ".".join(map(str, key)) for key, _ in nnx.to_flat_state(params)}
-
-    def init(key: jax.Array) -> Params:
-        fresh = nnx.to_flat_state(nnx.state(make(key), nnx.Param))
-        return {names[key]: variable[...] for key, variable in fresh}
-
-    def apply(w: Params, inputs: jax.Array) -> jax.Array:
-        state = nnx.from_flat_state([(key, nnx.Param(w[name])) for key, name in names.items()])
-        return nnx.merge(graph, state)(inputs)
-
-    def nested(w: Params) -> Mapping[str, Any]:
-        return traverse_util.unflatten_dict({key: w[name] for key, name in names.items()})
-
-    shapes = {names[key]: variable.shape for key, variable in nnx.to_flat_state(params)}
-    return Network(shapes, init, apply, nested)
-
-
-def _refuse_state(kinds: list[str], path: str) -> None:
-    if kinds:
-        raise ConfigError(
-            f"module: {path} keeps more than parameters: {', '.join(kinds)}\n"
-            "Take out layers with running averages (batch normalisation) and with random numbers (dropout)"
-        )
 
 
 # -- losses ------------------------------------------------------------------------------------------------------
@@ -259,41 +156,36 @@ def _loss(name: str, noise: float) -> Loss:
 @functools.lru_cache(maxsize=64)
 def _verified(module: str, rows: Source, loss: str, noise: float, watch: str | None) -> None:
     """Raises ConfigError for parts that do not fit together, before anything is compiled."""
-    network, measure = _network(module, rows), _loss(loss, noise)
+    network, measure = network_of(module, rows), _loss(loss, noise)
     few = untraced(lambda: jax.device_get(rows.sample(jax.random.key(0), MORE)))
     if loss in _LOSSES and "y" not in few:
         raise ConfigError(f"data: {rows.path} must hold y, the targets; it holds {', '.join(few)}")
-    if loss == "cross_entropy":
-        _check_classes(network, rows)
     w = {name: jax.ShapeDtypeStruct(shape, jnp.float64) for name, shape in network.shapes.items()}
     outputs = tried(lambda: jax.eval_shape(network.apply, w, few["x"]), "module", module)
-    if outputs.dtype != jnp.float64 or outputs.shape[:1] != (MORE,):
+    if not isinstance(outputs, jax.ShapeDtypeStruct) or outputs.shape[:1] != (MORE,):
+        raise ConfigError(f"module: {module} must give one array, with an output for each row, not {outputs}")
+    if outputs.dtype != jnp.float64:
         raise ConfigError(
-            f"module: {module} must give one float64 output for each row of float64 inputs and parameters, not "
-            f"{outputs.shape} of {outputs.dtype}: leave dtype unset"
+            f"module: {module} gives {outputs.dtype} where inputs and parameters are float64: leave dtype unset"
         )
     losses = tried(lambda: jax.eval_shape(measure, outputs, few), "loss", loss)
     if losses.shape != (MORE,):
         raise ConfigError(f"loss: {loss} must give one number for an observation, not {losses.shape[1:]}")
+    if loss == "cross_entropy":
+        _check_classes(outputs.shape[-1], rows, few)
     _check_rows(network, measure, few, module)
     if watch is not None:
         _check_watched(function(watch, "watch"), network.nested(w), watch)
 
 
-def _check_classes(network: Network, rows: Source) -> None:
-    """Raises ConfigError where a table's targets have no logit."""
-    if rows.table is None or not np.issubdtype(rows.table["y"].dtype, np.integer):
-        return
-    example = jax.eval_shape(
-        network.apply,
-        {name: jax.ShapeDtypeStruct(shape, jnp.float64) for name, shape in network.shapes.items()},
-        jax.ShapeDtypeStruct((MORE, *rows.table["x"].shape[1:]), rows.table["x"].dtype),
-    )
-    low, high = int(rows.table["y"].min()), int(rows.table["y"].max())
-    if low < 0 or high >= example.shape[-1]:
+def _check_classes(classes: int, rows: Source, few: Rows) -> None:
+    """Raises ConfigError where targets have no logit."""
+    targets = (rows.table or few)["y"]
+    low, high = int(np.min(targets)), int(np.max(targets))
+    if low < 0 or high >= classes:
         raise ConfigError(
-            f"data: y of {rows.path} runs from {low} to {high}, and the network has {example.shape[-1]} outputs: "
-            f"classes are 0 to {example.shape[-1] - 1}"
+            f"data: y of {rows.path} runs from {low} to {high}, and the network has {classes} outputs: "
+            f"classes are 0 to {classes - 1}"
         )
 
 

@@ -29,8 +29,9 @@ import jax.numpy as jnp
 from slt.errors import ConfigError
 from slt.models.base import Params, as_model, static
 from slt.models.borrowed import Borrower, Outside, Rows, Source, outside, source
-from slt.models.programs import Program, read, simulated
+from slt.models.programs import Program, read
 from slt.models.signal import check_positive
+from slt.models.simulation import simulated
 
 
 @as_model
