@@ -20,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from slt import trust
 from slt.comparer.summary import summary_of
 from slt.compose import compose, quoted
+from slt.driving import Driver
 from slt.errors import ConfigError, RunError, suggestion
 from slt.models.drawing import Drawing
 from slt.outcomes import diagnostics, failure, statuses
@@ -174,19 +175,20 @@ def _make_all(
     records: dict[str, Record] = {}
     for stage in stages:
         progress.start(stage.name, stage.what)
+        drive = Driver(progress, store.root / "unfinished" / stage.recipe.name)
+        if stage.name in forced:
+            drive.clear()
         try:
             record = None if stage.name in forced else _kept(store, stage)
             outcome = "kept from an earlier run"
             if record is None:
                 started = time.monotonic()
-                items = stage.make(described, records, progress)
-                facts = {
-                    "seconds": time.monotonic() - started,
-                    "work": stage.work.amount,
-                    "unit": stage.work.unit,
-                }
+                items = stage.make(described, records, drive)
+                seconds = drive.before + time.monotonic() - started
+                facts = {"seconds": seconds, "work": stage.work.amount, "unit": stage.work.unit}
                 record = store.write(stage.recipe, items, {**facts, **_versions()}, replace=True)
-                outcome = f"{facts['seconds']:.1f} s"
+                outcome = f"{seconds:.1f} s" + (", begun in an earlier run" if drive.before else "")
+            drive.clear()
         except BaseException:
             progress.end()
             raise

@@ -25,6 +25,17 @@ def home(tmp_path_factory):
     (folder / "runs/runs/half-12345678").mkdir()
     (folder / "runs/runs/spoilt-12345678").mkdir()
     (folder / "runs/runs/spoilt-12345678/manifest.json").write_text("{")
+    (folder / "foreign").mkdir()
+    config = {"model": {"_target_": "os.system", "command": "touch executed"}}
+    manifest = {
+        "format": 1,
+        "kind": "run",
+        "name": "foreign",
+        "hash": "0" * 8,
+        "status": "done",
+        "config": config,
+    }
+    (folder / "foreign/manifest.json").write_text(json.dumps(manifest | {"provenance": {}, "stages": {}}))
     (folder / "empty").mkdir()
     (folder / "a_file").write_text("not a directory")
     return folder
@@ -84,7 +95,43 @@ WRONG = [
     (["compare", "two_bump", "--level", "both"], "--level"),
     (["compare", "two_bump", "--out", "a_file"], "Choose another place: --out"),
     (["ls", "--jason"], "--jason"),
+    (["run", "posterior.ns=[]"], "at least one number of observations"),
+    (["run", "posterior.ns=[10,10]"], "10 comes after 10"),
+    (["run", "posterior.ns=[1.5]"], "whole number"),
+    (["run", "posterior.sampler.particles=2"], "at least 4"),
+    (["run", "posterior.sampler.ess=1.5"], "between 0 and 1"),
+    (["run", "data.datasets=0"], "at least 1"),
+    (["run", "data=null"], "training.n=null"),
+    (["run", "training.steps=1e3"], "whole number"),
+    (["run", "training.checkpoints=1"], "at least 2"),
+    (["run", "training.spacing=cubic"], "log, linear"),
+    (["run", "training.optimizer.learning_rate=nan"], "positive and finite"),
+    (["run", "+training.extra=1"], "training.extra"),
+    (["run", "llc=magic"], "choices: hessian"),
+    (["run", "llc=sgld", "llc.at=nowhere"], "checkpoints, phases"),
+    (["run", "llc=mala", "llc.weights=[Q]"], "no parameter is called 'Q'"),
+    (["run", "comparison.hysteresis=0"], "at least 1"),
+    (["run", "seed=-1"], "between 0 and 2^32 - 1"),
+    (["run", "store="], "store names a directory"),
+    (["run", "model=crafted_two_bump", "model.heights=[1]"], "1 heights"),
+    (["run", "model=gaussian_mixture", "model.weights=[0.5,0.6]"], "sum to 1"),
+    (["run", "model=deep_linear", "model.widths=[3]"], "three or more"),
+    (["run", "model._target_=os.system"], "os.system is not a dataclass"),
+    (["show", "foreign"], "has no summary.json"),
+    (["report", "foreign"], "has no comparison yet"),
 ]
+
+
+def test_a_run_of_someone_elses_is_read_and_never_executed(at_home, capsys):
+    for command in (
+        ["show", "foreign"],
+        ["report", "foreign"],
+        ["compare", "foreign"],
+        ["compare", "foreign", "--json"],
+    ):
+        main(command)
+    capsys.readouterr()
+    assert not (at_home / "executed").exists()
 
 
 @pytest.mark.parametrize(("argv", "message"), WRONG, ids=[" ".join(argv) for argv, _ in WRONG])
