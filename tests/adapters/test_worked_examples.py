@@ -27,12 +27,12 @@ from tests.models.test_conformance import (  # noqa: F401  (the suite, with the 
 )
 
 PAGES = {
-    "bring_your_own_numpyro.md": "two_components",
+    "bring_your_own_numpyro.md": "tone",
     "bring_your_own_flax.md": "rings",
     "adding_a_model.md": "product",
 }
 TINY = {
-    "two_components": ["posterior.ns=[5,20]", "posterior.sampler.particles=32", "training.n=50"],
+    "tone": ["posterior.ns=[5,20]", "posterior.sampler.particles=32", "training.n=50"],
     "rings": ["posterior.ns=[5,20]", "posterior.sampler.particles=32", "training.n=50"],
     "product": ["posterior.ns=[1,20]", "training.n=50"],
 }
