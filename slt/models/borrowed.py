@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from slt.errors import ConfigError, suggestion
-from slt.models.base import Model
+from slt.models.base import Model, Params
 
 Rows = dict[str, Any]  # name -> array with leading axis n
 FEW, MORE = 3, 5  # rows at which a borrowed function is tried, to see what depends on how many there are
@@ -31,11 +31,34 @@ class Outside(NamedTuple):
 
 
 class Borrower(Model):
-    """A model that rests on something outside its own file."""
+    """A model that rests on something outside its own file.
+
+    A sample of `population` observations, drawn once, stands for the population: its mean loss is no expectation in
+    closed form, and the difference of two losses errs by its standard deviation / sqrt(population). 0: no such loss.
+    """
+
+    population: int
 
     @abc.abstractmethod
     def outside(self) -> Outside:
         """The modules and files that, when they change, make this another model."""
+
+    @abc.abstractmethod
+    def rows(self) -> Source:
+        """Where observations come from."""
+
+    def sample(self, key: jax.Array, n: int) -> Rows:
+        return self.rows().sample(key, n)
+
+    @property
+    def has_population_loss(self) -> bool:
+        return self.population > 0
+
+    def population_loss(self, w: Params) -> jax.Array:
+        """Mean loss over the sample that stands for the population, nats per observation."""
+        if not self.has_population_loss:
+            return super().population_loss(w)
+        return jnp.mean(self.losses(w, _population(self.rows(), self.population)))
 
 
 # -- names ------------------------------------------------------------------------------------------------------
@@ -123,6 +146,11 @@ class Source:
     table: Mapping[str, np.ndarray] | None = None
     draw: Callable[[jax.Array, int], Mapping[str, Any]] | None = None
 
+    @property
+    def count(self) -> int:
+        """N; 0 for a function."""
+        return 0 if self.table is None else len(next(iter(self.table.values())))
+
     def sample(self, key: jax.Array, n: int) -> Rows:
         """n rows: of a table the first n in an order that depends on `key`, without replacement.
 
@@ -131,7 +159,7 @@ class Source:
         if self.table is None:
             assert self.draw is not None
             return {name: _numbers(jnp.asarray(leaf)) for name, leaf in self.draw(key, n).items()}
-        size = len(next(iter(self.table.values())))
+        size = self.count
         if n > size:
             raise ConfigError(
                 f"{self.path} holds {size:,} observations, and {n:,} are asked for\n"
@@ -172,6 +200,20 @@ def checked(rows: Source) -> Source:
             "Draw each array in one call of jax.random with shape (n, ...), or row by row from fold_in(key, i)"
         )
     return rows
+
+
+@functools.lru_cache(maxsize=16)
+def _population(rows: Source, size: int) -> Rows:
+    """(size,) observations, apart from those of any data set where they are drawn afresh."""
+    return untraced(lambda: jax.device_get(rows.sample(jax.random.key(2**32 - 5), size)))
+
+
+def check_population(size: int, rows: Source) -> None:
+    """Raises ConfigError for a negative size, or one beyond the rows of a table."""
+    if size < 0:
+        raise ConfigError(f"population counts observations and must be 0 or more, not {size}")
+    if rows.table is not None and size > rows.count:
+        raise ConfigError(f"population must be {rows.count:,} at most, the rows of {rows.path}, not {size:,}")
 
 
 def first(rows: Rows, n: int) -> Rows:

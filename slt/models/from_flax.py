@@ -31,6 +31,7 @@ from slt.models.borrowed import (
     Rows,
     Source,
     check_alone,
+    check_population,
     first,
     function,
     outside,
@@ -62,6 +63,8 @@ class FlaxModel(Borrower):
       init_scale: SGD starts at the network's own initial parameters times this.
       watch: dotted path to f(params) -> named scalars, observables along training, of the parameters nested as flax
         has them; null: the norm of the parameters.
+      population: how many observations, drawn once, stand for the population; 0: no population loss. With one,
+        phases are found and posteriors climbed free of the noise of data.
 
     Raises ConfigError for what is not of this form; it names the option.
     """
@@ -73,14 +76,16 @@ class FlaxModel(Borrower):
     prior_scale: float = static(1.0)
     init_scale: float = static(1.0)
     watch: str | None = static(None)
+    population: int = static(0)
 
     def __post_init__(self) -> None:
         check_positive(noise=self.noise, prior_scale=self.prior_scale, init_scale=self.init_scale)
-        _verified(self.module, source(self.data), self.loss, self.noise, self.watch)
+        _verified(self.module, self.rows(), self.loss, self.noise, self.watch)
+        check_population(self.population, self.rows())
 
     @property
     def network(self) -> Network:
-        return network_of(self.module, source(self.data))
+        return network_of(self.module, self.rows())
 
     def outside(self) -> Outside:
         own = None if self.loss in _LOSSES else self.loss
@@ -91,8 +96,8 @@ class FlaxModel(Borrower):
             name: self.init_scale * leaf.astype(jnp.float64) for name, leaf in self.network.init(key).items()
         }
 
-    def sample(self, key: jax.Array, n: int) -> Rows:
-        return source(self.data).sample(key, n)
+    def rows(self) -> Source:
+        return source(self.data)
 
     def losses(self, w: Params, data: Rows) -> jax.Array:
         return _loss(self.loss, self.noise)(self.network.apply(w, data["x"]), data)

@@ -28,7 +28,7 @@ import jax.numpy as jnp
 
 from slt.errors import ConfigError
 from slt.models.base import Params, as_model, static
-from slt.models.borrowed import Borrower, Outside, Rows, Source, outside, source
+from slt.models.borrowed import Borrower, Outside, Rows, Source, check_population, outside, source
 from slt.models.programs import Program, read
 from slt.models.signal import check_positive
 from slt.models.simulation import simulated
@@ -50,6 +50,8 @@ class NumpyroModel(Borrower):
       truth: value of every latent site, by name. What the program then observes is drawn from it: `data` leaves
         those arrays out, and their sites are called as the arguments that observe them.
       init_scale: SGD starts at a draw of N(0, init_scale^2) in unconstrained space; null: from the prior.
+      population: how many observations, drawn once, stand for the population; 0: no population loss. With one,
+        phases are found and posteriors climbed free of the noise of data.
 
     Raises ConfigError for what is not of this form; it names the option.
     """
@@ -58,12 +60,14 @@ class NumpyroModel(Borrower):
     data: str | None = static(None)
     truth: Any = static(None)
     init_scale: float | None = static(None)
+    population: int = static(0)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "truth", _frozen(self.truth))
         if self.init_scale is not None:
             check_positive(init_scale=self.init_scale)
         self._read()
+        check_population(self.population, self.rows())
 
     def outside(self) -> Outside:
         return outside((self.program, self.data))
@@ -77,9 +81,6 @@ class NumpyroModel(Borrower):
             name: self.init_scale * jax.random.normal(own, leaf.shape, jnp.float64)
             for own, (name, leaf) in zip(keys, shapes.items(), strict=True)
         }
-
-    def sample(self, key: jax.Array, n: int) -> Rows:
-        return self._rows().sample(key, n)
 
     def losses(self, w: Params, data: Rows) -> jax.Array:
         return self._read().losses(w, data)
@@ -97,7 +98,7 @@ class NumpyroModel(Borrower):
         """The values of the program's latent and deterministic sites, by site."""
         return self._read().constrained(w)
 
-    def _rows(self) -> Source:
+    def rows(self) -> Source:
         given = None if self.data is None else source(self.data)
         if self.truth is not None:
             return simulated(self.program, given, self.truth)
@@ -108,7 +109,7 @@ class NumpyroModel(Borrower):
         return given
 
     def _read(self) -> Program:
-        return read(self.program, self._rows())
+        return read(self.program, self.rows())
 
 
 def _frozen(truth: Any) -> Any:

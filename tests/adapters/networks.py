@@ -128,3 +128,9 @@ def watch_arrays(params):
 def draw(key, n):
     x = jax.random.normal(key, (n, 2))
     return {"x": x, "y": (x[:, 0] > 0).astype(jnp.int32)}
+
+
+class scalar_of_one(linen.Module):
+    @linen.compact
+    def __call__(self, x):
+        return linen.Dense(1)(x[:, None])

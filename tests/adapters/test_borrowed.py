@@ -6,6 +6,7 @@ import pytest
 
 from slt.errors import ConfigError
 from slt.models.borrowed import named, source
+from slt.models.from_flax import FlaxModel
 
 N = 30
 
@@ -99,3 +100,14 @@ def test_a_dotted_path_that_leads_nowhere_is_told(tmp_path, monkeypatch, path, m
         named(path, "program")
     assert message in str(refused.value)
     assert len(str(refused.value).splitlines()) <= 3
+
+
+def test_a_sample_stands_for_the_population_and_is_the_whole_file_at_most(file):
+    options = {"module": "tests.adapters.networks.scalar_of_one", "data": file, "loss": "squared"}
+    whole = FlaxModel(**options, population=N)
+    w, rows = whole.init(jax.random.key(0)), whole.sample(jax.random.key(0), N)
+    assert float(whole.population_loss(w)) == pytest.approx(float(whole.losses(w, rows).mean()), rel=1e-12)
+    assert not FlaxModel(**options).has_population_loss
+    for size, message in ((N + 1, "30 at most"), (-1, "0 or more")):
+        with pytest.raises(ConfigError, match=message):
+            FlaxModel(**options, population=size)

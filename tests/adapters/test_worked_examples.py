@@ -3,11 +3,13 @@
 import runpy
 import shlex
 
+import jax
 import pytest
 
 import slt
 from slt.cli import main
 from tests.adapters import documents
+from tests.models import test_conformance
 from tests.models.test_conformance import (  # noqa: F401  (the suite, with the models of the docs in its place)
     data,
     load,
@@ -15,7 +17,6 @@ from tests.models.test_conformance import (  # noqa: F401  (the suite, with the 
     points,
     test_a_model_is_a_pytree_whose_sizes_are_static,
     test_jit_and_vmap_agree_with_plain_calls,
-    test_losses_average_to_the_population_loss,
     test_losses_in_float32_stay_float32,
     test_phases_are_what_they_claim,
     test_prior_density_belongs_to_its_samples,
@@ -79,3 +80,16 @@ def test_the_commands_of_a_page_work_as_written(page, home, capsys):
     assert found.status == "done"
     assert set(found.manifest["stages"]) >= {"data", "training", "posterior", "phases", "comparison"}
     assert not any("failed" in status for counts in found.summary["status"].values() for status in counts)
+
+
+def test_losses_average_to_the_population_loss(page, model, points):  # noqa: F811
+    if page == "adding_a_model.md":
+        test_conformance.test_losses_average_to_the_population_loss(model, points)
+        return
+    w = jax.tree.map(
+        lambda leaf: leaf[0], points
+    )  # a sample stands for the population: of all rows, or of some
+    rows = model.sample(jax.random.key(0), 2000)
+    apart = model.losses(w, rows)
+    error = apart.std() * (2 / 2000) ** 0.5
+    assert abs(float(model.population_loss(w) - apart.mean())) < 5 * float(error)
