@@ -191,7 +191,9 @@ def test_models_lists_the_zoo(capsys):
     zoo = {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)}
     assert zoo["superposition"]["target"] == "slt.models.superposition.Superposition"
     assert zoo["superposition"]["options"]["features"] == 6
-    assert all(entry["about"] for entry in zoo.values())
+    assert zoo["superposition"]["dimension"] == 18
+    assert {phase["name"]: phase["llc"] for phase in zoo["superposition"]["phases"]}["5"] == 7
+    assert all(entry["about"] and entry["dimension"] and entry["phases"] for entry in zoo.values())
 
 
 def test_models_name_solves_its_phases(capsys):
@@ -341,6 +343,7 @@ def test_a_bug_in_a_sweep_shows_where_it_is(tmp_path, monkeypatch, capsys):
 
 
 def test_help_the_zoo_and_the_list_of_runs_import_nothing_heavy(at_home):
+    assert main(["models"]) == 0  # its phases are solved once
     heavy = "{'jax', 'pyarrow', 'matplotlib'} & sys.modules.keys()"
     for argv in (["--help"], ["models"], ["ls"]):
         code = f"import sys; from slt.cli import main; main({argv}); print({heavy}, file=sys.stderr)"
