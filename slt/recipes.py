@@ -7,6 +7,7 @@ code that it stands on. Each `_make` turns stored records into new ones and know
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -21,6 +22,7 @@ from slt.driving import Driver
 from slt.llc import along
 from slt.llc.base import Question
 from slt.models.base import Model
+from slt.models.borrowed import Borrower
 from slt.models.drawing import Drawn
 from slt.posterior.base import LadderSampler
 from slt.records import (
@@ -359,15 +361,20 @@ def _code(make: Callable, parts: list[Any]) -> str:
     functions = [make, _several] if make is _make_annealed else [make]
     if make is _make_phases:
         functions += [type(part).drawing for part in parts if isinstance(part, Drawn)]
-    return code_version(sorted(set(used.get(make, ())).union(*map(_modules, parts))), functions)
+    version = code_version(sorted(set(used.get(make, ())).union(*map(_modules, parts))), functions)
+    borrowed = [file for part in parts if isinstance(part, Borrower) for file in part.outside().files]
+    if not borrowed:
+        return version
+    return digest([version, [hashlib.sha256(file.read_bytes()).hexdigest() for file in borrowed]])
 
 
 def _modules(value: Any) -> set[str]:
-    """The modules that define a dataclass instance and the dataclasses that it holds."""
+    """The modules that define a dataclass instance and those that it holds, and what a model borrows besides."""
     if not dataclasses.is_dataclass(value) or isinstance(value, type):
         return set()
     held = (_modules(getattr(value, field.name)) for field in dataclasses.fields(value))
-    return {type(value).__module__}.union(*held)
+    outside = value.outside().modules if isinstance(value, Borrower) else ()
+    return {type(value).__module__, *outside}.union(*held)
 
 
 def _bytes(shapes: Any) -> int:
