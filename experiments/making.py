@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from experiments.finding import Finding
+from experiments.finding import VERDICTS, Finding
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "experiments"
@@ -107,11 +107,13 @@ def is_current(name: str, found: dict[str, Any]) -> bool:
 def write_table() -> Path:
     """results/experiments.md: one row for each experiment."""
     found = findings()
-    counts = {verdict: sum(one["verdict"] == verdict for one in found.values()) for verdict in _WORDS}
+    counts = {verdict: sum(one["verdict"] == verdict for one in found.values()) for verdict in VERDICTS}
     lines = [
         "# Claims about toy models, put to the test",
         "",
-        f"{len(found)} claims: " + ", ".join(f"{counts[v]} {words}" for v, words in _WORDS.items()) + ". ",
+        f"{len(found)} claims; "
+        + ", ".join(f"{verdict}: {count}" for verdict, count in counts.items())
+        + ".",
         "Each verdict is computed from what was measured, by the rule that the study states; numbers in brackets are",
         "95 % intervals and ± is one standard error, unless said otherwise.",
         "",
@@ -131,6 +133,3 @@ def write_table() -> Path:
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     TABLE.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return TABLE
-
-
-_WORDS = {"holds": "hold", "mixed": "are mixed", "fails": "fail"}
