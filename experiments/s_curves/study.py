@@ -94,7 +94,7 @@ REDUCED = Size(
         "posterior.ns=[10,300]",
         "posterior.sampler.particles=32",
         "data.datasets=2",
-        "+posterior.annealed=false",
+        "posterior.annealed=false",
     ),
     thermodynamic=Thermodynamic(
         localisation=100.0, particles=32, repeats=4, decades=2.0, max_temperatures=20
