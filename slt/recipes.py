@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from slt import datasets, discovered, phases, portraits
+from slt import datasets, discovered, phases, portraits, trust
 from slt.comparer.assemble import Sides, assemble
 from slt.comparer.summary import plain
 from slt.driving import Driver
@@ -333,15 +333,19 @@ def _make_comparison(experiment: Experiment, records: Records, drive: Driver) ->
         optional["path"] = from_dataset(PhasePath, labelled.array("path"))
     if "llc" in records and records["llc"].has("path"):
         optional["llc"] = from_dataset(LLCPath, records["llc"].array("path"))
+    doubts: dict[int, str] = {}
     if "posterior" in records:
-        optional["occupancy"] = from_dataset(Occupancy, labelled.array("occupancy"))
-        optional["ladder_status"] = records["posterior"].array("ladder")["status"].values
+        ladder = from_dataset(Ladder, records["posterior"].array("ladder"))
+        occupancy = from_dataset(Occupancy, labelled.array("occupancy"))
+        doubts = trust.untrusted(ladder, occupancy)
+        optional["occupancy"] = trust.trusted(occupancy, doubts)
+        optional["ladder_status"] = ladder.status
     if labelled.has("annealed"):
         optional["annealed"] = from_dataset(Occupancy, labelled.array("annealed"))
     both = Sides(
         facts=build(labelled.json("facts"), tuple[PhaseFacts, ...]),
         names=tuple(labelled.json("names")),
-        notes=tuple(labelled.json("notes")),
+        notes=(*labelled.json("notes"), *_doubted(doubts)),
         n=None if experiment.training is None else experiment.training.n,
         **optional,
     )
@@ -350,13 +354,21 @@ def _make_comparison(experiment: Experiment, records: Records, drive: Driver) ->
     return {**found, "comparison": plain(dataclasses.asdict(comparison))}
 
 
+def _doubted(rungs: Mapping[int, str]) -> list[str]:
+    if not rungs:
+        return []
+    return [
+        f"The posterior at n = {', '.join(f'{n:,}' for n in rungs)} is not trusted, and nothing rests on it here."
+    ]
+
+
 # -- what a recipe says of code and cost ------------------------------------------------------------------------
 def _code(make: Callable, parts: list[Any]) -> str:
     """The version of `make`, of all modules of slt that it uses, and of those that define `parts`."""
     used = {
         _make_data: ("slt.datasets",),
         _make_phases: ("slt.discovered", "slt.portraits", "slt.models.drawing"),
-        _make_comparison: ("slt.comparer.assemble",),
+        _make_comparison: ("slt.comparer.assemble", "slt.trust"),
     }
     functions = [make, _several] if make is _make_annealed else [make]
     if make is _make_phases:

@@ -9,6 +9,7 @@ import numpy as np
 from slt.records import OK, Array, Ladder, Occupancy
 
 SPREAD = 0.2  # standard deviation of a phase's share between repeats; all or none, as often, is 0.5 or more
+_BY_RUNG = ("share", "free_energy", "visits", "switches", "loss", "loss_variance")
 MEMORY = 0.9  # correlation of energies across the moves of a rung, above which next to nothing was forgotten
 
 
@@ -33,6 +34,18 @@ def untrusted(ladder: Ladder, occupancy: Occupancy) -> dict[int, str]:
     return found
 
 
+def trusted(occupancy: Occupancy, rungs: dict[int, str]) -> Occupancy | None:
+    """The occupancy of all n but these; None where nothing is left."""
+    kept = ~np.isin(occupancy.ns, list(rungs))
+    if not kept.any():
+        return None
+    return dataclasses.replace(
+        occupancy,
+        ns=occupancy.ns[kept],
+        **{name: getattr(occupancy, name)[:, kept] for name in _BY_RUNG},
+    )
+
+
 def without(occupancy: Occupancy, rungs: dict[int, str]) -> Occupancy:
     """The occupancy with shares, losses and free energies of these n missing (NaN)."""
     out = np.isin(occupancy.ns, list(rungs))
@@ -46,10 +59,13 @@ def without(occupancy: Occupancy, rungs: dict[int, str]) -> Occupancy:
 
 def _spread(share: Array) -> Array:
     """(n,) the largest over phases of the standard deviation of shares (dataset, n, repeat, phase) over repeats, its
-    variance averaged over data sets; 0 where there is one repeat, of which nothing can be said."""
-    if share.shape[2] < 2:
-        return np.zeros(share.shape[1])
-    known = np.isfinite(share).all(axis=(2, 3))[..., None]
-    variance = np.where(known, np.where(known[..., None], share, 0.0).var(axis=2, ddof=1), 0.0)
-    mean = variance.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    return np.sqrt(mean.max(axis=-1))
+    variance averaged over data sets; a data set with fewer than two finite repeats says nothing, and where none says
+    anything it is 0."""
+    finite = np.isfinite(share).all(axis=-1, keepdims=True)
+    count = finite.sum(axis=2)
+    mean = np.where(finite, share, 0.0).sum(axis=2) / np.maximum(count, 1)
+    squares = np.where(finite, share - mean[:, :, None], 0.0) ** 2
+    variance = squares.sum(axis=2) / np.maximum(count - 1, 1)
+    telling = count >= 2
+    pooled = np.where(telling, variance, 0.0).sum(axis=0) / np.maximum(telling.sum(axis=0), 1)
+    return np.sqrt(pooled.max(axis=-1))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from slt.records import OK, Ladder, Occupancy
-from slt.trust import untrusted, without
+from slt.trust import trusted, untrusted, without
 
 NS = np.array([10, 20, 30])
 DATASETS, REPEATS, DRAWS = 3, 4, 400
@@ -71,6 +71,21 @@ def test_a_repeat_that_failed_does_not_hide_the_others():
     share[0, 1, 0] = np.nan
     share[1:, 1] = [0.0, 0.0, 1.0, 1.0]
     assert set(untrusted(ladder(), occupancy(share))) == {20}
+
+
+def test_one_repeat_of_every_data_set_that_failed_does_not_hide_that_the_others_disagree():
+    share = np.full((DATASETS, len(NS), REPEATS), 0.5)
+    share[:, 1] = [0.0, 1.0, 0.0, np.nan]
+    assert set(untrusted(ladder(), occupancy(share))) == {20}
+
+
+def test_a_comparison_rests_on_the_rungs_that_are_left():
+    whole = binomial(0.5, 40)
+    left = trusted(whole, {20: "why"})
+    assert left.ns.tolist() == [10, 30]
+    np.testing.assert_array_equal(left.share, whole.share[:, [0, 2]])
+    np.testing.assert_array_equal(left.visits, whole.visits[:, [0, 2]])
+    assert trusted(whole, dict.fromkeys(NS.tolist(), "why")) is None
 
 
 def test_what_is_not_trusted_is_missing_and_the_rest_is_as_it_was():
