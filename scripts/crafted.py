@@ -10,7 +10,7 @@ from slt.compose import compose
 from slt.pipeline import run
 from slt.schema import experiment
 
-MODULES = ("slt.models.crafted", "slt.posterior.quadrature", "slt.training.trainer", "slt.comparer")
+MODULES = ("slt.models.crafted", "slt.posterior.quadrature", "slt.training.trainer", "slt.comparer.assemble")
 PRESETS = ("two_bump", "three_wells", "degenerate")
 
 

@@ -22,7 +22,7 @@ MODULES = (
     "slt.datasets",
     "slt.posterior.ladder",
     "slt.training.trainer",
-    "slt.comparer",
+    "slt.comparer.assemble",
     "slt.transitions.detected",
 )
 FEATURES, SEEDS = (4, 5, 6, 8), (0, 1)

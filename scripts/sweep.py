@@ -22,7 +22,7 @@ MODULES = (
     "slt.datasets",
     "slt.posterior.ladder",
     "slt.training.trainer",
-    "slt.comparer",
+    "slt.comparer.assemble",
     "slt.comparer.sweep",
 )
 FIXED = ["experiment=demo", "name=null", "training.seeds=40", "training.steps=100000"]

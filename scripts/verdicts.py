@@ -15,7 +15,7 @@ MODULES = (
     "slt.datasets",
     "slt.posterior.ladder",
     "slt.training.trainer",
-    "slt.comparer",
+    "slt.comparer.assemble",
 )
 
 

@@ -20,7 +20,9 @@ from omegaconf import DictConfig, OmegaConf
 from slt.comparer.summary import summary_of
 from slt.compose import compose, quoted
 from slt.errors import ConfigError, RunError, suggestion
+from slt.models.drawing import Drawing
 from slt.outcomes import diagnostics, failure, statuses
+from slt.portraits import Portrait
 from slt.progress import Silent, progress_for
 from slt.recipes import STAGES, Stage, plan
 from slt.records import (
@@ -279,11 +281,20 @@ def _write_report(this: Run, manifest: Mapping[str, Any], records: Mapping[str, 
         ladder=ladder,
         occupancy=occupancy,
         draw_labels=labels,
+        portraits=_portraits(labelled),
         config=manifest["config"],
         provenance=provenance,
         status=_unseen(status),
     )
     return write_report(inputs, this.path)
+
+
+def _portraits(labelled: Record) -> tuple[Portrait, ...]:
+    if not labelled.has("portraits"):  # of an earlier version
+        return ()
+    return tuple(
+        Portrait(**{**item, "drawing": Drawing(**item["drawing"])}) for item in labelled.json("portraits")
+    )
 
 
 def _unseen(status: Mapping[str, Mapping[str, int]]) -> dict[str, str]:

@@ -14,19 +14,16 @@ from typing import Any
 import jax
 import numpy as np
 
-from slt import comparer, datasets, discovered, phases
-from slt.comparer.reasons import with_barriers
+from slt import datasets, discovered, phases, portraits
+from slt.comparer.assemble import Sides, assemble
 from slt.comparer.summary import plain
 from slt.llc import along
 from slt.llc.base import Question
 from slt.models.base import Model
+from slt.models.drawing import Drawn
 from slt.posterior.base import LadderSampler
 from slt.progress import Silent
 from slt.records import (
-    OK,
-    Array,
-    Comparison,
-    Jumps,
     Ladder,
     LLCPath,
     Occupancy,
@@ -41,7 +38,6 @@ from slt.schema import Experiment, llc_on_data
 from slt.source import code_version
 from slt.stage import drive
 from slt.store import Recipe, Record, digest
-from slt.transitions import bayesian, detected, dynamical, sigmoids, volume
 from slt.typed import build
 
 Records = Mapping[str, Record]
@@ -315,6 +311,8 @@ def _make_phases(experiment: Experiment, records: Records, progress: Silent) -> 
         chains = "r_hat" in ladder.info  # draws in order, so that they can switch phase
         items["occupancy"] = to_dataset(phases.occupancy_of(ladder, labels, len(facts), ordered=chains))
         items["labels"] = xr.Dataset({"label": (Ladder.DIMS["log_weights"], labels.astype(np.int16))})
+    drawn = portraits.portraits(model, items["names"], trajectory, path, ladder, labels)
+    items["portraits"] = plain([dataclasses.asdict(portrait) for portrait in drawn])
     if "annealed" in records and model.phases():
         quiet = from_dataset(Ladder, records["annealed"].array("ladder"))
         items["annealed"] = to_dataset(phases.label_ladder(model, quiet, ordered="r_hat" in quiet.info))
@@ -331,87 +329,42 @@ def _comparison(config: Mapping[str, Any], stages: Mapping[str, Stage]) -> Stage
 
 
 def _make_comparison(experiment: Experiment, records: Records, progress: Silent) -> Items:
-    hysteresis = experiment.comparison.hysteresis
     labelled = records["phases"]
-    facts = build(labelled.json("facts"), tuple[PhaseFacts, ...])
-    names = tuple(labelled.json("names"))
-    path = loss = seed_status = occupancy = ladder_status = unlabelled = annealed = s_curves = None
-    constants: dict[str, volume.Constant] = {}
-    in_steps: tuple = ()
-    in_n: tuple = ()
-    items: Items = {}
+    optional: dict[str, Any] = {}
     if "training" in records:
-        trajectory = from_dataset(Trajectory, records["training"].array("trajectory"))
-        path, seed_status = from_dataset(PhasePath, labelled.array("path")), trajectory.status
-        known = np.isfinite(trajectory.population_loss).any()
-        loss = trajectory.population_loss if known else trajectory.loss
-        found, unlabelled = _search(trajectory, loss, records)
-        items["jumps"] = to_dataset(found)
-        in_steps = dynamical.find(path, loss, names, hysteresis, seed_status, unlabelled)
-        s_curves = sigmoids.decompose_all(trajectory.steps, loss[trajectory.status == OK])
-    if "posterior" in records:
-        occupancy = from_dataset(Occupancy, labelled.array("occupancy"))
-        ladder_status = records["posterior"].array("ladder")["status"].values
-        if labelled.has("annealed"):
-            annealed = from_dataset(Occupancy, labelled.array("annealed"))
-            constants = volume.constants(annealed, facts)
-        in_n = bayesian.find(occupancy, names, facts, annealed, constants)
-    comparison: Comparison = comparer.compare(
-        facts,
-        in_steps,
-        in_n,
-        path,
-        occupancy,
-        names,
-        loss=loss,
-        hysteresis=hysteresis,
-        seed_status=seed_status,
-        ladder_status=ladder_status,
-        unlabelled=unlabelled,
-        annealed=annealed,
-        constants=constants,
-        n=None if experiment.training is None else experiment.training.n,
-        s_curves=s_curves,
-        remarks=tuple(labelled.json("notes")),
-    )
-    comparison = with_barriers(comparison, experiment.model, _members(facts))
-    return {**items, "comparison": plain(dataclasses.asdict(comparison))}
-
-
-def _members(facts: tuple[PhaseFacts, ...]) -> dict[str, tuple[PhaseFacts, ...]]:
-    """The phases behind every name in a verdict: of a phase or of a family."""
-    names, index = phases.families(facts)
-    families = {
-        name: tuple(fact for fact, family in zip(facts, index, strict=False) if family == i)
-        for i, name in enumerate(names[:-1])
-    }
-    return families | {fact.name: (fact,) for fact in facts}
-
-
-def _search(trajectory: Trajectory, loss: Array, records: Records) -> tuple[Jumps, dynamical.Unlabelled]:
-    """The jumps of every curve that was recorded, and what they say of each seed."""
-    measured = None
+        optional["trajectory"] = from_dataset(Trajectory, records["training"].array("trajectory"))
+        optional["path"] = from_dataset(PhasePath, labelled.array("path"))
     if "llc" in records and records["llc"].has("path"):
-        measured = from_dataset(LLCPath, records["llc"].array("path"))
-    found = detected.find(detected.curves(trajectory, loss, measured), trajectory.steps)
-    llc = np.full(loss.shape, np.nan)
-    if measured is not None:
-        llc[np.ix_(measured.seed, np.searchsorted(trajectory.steps, measured.steps))] = measured.llc
-    return found, dynamical.Unlabelled(detected.events(found, len(loss)), llc)
+        optional["llc"] = from_dataset(LLCPath, records["llc"].array("path"))
+    if "posterior" in records:
+        optional["occupancy"] = from_dataset(Occupancy, labelled.array("occupancy"))
+        optional["ladder_status"] = records["posterior"].array("ladder")["status"].values
+    if labelled.has("annealed"):
+        optional["annealed"] = from_dataset(Occupancy, labelled.array("annealed"))
+    both = Sides(
+        facts=build(labelled.json("facts"), tuple[PhaseFacts, ...]),
+        names=tuple(labelled.json("names")),
+        notes=tuple(labelled.json("notes")),
+        n=None if experiment.training is None else experiment.training.n,
+        **optional,
+    )
+    comparison, jumps = assemble(experiment.model, both, experiment.comparison.hysteresis)
+    found = {} if jumps is None else {"jumps": to_dataset(jumps)}
+    return {**found, "comparison": plain(dataclasses.asdict(comparison))}
 
 
 # -- what a recipe says of code and cost ------------------------------------------------------------------------
 def _code(make: Callable, parts: list[Any]) -> str:
     """The version of `make`, of all modules of slt that it uses, and of those that define `parts`."""
-    used = {_make_data: "slt.datasets", _make_phases: "slt.discovered", _make_comparison: "slt.comparer"}
-    modules = {used[make]} if make in used else set()
-    functions = [make]
-    if make is _make_comparison:
-        modules |= {"slt.comparer.reasons", "slt.transitions.detected", "slt.transitions.sigmoids"}
-        functions += [_search, _members]
-    if make is _make_annealed:
-        functions.append(_several)
-    return code_version(sorted(modules.union(*map(_modules, parts))), functions)
+    used = {
+        _make_data: ("slt.datasets",),
+        _make_phases: ("slt.discovered", "slt.portraits", "slt.models.drawing"),
+        _make_comparison: ("slt.comparer.assemble",),
+    }
+    functions = [make, _several] if make is _make_annealed else [make]
+    if make is _make_phases:
+        functions += [type(part).drawing for part in parts if isinstance(part, Drawn)]
+    return code_version(sorted(set(used.get(make, ())).union(*map(_modules, parts))), functions)
 
 
 def _modules(value: Any) -> set[str]:

@@ -1,5 +1,7 @@
 """The version of a piece of code: a hash of what it says, whatever its comments and docstrings say.
 
+How a model draws itself (its method `drawing`) is left out as well: another picture is no reason to train again.
+
 A stage's version covers the modules that it starts from and all that these import, as far as they belong to slt
 or lie beside a model of the user's own. Imports are read from the source, those inside functions too. The package
 `slt` itself is left out: it holds nothing but the doors to everything else.
@@ -20,6 +22,7 @@ from slt.errors import UserError
 from slt.store import digest
 
 _PACKAGE = "slt"
+_DRAWING, _DRAWINGS = "drawing", "slt.models.drawing"  # a method of models, and where its result is defined
 
 
 class _Home(NamedTuple):
@@ -50,7 +53,9 @@ def code_version(modules: Iterable[str], functions: Iterable[Callable] = ()) -> 
         stat = path.stat()
         seen[module], imported = _read(path, stat.st_mtime_ns, stat.st_size, module)
         pending.extend(imported)
-    spoken = [_meaning(ast.parse(textwrap.dedent(inspect.getsource(function)))) for function in functions]
+    spoken = [
+        _meaning(ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]) for function in functions
+    ]
     return digest([seen, spoken])
 
 
@@ -92,8 +97,10 @@ def _read(path: Path, mtime: int, size: int, module: str) -> tuple[str, tuple[st
 
 
 def _meaning(tree: ast.AST) -> str:
-    """The code without comments, docstrings and layout. Changes `tree`."""
+    """The code without comments, docstrings, layout and models' drawings. Changes `tree`."""
     for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef):
+            node.body = [part for part in node.body if not _is_drawing(part)] or [ast.Pass()]
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and (
             node.body
             and isinstance(node.body[0], ast.Expr)
@@ -102,6 +109,11 @@ def _meaning(tree: ast.AST) -> str:
         ):
             node.body = node.body[1:]
     return ast.unparse(tree)
+
+
+def _is_drawing(node: ast.stmt) -> bool:
+    imported = isinstance(node, ast.ImportFrom) and node.module == _DRAWINGS
+    return imported or (isinstance(node, ast.FunctionDef) and node.name == _DRAWING)
 
 
 def _imports(tree: ast.AST, package: str) -> Iterator[str]:

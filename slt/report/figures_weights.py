@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from slt.records import OK, Array, Ladder, PhasePath, Trajectory
+from slt.portraits import Plateau, plateaus
+from slt.records import Array, Ladder, Trajectory
 from slt.report import style
 from slt.report.inputs import ReportInputs
 from slt.report.plates import Plate, plate
@@ -17,14 +17,6 @@ from slt.report.summaries import estimate, number, percent, sgd_loss, units
 
 COLUMNS = 4  # panels side by side: more cannot be read on a phone
 MOST_PLATEAUS, MOST_RUNGS, DRAWS = 8, 4, 16
-
-
-class Plateau(NamedTuple):
-    """The checkpoint that stands for a phase of SGD."""
-
-    phase: int
-    seed: int
-    checkpoint: int
 
 
 def is_planar(params: dict[str, Array], leading: int) -> bool:
@@ -40,7 +32,7 @@ def polygons(inputs: ReportInputs, palette: Palette) -> Plate | None:
     trajectory, path, ladder = inputs.trajectory, inputs.path, inputs.ladder
     sgd: list[Plateau] = []
     if trajectory is not None and path is not None and is_planar(trajectory.params, 2):
-        sgd = plateaus(trajectory, path, len(inputs.names))
+        sgd = plateaus(trajectory, path, len(inputs.names))[-MOST_PLATEAUS:]
     rungs: list[int] = []
     if ladder is not None and is_planar(ladder.draws, 4):
         rungs = np.unique(np.linspace(0, len(ladder.ns) - 1, MOST_RUNGS).round().astype(int)).tolist()
@@ -73,25 +65,6 @@ def polygons(inputs: ReportInputs, palette: Palette) -> Plate | None:
         ("learner", "step or n", "seed or draw", "phase", "x", "y", "bias"),
         drawn,
     )
-
-
-def plateaus(trajectory: Trajectory, path: PhasePath, phases: int) -> list[Plateau]:
-    """For each named phase, the middle of the longest stay (in log steps) of any seed, in the order of the names.
-
-    The middle of a stay is the least likely to be on its way in or out.
-    """
-    best: dict[int, tuple[float, Plateau]] = {}
-    clock = np.log1p(trajectory.steps.astype(float))
-    for seed in np.flatnonzero(trajectory.status == OK):
-        label = path.label[seed]
-        edges = np.flatnonzero(np.diff(label)) + 1
-        for start, stop in zip([0, *edges], [*edges, len(label)], strict=True):
-            length = clock[stop - 1] - clock[start]
-            phase = int(label[start])
-            if phase < phases - 1 and length >= best.get(phase, (-1.0,))[0]:
-                middle = start + (stop - 1 - start) // 2
-                best[phase] = (length, Plateau(phase, int(seed), int(middle)))
-    return [best[phase][1] for phase in sorted(best)][-MOST_PLATEAUS:]
 
 
 def corners(weights: Array) -> Array:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from slt.portraits import Portrait
 from slt.records import Array, Comparison, Ladder, LLCEstimate, LLCPath, Occupancy, PhasePath, Trajectory
 
 
@@ -24,6 +25,7 @@ class ReportInputs:
       ladder: the posterior's draws; without it the parameters of draws are not drawn.
       occupancy: the posterior's mass by phase.
       draw_labels: (dataset, n, repeat, draw) index into `names` of the ladder's draws, to colour them by phase.
+      portraits: drawings of each phase, of a model that draws itself.
       config: the resolved configuration (nested, of plain values).
       provenance: versions, seed, hash, device, seconds of each stage (nested, of plain values).
       status: stage -> "ok", or what went wrong.
@@ -40,6 +42,7 @@ class ReportInputs:
     ladder: Ladder | None = None
     occupancy: Occupancy | None = None
     draw_labels: Array | None = None
+    portraits: tuple[Portrait, ...] = ()
     config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     status: Mapping[str, str] = dataclasses.field(default_factory=dict)

@@ -11,6 +11,7 @@ from slt.report import (
     figures_dynamics,
     figures_llc,
     figures_phases,
+    figures_portraits,
     figures_posterior,
     figures_weights,
     moving,
@@ -41,6 +42,7 @@ _FIGURES = (
     figures_posterior.occupancy,
     figures_posterior.free_energy,
     figures_weights.polygons,
+    figures_portraits.gallery,
     figures_density.density,
     figures_phases.verdicts,
 )

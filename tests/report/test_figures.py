@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib import colors
 
+from slt.portraits import plateaus
 from slt.records import BayesianTransition, PhaseFacts, PhasePath, Prediction, Trajectory
 from slt.report import crossings, style
 from slt.report.figures_density import scalar_name
 from slt.report.figures_phases import cell_text
-from slt.report.figures_weights import choose_draws, corners, is_planar, plateaus
+from slt.report.figures_weights import choose_draws, corners, is_planar
 from tests.report import fakes
 
 # linear RGB as seen without one kind of cone: Viénot, Brettel and Mollon 1999

@@ -1,0 +1,102 @@
+"""What the phases look like, for models that draw themselves: theory, SGD and the posterior side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from slt.portraits import Portrait
+from slt.report import style
+from slt.report.inputs import ReportInputs
+from slt.report.plates import Plate, plate
+from slt.report.style import Palette
+
+WHOSE = ("theory", "SGD", "posterior")
+MOST_LABELS = 12  # names under bars, at most: more cannot be read
+
+
+def gallery(inputs: ReportInputs, palette: Palette) -> Plate | None:
+    """A row for each phase, a column for each of theory, SGD and posterior that has a portrait of any."""
+    portraits = inputs.portraits
+    if not portraits:
+        return None
+    phases = list(dict.fromkeys(portrait.phase for portrait in portraits))
+    whose = [name for name in WHOSE if any(portrait.whose == name for portrait in portraits)]
+    fig = style.figure(2.1 * len(phases) + 0.3)
+    axes = fig.subplots(len(phases), len(whose), squeeze=False)
+    for ax in axes.flat:
+        ax.set_axis_off()
+    largest = _largest(portraits)
+    for portrait in portraits:
+        ax = axes[phases.index(portrait.phase), whose.index(portrait.whose)]
+        ax.set_axis_on()
+        _draw(ax, portrait, palette[portrait.phase], largest)
+        words = ", ".join(part for part in (f"{portrait.phase}: {portrait.whose}", portrait.where) if part)
+        ax.set_title(words, fontsize=9, color=palette.ink(portrait.phase))
+    return plate(
+        fig,
+        "portraits",
+        "What the phases look like",
+        "Compare along a row: does SGD find what the posterior finds? One parameter in each panel: the phase's "
+        "known point, the middle of SGD's longest stay in it, and the draw of lowest loss at the n where the phase "
+        "has most of the posterior. Colours of maps run from blue (negative) to red.",
+        "One parameter of each phase, as the model draws it, for theory, SGD and posterior.",
+        ("phase", "whose", "where", "row", "column", "value"),
+        [row for portrait in portraits for row in _rows(portrait)],
+    )
+
+
+def _largest(portraits: tuple[Portrait, ...]) -> dict[str, float]:
+    """The largest entry of each kind of drawing: panels of one kind share a scale, or they could not be compared."""
+    largest: dict[str, float] = {}
+    for portrait in portraits:
+        values = np.abs(portrait.drawing.values)
+        top = float(np.nanmax(values, initial=0.0, where=np.isfinite(values)))
+        largest[portrait.drawing.kind] = max(largest.get(portrait.drawing.kind, 1e-12), top)
+    return largest
+
+
+def _draw(ax: Axes, portrait: Portrait, colour: str, largest: dict[str, float]) -> None:
+    drawing = portrait.drawing
+    top = largest[drawing.kind]
+    if drawing.kind == "bars":
+        at = np.arange(len(drawing.values))
+        ax.bar(at, drawing.values, color=colour)
+        ax.axhline(0, color=style.GREY, linewidth=0.7)
+        shown = drawing.labels if len(drawing.labels) <= MOST_LABELS else ()
+        long = max(map(len, shown), default=0) > 4
+        ax.set_xticks(at if shown else [], shown, rotation=90 if long else 0, fontsize=7)
+        ax.set_ylim(1.05 * min(0.0, -top if (drawing.values < 0).any() else 0.0), 1.05 * top)
+    elif drawing.kind == "curves":
+        assert drawing.x is not None
+        for i, line in enumerate(drawing.values):
+            label = drawing.labels[i] if drawing.labels else None
+            ax.plot(drawing.x, line, color=colour if i == 0 else style.GREY, linewidth=1.4, label=label)
+        if drawing.labels:
+            ax.legend(fontsize=7, frameon=False)
+    elif drawing.kind == "matrix":
+        ax.imshow(drawing.values, cmap="RdBu_r", vmin=-top, vmax=top, aspect="auto", interpolation="nearest")
+        ax.set_xticks([])
+        ax.set_yticks([])
+    else:
+        for x, y in drawing.values:
+            ax.plot([0, x], [0, y], color=colour, linewidth=1.6)
+            ax.plot([x], [y], "o", color=colour, markersize=3)
+        ax.set_xlim(-1.1 * top, 1.1 * top)
+        ax.set_ylim(-1.1 * top, 1.1 * top)
+        ax.set_aspect("equal")
+    ax.set_xlabel(drawing.axes[0], fontsize=8)
+    ax.set_ylabel(drawing.axes[1], fontsize=8)
+    ax.tick_params(labelsize=7)
+
+
+def _rows(portrait: Portrait) -> Iterator[tuple[object, ...]]:
+    """Every number that is drawn. Columns of curves are their x, rows of bars and lines their labels."""
+    drawing = portrait.drawing
+    for row, line in enumerate(np.atleast_2d(drawing.values.T).T):
+        name: object = drawing.labels[row] if drawing.labels else row
+        for column, value in enumerate(line):
+            at: object = column if drawing.x is None else drawing.x[column]
+            yield portrait.phase, portrait.whose, portrait.where, name, at, value
