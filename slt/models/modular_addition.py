@@ -1,14 +1,13 @@
-"""Addition modulo p by a network with one hidden layer, the model of grokking: it knows some of the p^2 sums by heart,
-or it has found the rule.
+"""Addition modulo p by a network with one hidden layer, the model of grokking: by heart, or by the rule.
 
     f(x) = phi(x W) V,   x = (e_a, e_b),   W of shape (2p, hidden), V of shape (hidden, p),   phi(z) = z^2 or ReLU
 
-Sources: Power et al. 2022 (arXiv:2201.02177) for grokking; Gromov 2023 (arXiv:2301.02679) for the network, and for its
-solution with phi(z) = z^2, in which every neuron is a wave of one frequency over a and over b, and a wave over the
-output whose phase is the sum of the other two.
+Sources: Power et al. 2022 (arXiv:2201.02177) for grokking; Gromov 2023 (arXiv:2301.02679) for the network, and for
+its solution with phi(z) = z^2, in which every neuron is a wave of one frequency over a and over b, and a wave over
+the output whose phase is the sum of the other two.
 
-Conventions. The target is the one-hot of (a + b) mod p and carries no noise. "squared" is |y - f|^2 / (2 noise^2), the
-negative log-likelihood of Gaussian outputs less its constant: `noise` only says how much a miss costs, like a
+Conventions. The target is the one-hot of (a + b) mod p and carries no noise. "squared" is |y - f|^2 / (2 noise^2),
+the negative log-likelihood of Gaussian outputs less its constant: `noise` only says how much a miss costs, like a
 temperature. "cross_entropy" takes f for logits.
 
 There are only p^2 inputs. So the counts of the pairs are sufficient statistics, `summed_loss` costs the same at every
@@ -26,6 +25,7 @@ import numpy as np
 
 from slt.models import modular_solutions as solutions
 from slt.models.base import Model, Params, Phase, as_model, static
+from slt.models.drawing import Drawing
 from slt.models.signal import check_positive
 
 GENERALISING = 0.95  # accuracy over all pairs from which on a network is said to generalise
@@ -121,6 +121,16 @@ class ModularAddition(Model):
         """(p^2,) for each pair, whether the largest output is the right one."""
         return jnp.argmax(self.table(w), axis=1) == solutions.sums(self.p)
 
+    def train_and_test(self, w: Params, counts: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Accuracy on the pairs that a data set has, and on those that it has not (NaN where it has them all).
+
+        Args:
+          w: parameters.
+          counts: (p^2,) of the data set, as `summarise` makes them.
+        """
+        correct, seen = self.correct(w), counts > 0
+        return jnp.mean(correct, where=seen), jnp.mean(correct, where=~seen)
+
     # -- prior ------------------------------------------------------------------------------------------
     def log_prior(self, w: Params) -> jax.Array:
         logpdf = functools.partial(jax.scipy.stats.norm.logpdf, scale=self.prior_scale)
@@ -144,8 +154,10 @@ class ModularAddition(Model):
         A parameter does not say which pairs it was trained on. So "memorising" is knowing some sums and not others: a
         network half way to the rule is here too, and a lookup table of more than 95 % of all sums generalises.
         """
-        accuracy = self.accuracy(w)
-        return ((accuracy >= 2 / self.p).astype(jnp.int32) + (accuracy >= GENERALISING)).astype(jnp.int32)
+        right = jnp.sum(self.correct(w))
+        return ((right >= 2 * self.p).astype(jnp.int32) + (right >= GENERALISING * self.p**2)).astype(
+            jnp.int32
+        )
 
     def accuracy(self, w: Params) -> jax.Array:
         """Share of all p^2 pairs that come out right."""
@@ -183,6 +195,14 @@ class ModularAddition(Model):
         characters = np.exp(-1j * angle)
         return (w["W"][: self.p].T @ characters, w["W"][self.p :].T @ characters, w["V"] @ characters)
 
+    def drawing(self, w: Params) -> Drawing:
+        """Power of every neuron's input weights at every frequency, neurons by their strongest one."""
+        a, b, _ = (np.asarray(amplitudes) for amplitudes in self.waves(w))
+        power = np.abs(a) ** 2 + np.abs(b) ** 2
+        weak = power.sum(axis=1) < 1e-12 * max(power.sum(), _TINY)
+        order = np.lexsort((-power.max(axis=1), power.argmax(axis=1), weak))
+        return Drawing("matrix", power[order], axes=("frequency", "neuron"))
+
     # -- parts ------------------------------------------------------------------------------------------
     def _activate(self, z: jax.Array) -> jax.Array:
         return z**2 if self.activation == "quadratic" else jax.nn.relu(z)
@@ -212,15 +232,20 @@ def _phases(model: ModularAddition) -> tuple[Phase, ...]:
     height = 1.0 if model.loss == "squared" else solutions.LOGIT
     solution, exact = solutions.solution(*shape, height)
 
-    def memorises(w: Params) -> bool:
-        return int(model.classify(w)) == MEMORISING
+    @jax.jit
+    def classify(w: Params) -> jax.Array:
+        return model.classify(w)
+
+    @jax.jit
+    def facts(w: Params) -> tuple[jax.Array, jax.Array]:
+        return model.population_loss(w), model.log_prior(w)
 
     nothing = {"W": np.zeros((2 * model.p, model.hidden)), "V": np.zeros((model.hidden, model.p))}
     known = (
         ("chance", nothing, True, "no weights: a saddle"),
         (
             "memorising",
-            solutions.memorised(*shape, height, memorises),
+            solutions.memorised(*shape, height, lambda w: int(classify(w)) == MEMORISING),
             False,
             "random neurons, outputs fitted to some of the pairs",
         ),
@@ -237,11 +262,11 @@ def _phases(model: ModularAddition) -> tuple[Phase, ...]:
         Phase(
             name=name,
             point=point,
-            loss=float(model.population_loss(point)),
-            log_prior=float(model.log_prior(point)),
+            loss=float(loss),
+            log_prior=float(log_prior),
             critical=critical,
             source=source,
         )
         for name, point, critical, source in known
+        for loss, log_prior in [facts(point)]
     )
-

@@ -1,10 +1,10 @@
 """Networks that add modulo p, made by hand: for `modular_addition`, whose docstring has the shapes. NumPy.
 
-Quadratic neurons. With waves A = cos(t a + alpha) and B = cos(t b + beta), t = 2 pi k / p, two neurons make a product,
-(A + B)^2 - (A - B)^2 = 4 A B, and the three products with alpha = beta = 0, 2 pi / 3, 4 pi / 3, each times a wave over the
-output of phase alpha + beta, sum to 3 cos t (a + b - c): all else has an angle that the three turn right round. (Three
-are the products of real numbers in one of complex numbers.) So six neurons make one frequency. All (p - 1) / 2 of them,
-and one neuron that is constant, make the one-hot of (a + b) mod p exactly, since
+Quadratic neurons. With waves A = cos(t a + alpha) and B = cos(t b + beta), t = 2 pi k / p, two neurons make a
+product, (A + B)^2 - (A - B)^2 = 4 A B. The three products with alpha = beta = 0, 2 pi / 3, 4 pi / 3, each times a
+wave over the output of phase alpha + beta, sum to 3 cos t (a + b - c): all else has an angle that the three turn
+right round. (Three are the products of real numbers in one of complex numbers.) So six neurons make one frequency.
+All (p - 1) / 2 of them, and one neuron that is constant, make the one-hot of (a + b) mod p exactly, since
 
     1 + 2 sum_k cos(2 pi k d / p) = p if d = 0 mod p, else 0.
 
@@ -81,7 +81,9 @@ def memorised(
             w = balanced(first, height * second, activation)
             if memorises(w):
                 return w
-    raise ValueError(f"no network of {hidden} {activation} neurons was found that knows some sums mod {p} by heart")
+    raise ValueError(
+        f"no network of {hidden} {activation} neurons was found that knows some sums mod {p} by heart"
+    )
 
 
 def balanced(first: Array, second: Array, activation: str) -> Params:
