@@ -93,16 +93,19 @@ class ModularAddition(Model):
             pair = jax.random.randint(key, (n,), 0, self.p**2)
         else:
             pair = jax.random.permutation(key, self.p**2)[jnp.arange(n) % self.p**2]
-        a, b = jnp.divmod(pair, self.p)
-        one_hot = functools.partial(jax.nn.one_hot, num_classes=self.p, dtype=jnp.float64)
-        return Sums(jnp.concatenate([one_hot(a), one_hot(b)], axis=1), one_hot((a + b) % self.p))
+        a, b = jnp.eye(self.p, dtype=jnp.float64)[jnp.stack(jnp.divmod(pair, self.p))]
+        return Sums(jnp.concatenate([a, b], axis=1), jnp.asarray(self.answers(), jnp.float64)[pair])
+
+    def answers(self) -> np.ndarray:
+        """(p^2, p) the right output for each pair, in the order of `summarise`."""
+        return solutions.answers(self.p)
 
     # -- losses -----------------------------------------------------------------------------------------
     def losses(self, w: Params, data: Sums) -> jax.Array:
         return self._losses(self._activate(data.x @ w["W"]) @ w["V"], data.y)
 
     def population_loss(self, w: Params) -> jax.Array:
-        return jnp.mean(self._losses(self.table(w), self._answers(w)))
+        return jnp.mean(self._losses(self.table(w), jnp.asarray(self.answers(), w["V"].dtype)))
 
     def summarise(self, data: Sums, weights: jax.Array) -> jax.Array:
         """(p^2,) how often each pair was observed; pair (a, b) has index a p + b."""
@@ -110,7 +113,7 @@ class ModularAddition(Model):
         return ((weights[:, None] * a).T @ b).ravel()
 
     def summed_loss(self, w: Params, summary: jax.Array) -> jax.Array:
-        return summary @ self._losses(self.table(w), self._answers(w))
+        return summary @ self._losses(self.table(w), jnp.asarray(self.answers(), w["V"].dtype))
 
     def table(self, w: Params) -> jax.Array:
         """(p^2, p) outputs on all pairs, in the order of `summarise`."""
@@ -119,7 +122,7 @@ class ModularAddition(Model):
 
     def correct(self, w: Params) -> jax.Array:
         """(p^2,) for each pair, whether the largest output is the right one."""
-        return jnp.argmax(self.table(w), axis=1) == solutions.sums(self.p)
+        return jnp.argmax(self.table(w), axis=1) == self.answers().argmax(axis=1)
 
     def train_and_test(self, w: Params, counts: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Accuracy on the pairs that a data set has, and on those that it has not (NaN where it has them all).
@@ -211,9 +214,6 @@ class ModularAddition(Model):
         if self.loss == "squared":
             return jnp.sum((y - output) ** 2, axis=-1) / (2 * self.noise**2)
         return jax.scipy.special.logsumexp(output, axis=-1) - jnp.sum(y * output, axis=-1)
-
-    def _answers(self, w: Params) -> jax.Array:
-        return jnp.asarray(solutions.answers(self.p), w["V"].dtype)
 
     def _normal(self, key: jax.Array, scale: float) -> Params:
         first, second = jax.random.split(key)

@@ -32,16 +32,10 @@ _TRIES = 20
 
 
 @functools.cache
-def sums(p: int) -> Array:
-    """(p^2,) (a + b) mod p of the pair with index a p + b."""
-    a, b = np.divmod(np.arange(p**2), p)
-    return (a + b) % p
-
-
-@functools.cache
 def answers(p: int) -> Array:
-    """(p^2, p) one-hots of `sums`."""
-    return np.eye(p)[sums(p)]
+    """(p^2, p) one-hot of (a + b) mod p for the pair with index a p + b."""
+    a, b = np.divmod(np.arange(p**2), p)
+    return np.eye(p)[(a + b) % p]
 
 
 def narrowest(activation: str, p: int) -> int:
