@@ -28,8 +28,8 @@ CLAIM = "The posterior finds the rule from fewer examples with less noise, a tig
 SOURCE = "a claim of folklore"
 BASE: dict[str, Any] = {"p": 7, "hidden": 19, "noise": 0.3, "prior_scale": 0.5}
 VARIED: dict[str, tuple[Any, Any]] = {"noise": (0.2, 0.45), "prior_scale": (0.35, 0.7), "hidden": (10, 31)}
-MODULI = ({"p": 5, "hidden": 13}, {"p": 9, "hidden": 25})
-SHARES = (1.0, 1.75, 2.5)
+MODULI: tuple[dict[str, Any], ...] = ({"p": 5, "hidden": 13}, {"p": 9, "hidden": 25})
+SHARES: tuple[float, ...] = (1.0, 1.75, 2.5)
 
 
 def study(reduced: bool = False) -> Finding:
