@@ -4,10 +4,10 @@ Pairs are drawn with replacement. Train accuracy is over the pairs that a data s
 others; the posterior's are means over its draws. SGD is AdamW to its end on the first n pairs of the same data sets.
 
 Verdict. *By heart*: train accuracy is at least `KNOWN` on every rung. *Passes*: test accuracy, a mean over data sets
-and repeats, is below `LOW` on some rung and at least `HIGH` on a later one. *Together*: it comes to 1/2 at an n
-within a factor `NEAR` of where that of AdamW with weight decay does. The claim holds if all are so, fails if the
-posterior does not pass, and is mixed otherwise. `trusted` says of each rung whether all repeats are sound and their
-free energies agree to `AGREE` nats: it is no part of the verdict, and is reported with it.
+and repeats, is below `LOW` on some rung and at least `HIGH` on a later one. *Together*: that of every single
+population comes to 1/2 at an n within a factor `NEAR` of where that of AdamW with weight decay does. The claim holds
+if all are so, fails if the posterior does not pass, and is mixed otherwise. `trusted` says of each rung whether all
+repeats are sound and their free energies agree to `AGREE` nats: it is no part of the verdict, and is reported.
 """
 
 from __future__ import annotations
@@ -91,6 +91,7 @@ def climb(
         rungs.append(
             {
                 "n": n,
+                "draws": shape[2],
                 "unseen": (seen == 0).sum(axis=1).tolist(),
                 "train": _plain(train),
                 "test": _plain(test),
@@ -132,20 +133,28 @@ def judged(rungs: list[dict[str, Any]]) -> tuple[str, str]:
     ns = [rung["n"] for rung in rungs]
     test = [mean(rung["test"]) for rung in rungs]
     train = [mean(rung["train"]) for rung in rungs]
-    decayed = [mean(rung["adamw, weight decay 1"]["test"]) for rung in rungs]
     low = next((i for i, value in enumerate(test) if value < LOW), None)
     passes = low is not None and any(value >= HIGH for value in test[low:])
-    bayes, sgd = half_way(ns, test), half_way(ns, decayed)
-    together = bayes is not None and sgd is not None and max(bayes, sgd) / min(bayes, sgd) <= NEAR
+    bayes = [half_way(ns, list(curve)) for curve in _populations(rungs)]
+    sgd, plain = (
+        half_way(ns, [mean(rung[f"adamw, weight decay {decay:g}"]["test"]) for rung in rungs])
+        for decay in DECAYS
+    )
+    together = sgd is not None and all(n is not None and 1 / NEAR <= n / sgd <= NEAR for n in bayes)
     verdict = "fails" if not passes else "holds" if together and min(train) >= KNOWN else "mixed"
-    trusted = [rung["n"] for rung in rungs if rung["trusted"]]
-    plain = half_way(ns, [mean(rung["adamw, weight decay 0"]["test"]) for rung in rungs])
+    sound = sum(rung["trusted"] for rung in rungs)
     numbers = (
         f"posterior: train accuracy {min(train):.2f} or more, test accuracy {test[0]:.2f} at n = {ns[0]} and "
-        f"{test[-1]:.2f} at n = {ns[-1]}, half at n = {_n(bayes)}; AdamW half at n = {_n(sgd)} with weight decay, "
-        f"{_n(plain)} without; repeats agree to {AGREE:g} nats and are sound at {len(trusted)} of {len(ns)} n"
+        f"{test[-1]:.2f} at n = {ns[-1]}, half at n = {_n(half_way(ns, test))} "
+        f"(single populations: {', '.join(map(_n, bayes))}); AdamW half at n = {_n(sgd)} with weight decay, "
+        f"{_n(plain)} without; populations are sound and agree to {AGREE:g} nats at {sound} of {len(ns)} n"
     )
     return verdict, numbers
+
+
+def _populations(rungs: list[dict[str, Any]]) -> Array:
+    """(population, n) test accuracy of each population of each data set."""
+    return np.array([np.ravel(np.array(rung["test"], float)) for rung in rungs]).T
 
 
 def mean(values: Any) -> float:
@@ -192,12 +201,14 @@ def picture(rungs: list[dict[str, Any]], options: dict[str, Any]) -> Figure:
         left.set(xlabel="n, pairs drawn with replacement", ylabel="accuracy (dots: data sets and repeats)")
         left.set_ylim(-0.03, 1.03)
         left.legend(loc="best")
-        base = np.array([mean(rung["free_energy"]) for rung in rungs])
+        least = 1 / rungs[0]["draws"]
         for name, colour in (("memorising", "#D55E00"), ("generalising", "#0072B2")):
-            value = np.array([mean(rung["free_energy_of"][name]) for rung in rungs])
-            right.plot(ns, value - base, "o-", color=colour, label=name)
-        right.axhline(0, color="#8f8f8f", linewidth=0.8)
+            share = np.array([np.ravel(np.array(rung["share"][name], float)) for rung in rungs])
+            above = -np.log(np.maximum(share, least))
+            right.plot(ns, above, ".", color=colour, alpha=0.5)
+            right.plot(ns, above.mean(axis=1), "o-", color=colour, label=name)
+        right.axhline(-np.log(least), color="#8f8f8f", linewidth=0.8, label="never visited: at least this")
         right.set(xlabel="n, pairs drawn with replacement", ylabel="F_n of the phase less F_n of all (nats)")
-        right.set_title("free energy of the phases (gap: never visited)")
+        right.set_title("free energy of the phases (dots: populations)")
         right.legend()
     return fig
