@@ -164,7 +164,12 @@ def judged(rows: list[dict[str, Any]]) -> tuple[str, str, dict[str, Any]]:
         ]
         words.append(f"{loss.replace('_', ' ')}: {', '.join(spans + powers)}")
     verdict = "holds" if all(good) else "mixed" if any(good) else "fails"
-    return verdict, f"lambda-hat with {'; with '.join(words)}", slopes
+    named = [one for row in rows for one in row["is_as_named"]]
+    return (
+        verdict,
+        f"lambda-hat of {sum(named)} of {len(named)} networks with {'; with '.join(words)}",
+        slopes,
+    )
 
 
 def _points(rows: list[dict[str, Any]]) -> Array:

@@ -36,7 +36,7 @@ def study(reduced: bool = False) -> Finding:
     base, varied, moduli, shares, particles = BASE, VARIED, MODULI, SHARES, 64
     if reduced:
         base = {"p": 3, "hidden": 7, "noise": 0.5, "prior_scale": 0.5}
-        varied, moduli, shares, particles = {"noise": (0.4, 0.6)}, (), (0.6,), 16
+        varied, moduli, shares, particles = {"noise": (0.5, 0.6)}, (), (0.6,), 16
     settings = [base, *({**base, name: v} for name, pair in varied.items() for v in pair)]
     settings += [{**base, **modulus} for modulus in moduli]
     rows = [measured(options, shares, particles) for options in settings]
