@@ -7,7 +7,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-VERDICTS = ("holds", "fails", "mixed")
+VERDICTS = ("holds", "mixed", "fails")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Run studies, keep what they found with the version of the code that found it, and make the table of all.
 
 A study is experiments/NAME/study.py with CLAIM, SOURCE, MODULES (the slt modules that its numbers rest on) and
-`study(reduced) -> Finding`. Its stamp hashes those modules and all that they import, the study itself, and its preset
-configs/experiment/NAME.yaml as it composes.
+`study(reduced) -> Finding`. Its stamp hashes those modules and all that they import, the files of its folder and what
+they take from beside it, and its preset configs/experiment/NAME.yaml as it composes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from experiments.finding import Finding
+from experiments.finding import VERDICTS, Finding
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "experiments"
@@ -46,11 +46,23 @@ def stamp(name: str) -> str:
     settings = None
     if (ROOT / "configs" / "experiment" / f"{name}.yaml").exists():
         settings = experiment(compose([f"experiment={name}"]))[1]
-    own = [
-        ast.unparse(ast.parse(file.read_text(encoding="utf-8")))
-        for file in sorted((FOLDER / name).glob("*.py"))
-    ]
+    own = [ast.unparse(ast.parse(file.read_text(encoding="utf-8"))) for file in _files(name)]
     return digest([code_version(study.MODULES), own, settings])
+
+
+def _files(name: str) -> list[Path]:
+    """The study's own files, and those beside its folder that they import."""
+    own = sorted((FOLDER / name).glob("*.py"))
+    imported = {
+        part
+        for file in own
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == FOLDER.name
+        for part in [*(node.module or "").split(".")[1:2], *(alias.name for alias in node.names)]
+    }
+    others = sorted(imported - {"finding", name})
+    found = [[*FOLDER.glob(f"{part}.py"), *sorted(FOLDER.glob(f"{part}/*.py"))] for part in others]
+    return own + [file for files in found for file in files]
 
 
 def make(name: str) -> dict[str, Any]:
@@ -95,11 +107,13 @@ def is_current(name: str, found: dict[str, Any]) -> bool:
 def write_table() -> Path:
     """results/experiments.md: one row for each experiment."""
     found = findings()
-    counts = {verdict: sum(one["verdict"] == verdict for one in found.values()) for verdict in _WORDS}
+    counts = {verdict: sum(one["verdict"] == verdict for one in found.values()) for verdict in VERDICTS}
     lines = [
         "# Claims about toy models, put to the test",
         "",
-        f"{len(found)} claims: " + ", ".join(f"{counts[v]} {words}" for v, words in _WORDS.items()) + ". ",
+        f"{len(found)} claims; "
+        + ", ".join(f"{verdict}: {count}" for verdict, count in counts.items())
+        + ".",
         "Each verdict is computed from what was measured, by the rule that the study states; numbers in brackets are",
         "95 % intervals and ± is one standard error, unless said otherwise.",
         "",
@@ -119,6 +133,3 @@ def write_table() -> Path:
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     TABLE.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return TABLE
-
-
-_WORDS = {"holds": "hold", "mixed": "are mixed", "fails": "fail"}

@@ -35,6 +35,8 @@ STUDIES = (
     "llc_kgons",
     "llc_along",
     "llc_peer",
+    "killed",
+    "zoo",
 )
 PEERS = ("llc_peer",)  # need the extra `peers`, and are made only when named
 

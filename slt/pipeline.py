@@ -17,8 +17,10 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from slt import trust
 from slt.comparer.summary import summary_of
 from slt.compose import compose, quoted
+from slt.driving import Driver
 from slt.errors import ConfigError, RunError, suggestion
 from slt.models.drawing import Drawing
 from slt.outcomes import diagnostics, failure, statuses
@@ -173,19 +175,20 @@ def _make_all(
     records: dict[str, Record] = {}
     for stage in stages:
         progress.start(stage.name, stage.what)
+        drive = Driver(progress, store.root / "unfinished" / stage.recipe.name)
+        if stage.name in forced:
+            drive.clear()
         try:
             record = None if stage.name in forced else _kept(store, stage)
             outcome = "kept from an earlier run"
             if record is None:
                 started = time.monotonic()
-                items = stage.make(described, records, progress)
-                facts = {
-                    "seconds": time.monotonic() - started,
-                    "work": stage.work.amount,
-                    "unit": stage.work.unit,
-                }
+                items = stage.make(described, records, drive)
+                seconds = drive.before + time.monotonic() - started
+                facts = {"seconds": seconds, "work": stage.work.amount, "unit": stage.work.unit}
                 record = store.write(stage.recipe, items, {**facts, **_versions()}, replace=True)
-                outcome = f"{facts['seconds']:.1f} s"
+                outcome = f"{seconds:.1f} s" + (", begun in an earlier run" if drive.before else "")
+            drive.clear()
         except BaseException:
             progress.end()
             raise
@@ -262,8 +265,10 @@ def _write_report(this: Run, manifest: Mapping[str, Any], records: Mapping[str, 
         "started": manifest["started"],
         "seconds": {name: entry["seconds"] for name, entry in manifest["stages"].items()},
     }
+    doubted = {} if ladder is None or occupancy is None else trust.untrusted(ladder, occupancy)
     summary = {
         **summary_of(facts, occupancy, comparison, names),
+        "untrusted": [{"n": n, "why": why} for n, why in doubted.items()],
         "diagnostics": diagnostics(records),
         "status": status,
         "provenance": provenance,
@@ -279,7 +284,8 @@ def _write_report(this: Run, manifest: Mapping[str, Any], records: Mapping[str, 
         llc_estimate=llc_estimate,
         phase_llc=measured,
         ladder=ladder,
-        occupancy=occupancy,
+        occupancy=None if occupancy is None else trust.without(occupancy, doubted),
+        untrusted=doubted,
         draw_labels=labels,
         portraits=_portraits(labelled),
         config=manifest["config"],

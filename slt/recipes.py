@@ -7,6 +7,7 @@ code that it stands on. Each `_make` turns stored records into new ones and know
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,12 +18,13 @@ import numpy as np
 from slt import datasets, discovered, phases, portraits
 from slt.comparer.assemble import Sides, assemble
 from slt.comparer.summary import plain
+from slt.driving import Driver
 from slt.llc import along
 from slt.llc.base import Question
 from slt.models.base import Model
+from slt.models.borrowed import Borrower
 from slt.models.drawing import Drawn
 from slt.posterior.base import LadderSampler
-from slt.progress import Silent
 from slt.records import (
     Ladder,
     LLCPath,
@@ -36,7 +38,6 @@ from slt.records import (
 from slt.rng import named_key
 from slt.schema import Experiment, llc_on_data
 from slt.source import code_version
-from slt.stage import drive
 from slt.store import Recipe, Record, digest
 from slt.typed import build
 
@@ -63,14 +64,14 @@ class Stage:
       recipe: what determines its record.
       what: what it does, in a few words.
       needs: stages whose records `make` reads.
-      make: from these records to the items of its own.
+      make: from these records to the items of its own, by a driver of long stages.
       work: what it costs.
     """
 
     recipe: Recipe
     what: str
     needs: tuple[str, ...]
-    make: Callable[[Experiment, Records, Silent], Items]
+    make: Callable[[Experiment, Records, Driver], Items]
     work: Work = Work()
 
     @property
@@ -109,7 +110,7 @@ def _data(experiment: Experiment, config: Mapping[str, Any]) -> Stage | None:
     return Stage(recipe, what, (), _make_data, Work(size=experiment.data.datasets * _bytes(shape)))
 
 
-def _make_data(experiment: Experiment, records: Records, progress: Silent) -> Items:
+def _make_data(experiment: Experiment, records: Records, drive: Driver) -> Items:
     assert experiment.data is not None
     data = datasets.draw(experiment.model, experiment.seed, experiment.data.datasets, experiment.rows)
     return {"data": datasets.to_dataset(data)}
@@ -147,13 +148,12 @@ def _training(experiment: Experiment, config: Mapping[str, Any]) -> Stage | None
     return Stage(recipe, what, () if streaming else ("data",), _make_training, work)
 
 
-def _make_training(experiment: Experiment, records: Records, progress: Silent) -> Items:
+def _make_training(experiment: Experiment, records: Records, drive: Driver) -> Items:
     trainer = experiment.training
     assert trainer is not None
     data = None if trainer.n is None else _first_rows(experiment, records, trainer.n)
     stage = trainer.stage(experiment.model, data)
-    progress.begin(stage.total, stage.unit)
-    trajectory = drive(stage, named_key(experiment.seed, "training"), progress.update)
+    trajectory = drive(stage, named_key(experiment.seed, "training"))
     return {"trajectory": to_dataset(trajectory)}
 
 
@@ -201,12 +201,11 @@ def _annealed(experiment: Experiment, config: Mapping[str, Any]) -> Stage | None
     return Stage(recipe, "the same rungs on the population loss", (), _make_annealed, work)
 
 
-def _make_annealed(experiment: Experiment, records: Records, progress: Silent) -> Items:
+def _make_annealed(experiment: Experiment, records: Records, drive: Driver) -> Items:
     plan = experiment.posterior
     assert plan is not None
     stage = _several(plan.sampler).stage(experiment.model, None, plan.ns)
-    progress.begin(stage.total, stage.unit)
-    return {"ladder": to_dataset(drive(stage, named_key(experiment.seed, "annealed"), progress.update))}
+    return {"ladder": to_dataset(drive(stage, named_key(experiment.seed, "annealed")))}
 
 
 def _several(sampler: LadderSampler) -> LadderSampler:
@@ -217,13 +216,12 @@ def _several(sampler: LadderSampler) -> LadderSampler:
     return dataclasses.replace(sampler, repeats=max(REPEATS, repeats))  # type: ignore[type-var]
 
 
-def _make_posterior(experiment: Experiment, records: Records, progress: Silent) -> Items:
+def _make_posterior(experiment: Experiment, records: Records, drive: Driver) -> Items:
     plan = experiment.posterior
     assert plan is not None
     data = None if experiment.data is None else _first_rows(experiment, records, plan.ns[-1])
     stage = plan.sampler.stage(experiment.model, data, plan.ns)
-    progress.begin(stage.total, stage.unit)
-    ladder = drive(stage, named_key(experiment.seed, "posterior"), progress.update)
+    ladder = drive(stage, named_key(experiment.seed, "posterior"))
     return {"ladder": to_dataset(ladder)}
 
 
@@ -254,14 +252,14 @@ def _llc(experiment: Experiment, config: Mapping[str, Any], stages: Mapping[str,
     return Stage(recipe, what, needs, _make_llc, Work(count, "points"))
 
 
-def _make_llc(experiment: Experiment, records: Records, progress: Silent) -> Items:
+def _make_llc(experiment: Experiment, records: Records, drive: Driver) -> Items:
     plan, model = experiment.llc, experiment.model
     assert plan is not None
     key = named_key(experiment.seed, "llc")
     if plan.at == "phases":
         points = jax.tree.map(lambda *leaves: np.stack(leaves), *[phase.point for phase in model.phases()])
         free = along.free(model, plan.weights)
-        progress.begin(1, "batches")
+        drive.progress.begin(1, "batches")
         estimate = plan.estimator(Question(model, points, free=free), key)
         return {"estimate": to_dataset(estimate), "phases": [phase.name for phase in model.phases()]}
     assert experiment.training is not None
@@ -271,8 +269,7 @@ def _make_llc(experiment: Experiment, records: Records, progress: Silent) -> Ite
     stage = along.AlongTraining(
         plan.estimator, model, trajectory, data, plan.seeds, plan.checkpoints, along.free(model, plan.weights)
     )
-    progress.begin(stage.total, stage.unit)
-    estimate, path = drive(stage, key, progress.update)
+    estimate, path = drive(stage, key)
     return {"estimate": to_dataset(estimate), "path": to_dataset(path)}
 
 
@@ -284,7 +281,7 @@ def _phases(experiment: Experiment, config: Mapping[str, Any], stages: Mapping[s
     return Stage(recipe, "labels checkpoints and draws", needs, _make_phases)
 
 
-def _make_phases(experiment: Experiment, records: Records, progress: Silent) -> Items:
+def _make_phases(experiment: Experiment, records: Records, drive: Driver) -> Items:
     model: Model = experiment.model
     trajectory = ladder = path = labels = None
     if "training" in records:
@@ -328,7 +325,7 @@ def _comparison(config: Mapping[str, Any], stages: Mapping[str, Stage]) -> Stage
     return Stage(recipe, "matches SGD's transitions with the posterior's", needs, _make_comparison)
 
 
-def _make_comparison(experiment: Experiment, records: Records, progress: Silent) -> Items:
+def _make_comparison(experiment: Experiment, records: Records, drive: Driver) -> Items:
     labelled = records["phases"]
     optional: dict[str, Any] = {}
     if "training" in records:
@@ -364,15 +361,20 @@ def _code(make: Callable, parts: list[Any]) -> str:
     functions = [make, _several] if make is _make_annealed else [make]
     if make is _make_phases:
         functions += [type(part).drawing for part in parts if isinstance(part, Drawn)]
-    return code_version(sorted(set(used.get(make, ())).union(*map(_modules, parts))), functions)
+    version = code_version(sorted(set(used.get(make, ())).union(*map(_modules, parts))), functions)
+    borrowed = [file for part in parts if isinstance(part, Borrower) for file in part.outside().files]
+    if not borrowed:
+        return version
+    return digest([version, [hashlib.sha256(file.read_bytes()).hexdigest() for file in borrowed]])
 
 
 def _modules(value: Any) -> set[str]:
-    """The modules that define a dataclass instance and the dataclasses that it holds."""
+    """The modules that define a dataclass instance and those that it holds, and what a model borrows besides."""
     if not dataclasses.is_dataclass(value) or isinstance(value, type):
         return set()
     held = (_modules(getattr(value, field.name)) for field in dataclasses.fields(value))
-    return {type(value).__module__}.union(*held)
+    outside = value.outside().modules if isinstance(value, Borrower) else ()
+    return {type(value).__module__, *outside}.union(*held)
 
 
 def _bytes(shapes: Any) -> int:

@@ -146,6 +146,8 @@ class Experiment:
             self._check_llc(self.llc)
         if not 0 <= self.seed < 2**32:
             raise ValueError(f"seed must lie between 0 and 2^32 - 1, not {self.seed}")
+        if not self.store:
+            raise ValueError("store names a directory, and must not be empty")
         if self.name is not None and (not self.name or not _is_file_name(self.name)):
             raise ValueError(
                 f"name labels a directory: letters, digits, '.', '_' and '-' only, not {self.name!r}"

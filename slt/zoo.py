@@ -16,12 +16,14 @@ from slt.source import module_file
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """One configuration of `model/`: its name, what it says of itself, its class and its options."""
+    """One configuration of `model/`: its name, what it says of itself, its class, its options, and the folder that
+    holds `model/`."""
 
     name: str
     about: str
     target: str
     options: dict[str, Any]
+    folder: str
 
 
 def entries(folders: list[Path]) -> list[Entry]:
@@ -34,16 +36,16 @@ def entries(folders: list[Path]) -> list[Entry]:
 
 
 def _entry(file: Path) -> Entry:
-    text = file.read_text(encoding="utf-8")
+    text, folder = file.read_text(encoding="utf-8"), str(file.parent.parent)
     try:
         options = yaml.safe_load(text) or {}
     except yaml.YAMLError as error:
-        return Entry(file.stem, f"not YAML: {str(error).splitlines()[0]}", "", {})
+        return Entry(file.stem, f"not YAML: {str(error).splitlines()[0]}", "", {}, folder)
     if not isinstance(options, dict):
-        return Entry(file.stem, "not a configuration: it holds no KEY: VALUE", "", {})
+        return Entry(file.stem, "not a configuration: it holds no KEY: VALUE", "", {}, folder)
     target = str(options.pop("_target_", ""))
     comment = " ".join(line.lstrip("# ") for line in _leading_comment(text))
-    return Entry(file.stem, _first_sentence(comment) or _docstring(target), target, options)
+    return Entry(file.stem, _first_sentence(comment) or _docstring(target), target, options, folder)
 
 
 def _leading_comment(text: str) -> list[str]:

@@ -25,6 +25,17 @@ def home(tmp_path_factory):
     (folder / "runs/runs/half-12345678").mkdir()
     (folder / "runs/runs/spoilt-12345678").mkdir()
     (folder / "runs/runs/spoilt-12345678/manifest.json").write_text("{")
+    (folder / "foreign").mkdir()
+    config = {"model": {"_target_": "os.system", "command": "touch executed"}}
+    manifest = {
+        "format": 1,
+        "kind": "run",
+        "name": "foreign",
+        "hash": "0" * 8,
+        "status": "done",
+        "config": config,
+    }
+    (folder / "foreign/manifest.json").write_text(json.dumps(manifest | {"provenance": {}, "stages": {}}))
     (folder / "empty").mkdir()
     (folder / "a_file").write_text("not a directory")
     return folder
@@ -84,7 +95,43 @@ WRONG = [
     (["compare", "two_bump", "--level", "both"], "--level"),
     (["compare", "two_bump", "--out", "a_file"], "Choose another place: --out"),
     (["ls", "--jason"], "--jason"),
+    (["run", "posterior.ns=[]"], "at least one number of observations"),
+    (["run", "posterior.ns=[10,10]"], "10 comes after 10"),
+    (["run", "posterior.ns=[1.5]"], "whole number"),
+    (["run", "posterior.sampler.particles=2"], "at least 4"),
+    (["run", "posterior.sampler.ess=1.5"], "between 0 and 1"),
+    (["run", "data.datasets=0"], "at least 1"),
+    (["run", "data=null"], "training.n=null"),
+    (["run", "training.steps=1e3"], "whole number"),
+    (["run", "training.checkpoints=1"], "at least 2"),
+    (["run", "training.spacing=cubic"], "log, linear"),
+    (["run", "training.optimizer.learning_rate=nan"], "positive and finite"),
+    (["run", "+training.extra=1"], "training.extra"),
+    (["run", "llc=magic"], "choices: hessian"),
+    (["run", "llc=sgld", "llc.at=nowhere"], "checkpoints, phases"),
+    (["run", "llc=mala", "llc.weights=[Q]"], "no parameter is called 'Q'"),
+    (["run", "comparison.hysteresis=0"], "at least 1"),
+    (["run", "seed=-1"], "between 0 and 2^32 - 1"),
+    (["run", "store="], "store names a directory"),
+    (["run", "model=crafted_two_bump", "model.heights=[1]"], "1 heights"),
+    (["run", "model=gaussian_mixture", "model.weights=[0.5,0.6]"], "sum to 1"),
+    (["run", "model=deep_linear", "model.widths=[3]"], "three or more"),
+    (["run", "model._target_=os.system"], "os.system is not a dataclass"),
+    (["show", "foreign"], "has no summary.json"),
+    (["report", "foreign"], "has no comparison yet"),
 ]
+
+
+def test_a_run_of_someone_elses_is_read_and_never_executed(at_home, capsys):
+    for command in (
+        ["show", "foreign"],
+        ["report", "foreign"],
+        ["compare", "foreign"],
+        ["compare", "foreign", "--json"],
+    ):
+        main(command)
+    capsys.readouterr()
+    assert not (at_home / "executed").exists()
 
 
 @pytest.mark.parametrize(("argv", "message"), WRONG, ids=[" ".join(argv) for argv, _ in WRONG])
@@ -144,7 +191,9 @@ def test_models_lists_the_zoo(capsys):
     zoo = {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)}
     assert zoo["superposition"]["target"] == "slt.models.superposition.Superposition"
     assert zoo["superposition"]["options"]["features"] == 6
-    assert all(entry["about"] for entry in zoo.values())
+    assert zoo["superposition"]["dimension"] == 18
+    assert {phase["name"]: phase["llc"] for phase in zoo["superposition"]["phases"]}["5"] == 7
+    assert all(entry["about"] and entry["dimension"] and entry["phases"] for entry in zoo.values())
 
 
 def test_models_name_solves_its_phases(capsys):
@@ -294,6 +343,7 @@ def test_a_bug_in_a_sweep_shows_where_it_is(tmp_path, monkeypatch, capsys):
 
 
 def test_help_the_zoo_and_the_list_of_runs_import_nothing_heavy(at_home):
+    assert main(["models"]) == 0  # its phases are solved once
     heavy = "{'jax', 'pyarrow', 'matplotlib'} & sys.modules.keys()"
     for argv in (["--help"], ["models"], ["ls"]):
         code = f"import sys; from slt.cli import main; main({argv}); print({heavy}, file=sys.stderr)"

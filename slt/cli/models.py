@@ -1,15 +1,19 @@
-"""`slt models`: the zoo at once, from static facts; or one model's phases, solved."""
+"""`slt models`: the zoo and its known truths; or one model, phase by phase."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import re
+import sys
+from itertools import groupby
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from slt.cli.arguments import Parser
+from slt.cli.facts import Facts, facts_of
 from slt.errors import ConfigError, suggestion
 from slt.zoo import Entry, entries
 
@@ -40,37 +44,76 @@ def main(words: list[str]) -> int:
 
 
 def _list(zoo: list[Entry], as_json: bool) -> None:
+    known = facts_of(zoo, lambda what: print(f"slt: {what}", file=sys.stderr, flush=True))
     if as_json:
-        print(json.dumps([dataclasses.asdict(entry) for entry in zoo], indent=1))
+        rows = [
+            {**dataclasses.asdict(entry), **dataclasses.asdict(facts)}
+            for entry, facts in zip(zoo, known, strict=True)
+        ]
+        print(json.dumps(rows, indent=1))
         return
-    table = Table(box=None, pad_edge=False)
-    for column in ("model", "what it is", "options"):
-        table.add_column(column, overflow="fold")
-    for entry in zoo:
-        shown = ", ".join(f"{key}={value}" for key, value in entry.options.items())
-        table.add_row(entry.name, entry.about, shown if len(shown) < 60 else shown[:57] + "...")
-    Console().print(table)
-    print("\nslt models NAME solves one model's phases; slt run model=NAME runs it")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 1, 0))
+    table.add_column("model", no_wrap=True)
+    table.add_column("d", justify="right", no_wrap=True)
+    table.add_column("phase: lambda (m)", max_width=32, overflow="fold")
+    table.add_column("what it is, and the source of its truths", overflow="fold")
+    for entry, facts in zip(zoo, known, strict=True):
+        size = "?" if facts.dimension is None else f"{facts.dimension:,}"
+        table.add_row(entry.name, size, _truths(facts), f"{entry.about}\n{_source(facts)}".strip())
+    Console(markup=False, highlight=False).print(table)
+    print("d: parameters; lambda: -, where none is known; m: the multiplicity, where it is not 1")
+    print("slt models NAME: one model's options and phases; slt run model=NAME runs it")
+
+
+def _truths(facts: Facts) -> str:
+    """Phases with their learning coefficients, neighbours of equal ones on one line."""
+    if facts.trouble or not facts.phases:
+        return "" if facts.trouble else "none: found in runs"
+    lines = []
+    for (llc, m), group in groupby(facts.phases, key=lambda phase: (phase["llc"], phase["multiplicity"])):
+        names = ", ".join(phase["name"] for phase in group)
+        known = "-" if llc is None else f"{llc:.4g}" + (f" ({m})" if m not in (None, 1) else "")
+        lines.append(f"{names}: {known}")
+    return "\n".join(lines)
+
+
+def _source(facts: Facts) -> str:
+    """Where the known truths come from, without the details; or why there are none."""
+    if facts.trouble:
+        return f"cannot be made: {facts.trouble}"
+    known = [phase for phase in facts.phases if phase["llc"] is not None] or facts.phases
+    brief = dict.fromkeys(_brief(phase["source"]) for phase in known)
+    return f"[{'; '.join(brief)}]" if brief else ""
+
+
+def _brief(source: str) -> str:
+    """The parts of a source that name a year; without any, its first."""
+    parts = re.split("[:;] ", source)
+    return "; ".join(part for part in parts if re.search(r"\b(19|20)\d\d\b", part)) or parts[0]
 
 
 def _one(name: str, overrides: list[str], config_dir: str | None, as_json: bool) -> None:
+    from omegaconf import OmegaConf
+
     from slt.comparer.summary import plain
     from slt.compose import compose, make_importable
     from slt.models.base import Model
     from slt.phases import phase_facts
-    from slt.typed import build, typed
+    from slt.typed import TARGET, build, typed
 
     make_importable(Path.cwd())
     node = compose([f"model={name}", *overrides], config_dir).model
-    from omegaconf import OmegaConf
-
-    model = build(typed(OmegaConf.to_container(node, resolve=True), Model, "model"), Model, "model")
-    facts = phase_facts(model)
+    options = typed(OmegaConf.to_container(node, resolve=True), Model, "model")
+    facts = phase_facts(build(options, Model, "model"))
     if as_json:
         print(json.dumps(plain([dataclasses.asdict(fact) for fact in facts]), indent=1))
         return
+    console = Console(markup=False, highlight=False)
+    console.print(f"{name}: {options.pop(TARGET)}")
+    for key, value in options.items():
+        console.print(f"  model.{key}={value}")
     if not facts:
-        print(f"{name} knows no phases for these options")
+        print(f"\n{name} knows no phases for these options: they are looked for in each run")
         return
     table = Table(box=None, pad_edge=False)
     for column in ("phase", "loss (nats)", "llc", "m", "log prior", "source"):
@@ -80,4 +123,5 @@ def _one(name: str, overrides: list[str], config_dir: str | None, as_json: bool)
     for fact in facts:
         known = ["" if value is None else f"{value:g}" for value in (fact.llc, fact.multiplicity)]
         table.add_row(fact.name, f"{fact.loss:.7g}", *known, f"{fact.log_prior:.4f}", fact.source)
-    Console().print(table)
+    console.print()
+    console.print(table)

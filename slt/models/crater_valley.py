@@ -33,9 +33,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from slt.models.base import Params, Phase, as_model, static
+from slt.models.craters import ROUNDING as _ROUNDING
+from slt.models.craters import bump as _bump
+from slt.models.craters import smooth_minimum as _smooth_minimum
 from slt.models.signal import Signal, check_positive, log_normal_peak
-
-_ROUNDING = 0.2  # of the depth: half the range of c r^2 / 2 - G over which the corner is rounded off
 
 
 @as_model
@@ -134,20 +135,6 @@ class CraterValley(Signal):
 
     def observables(self, w: Params) -> dict[str, jax.Array]:
         return {"x": w["w"][0], "y": w["w"][1]}
-
-
-def _bump(t: jax.Array) -> jax.Array:
-    """1 at 0, and from |t| = 1 on 0, with two vanishing derivatives there."""
-    return (1 - jnp.minimum(t**2, 1.0)) ** 3
-
-
-def _smooth_minimum(a: jax.Array, b: jax.Array, half: float) -> jax.Array:
-    """min(a, b), exactly where they differ by `half` or more; three times differentiable, and nowhere higher.
-
-    The slope passes from that of one to that of the other by the quintic smoothstep, which is integrated here.
-    """
-    x = jnp.maximum(half - jnp.abs(a - b), 0.0) / (2 * half)
-    return jnp.minimum(a, b) - 2 * half * x**4 * (2.5 - 3 * x + x**2)
 
 
 def _check(model: CraterValley) -> None:

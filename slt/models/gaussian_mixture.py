@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from slt.models.base import Model, Params, Phase, as_model, static
+from slt.models.drawing import Drawing
 from slt.models.signal import check_positive, log_normal_peak
 
 # The trapezoidal rule converges geometrically for functions analytic near the line, and log(1 + delta) is singular at
@@ -98,6 +99,14 @@ class GaussianMixture(Model):
         """The first two moments of the means."""
         weights = jnp.asarray(self.weights)
         return {"first moment": weights @ w["b"], "second moment": weights @ w["b"] ** 2}
+
+    def drawing(self, w: Params) -> Drawing:
+        """The mixture's density, beside the truth's."""
+        x = np.linspace(-4, 4, 161)
+        parts = np.exp(-((x - np.asarray(w["b"])[:, None]) ** 2) / 2) / np.sqrt(2 * np.pi)
+        truth = np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)
+        curves = np.stack([np.asarray(self.weights) @ parts, truth])
+        return Drawing("curves", curves, x, labels=("mixture", "truth"), axes=("x", "density"))
 
     def _log_ratio(self, b: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
         """delta(x) and log(1 + delta(x)), each of the shape of x (n,)."""

@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from slt.models.base import Model, Params, Phase
+from slt.models.drawing import Drawing
 from slt.models.signal import log_normal_peak
 
 
@@ -108,6 +109,12 @@ class LinearNetwork(Model):
         product = self.product(w)
         learned = {f"mode {i + 1}": product[i, i] / s for i, s in enumerate(self.modes())}
         return learned | {"norm": jnp.sqrt(jnp.sum(product**2))}
+
+    def drawing(self, w: Params) -> Drawing:
+        """The product's singular values."""
+        values = np.linalg.svd(np.asarray(self.product(w)), compute_uv=False)
+        labels = tuple(map(str, range(1, len(values) + 1)))
+        return Drawing("bars", values, labels=labels, axes=("mode", "singular value of the product"))
 
     def rank_phase(self, k: int, llc: float | None, multiplicity: int | None, source: str) -> Phase:
         """The product is the teacher's best approximation of rank k: a saddle for k below the teacher's rank.

@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from slt.models.base import Model, Params, Phase, as_model, static
+from slt.models.drawing import Drawing
 from slt.models.linear_networks import Pairs, check_scales
 from slt.models.signal import log_normal_peak
 
@@ -103,6 +104,12 @@ class TanhNetwork(Model):
     def observables(self, w: Params) -> dict[str, jax.Array]:
         """sum_h b_h a_h^(2 j - 1) for j = 1, 2: what is left of the network's first two Taylor coefficients."""
         return {"linear part": w["b"] @ w["a"], "cubic part": w["b"] @ w["a"] ** 3}
+
+    def drawing(self, w: Params) -> Drawing:
+        """The network's output, and the truth's, which is zero."""
+        x = np.linspace(-1, 1, 81)
+        output = np.asarray(w["b"]) @ np.tanh(np.asarray(w["a"])[:, None] * x)
+        return Drawing("curves", np.stack([output, 0 * x]), x, labels=("f(x)", "truth"), axes=("x", "output"))
 
     def _normal(self, key: jax.Array, scale: float) -> Params:
         slopes, outputs = jax.random.split(key)

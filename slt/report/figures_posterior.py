@@ -40,6 +40,7 @@ def occupancy(inputs: ReportInputs, palette: Palette) -> Plate | None:
     else:
         top = fig.subplots()
     style.n_axis(top, seen.ns, label=not shown)
+    _doubts(top, inputs)
     drawn = _curves(top, seen.ns, mean, error, inputs.names, palette)
     for crossing in shown:
         crossings.verticals(top, crossing, palette)
@@ -63,6 +64,26 @@ def occupancy(inputs: ReportInputs, palette: Palette) -> Plate | None:
             for j, name in enumerate(inputs.names)
         ),
     )
+
+
+def _doubts(ax: Axes, inputs: ReportInputs) -> None:
+    """A hatched band around each n whose posterior is not trusted, and words in the first of them."""
+    assert inputs.occupancy is not None
+    ns = inputs.occupancy.ns.astype(float)
+    between = np.sqrt(ns[1:] * ns[:-1])
+    edges = (
+        [ns[0] ** 2 / between[0], *between, ns[-1] ** 2 / between[-1]]
+        if len(ns) > 1
+        else [ns[0] / 2, 2 * ns[0]]
+    )
+    for rung in np.flatnonzero(np.isin(inputs.occupancy.ns, list(inputs.untrusted))):
+        ax.axvspan(
+            edges[rung], edges[rung + 1], facecolor="none", edgecolor=style.FAINT, hatch="///", linewidth=0
+        )
+        ax.text(
+            ns[rung], 0.5, "not trusted", transform=ax.get_xaxis_transform(), rotation=90, ha="center", va="center",
+            fontsize=8, color=style.GREY,
+        )  # fmt: skip
 
 
 def _curves(
@@ -105,6 +126,7 @@ def free_energy(inputs: ReportInputs, palette: Palette) -> Plate | None:
     else:
         ax = fig.subplots()
     style.n_axis(ax, seen.ns, label=not known)
+    _doubts(ax, inputs)
     energy = phase_energy(seen)
     shown, bounded = _energies(ax, inputs, seen.ns, energy, np.any(seen.share > 0, axis=(0, 1, 2)), palette)
     style.phase_legend(ax, [inputs.names[i] for i in shown], palette)

@@ -24,6 +24,7 @@ class ReportInputs:
       phase_llc: name of a phase -> estimate, standard error and status there, measured at its point.
       ladder: the posterior's draws; without it the parameters of draws are not drawn.
       occupancy: the posterior's mass by phase.
+      untrusted: n of the rungs whose posteriors are not trusted -> why; `occupancy` has nothing of them.
       draw_labels: (dataset, n, repeat, draw) index into `names` of the ladder's draws, to colour them by phase.
       portraits: drawings of each phase, of a model that draws itself.
       config: the resolved configuration (nested, of plain values).
@@ -41,6 +42,7 @@ class ReportInputs:
     phase_llc: Mapping[str, tuple[float, float, str]] = dataclasses.field(default_factory=dict)
     ladder: Ladder | None = None
     occupancy: Occupancy | None = None
+    untrusted: Mapping[int, str] = dataclasses.field(default_factory=dict)
     draw_labels: Array | None = None
     portraits: tuple[Portrait, ...] = ()
     config: Mapping[str, Any] = dataclasses.field(default_factory=dict)

@@ -171,6 +171,9 @@ def problems(inputs: ReportInputs) -> list[str]:
         found += _capped(
             [f"{count} of {plural(status.size, 'SGD seed')}: {what}" for what, count in _grouped(status)]
         )
+    found += _capped(
+        [f"n = {n:,} is not trusted, and not drawn: {why}" for n, why in inputs.untrusted.items()]
+    )
     if inputs.ladder is not None:
         status = inputs.ladder.status
         rungs = []

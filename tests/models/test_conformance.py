@@ -12,6 +12,7 @@ import yaml
 from jax.flatten_util import ravel_pytree
 
 from slt.models.base import Model, phase_names
+from slt.models.drawing import Drawing, Drawn
 from slt.potential import prefix_weights
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "model").glob("*.yaml"))
@@ -159,6 +160,15 @@ def test_summed_loss_and_its_gradient_equal_the_weighted_sum(model, data, points
         ours, theirs = ravel_pytree(ours)[0], ravel_pytree(theirs)[0]
         # Relative to the gradient's norm; at a critical point that norm is rounding, so to the total weight.
         assert np.linalg.norm(ours - theirs) <= 1e-10 * np.linalg.norm(theirs) + 1e-13 * scale
+
+
+def test_a_model_that_draws_itself_can_draw_any_of_its_parameters(model, points):
+    if not isinstance(model, Drawn):
+        pytest.skip("does not draw itself")
+    for w in unstack(points):
+        drawing = model.drawing(jax.tree.map(lambda leaf: np.asarray(leaf, float), w))
+        assert isinstance(drawing, Drawing)
+        assert np.isfinite(drawing.values).all()
 
 
 def test_phases_are_what_they_claim(model):

@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib import colors
 
-from slt.portraits import plateaus
+from slt import trust
+from slt.models.drawing import Drawing
+from slt.portraits import Portrait, plateaus
 from slt.records import BayesianTransition, PhaseFacts, PhasePath, Prediction, Trajectory
-from slt.report import crossings, style
+from slt.report import crossings, figures_portraits, figures_posterior, style, tables
 from slt.report.figures_density import scalar_name
 from slt.report.figures_phases import cell_text
 from slt.report.figures_weights import choose_draws, corners, is_planar
@@ -149,3 +151,39 @@ def test_a_cell_counts_both_learners():
     texts = {(v.source, v.target): cell_text(v) for v in fakes.comparison().verdicts}
     assert texts["4++", "5"] == "SGD 55/63\nn ≈ 96"
     assert texts["4", "4+"] == "SGD 63/63\nn –"
+
+
+def test_a_rung_that_is_not_trusted_is_named_and_not_drawn():
+    inputs = fakes.full()
+    n = int(inputs.occupancy.ns[-1])
+    doubted = {n: "repeats disagree: a phase's share differs by ±0.41 between them"}
+    inputs = dataclasses.replace(
+        inputs, untrusted=doubted, occupancy=trust.without(inputs.occupancy, doubted)
+    )
+    palette = style.palette(inputs.names, inputs.comparison.phases)
+    with style.look():
+        for figure in (figures_posterior.occupancy, figures_posterior.free_energy):
+            found = figure(inputs, palette)
+            shown = [row for row in found.numbers.rows if row[0] == n]
+            assert shown
+            assert all(np.isnan(row[2]) for row in shown)
+    (line,) = (line for line in tables.problems(inputs) if "trusted" in line)
+    assert f"n = {n:,} is not trusted, and not drawn: repeats disagree" in line
+
+
+def test_the_gallery_has_every_number_that_it_draws():
+    drawings = [
+        Drawing("bars", [1.0, -2.0], labels=("a", "b")),
+        Drawing("curves", [[1.0, 2.0, 3.0]], x=[0.0, 0.5, 1.0], axes=("x", "f(x)")),
+        Drawing("matrix", np.arange(6.0).reshape(2, 3)),
+        Drawing("arrows", [[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]]),
+    ]
+    portraits = tuple(Portrait("5", "theory", "", drawing) for drawing in drawings)
+    inputs = dataclasses.replace(fakes.full(), portraits=portraits)
+    with style.look():
+        found = figures_portraits.gallery(inputs, style.palette(inputs.names, inputs.comparison.phases))
+    assert len(found.numbers.rows) == 2 + 3 + 6 + 6
+    assert ("5", "theory", "", "b", 0, -2.0) in found.numbers.rows
+    assert ("5", "theory", "", 0, 0.5, 2.0) in found.numbers.rows
+    assert ("5", "theory", "", 1, 2, 5.0) in found.numbers.rows
+    assert figures_portraits.gallery(fakes.full(), style.palette(inputs.names, ())) is None

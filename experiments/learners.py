@@ -1,0 +1,175 @@
+"""What studies of both learners share: a preset, run and held in memory, and one picture of SGD and the posterior."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+import slt
+from slt.models.base import Model, phase_names
+from slt.phases import occupancy_summary, phase_facts
+from slt.records import Array, Occupancy, PhasePath, Trajectory, from_dataset
+from slt.report import style
+from slt.schema import experiment
+
+MODULES = (
+    "slt.training.trainer",
+    "slt.posterior.quadrature",
+    "slt.phases",
+    "slt.comparer",
+    "slt.transitions",
+)
+
+
+class Seen(NamedTuple):
+    """One run, whole.
+
+    Attributes:
+      model: the model that ran.
+      names: of its phases, then "other".
+      summary: the contents of summary.json.
+      steps: (checkpoint,).
+      label: (seed, checkpoint) index into `names`.
+      params: name -> (seed, checkpoint, ...) SGD's parameters.
+      ns: (n,).
+      share: (n, phase) posterior probability, the mean over data sets.
+    """
+
+    model: Model
+    names: tuple[str, ...]
+    summary: dict[str, Any]
+    steps: Array
+    label: Array
+    params: dict[str, Array]
+    ns: Array
+    share: Array
+
+    def verdict(self, source: str, target: str) -> str:
+        """The comparer's word on a pair of phases; "neither" where no learner was seen to pass."""
+        found = {(row["from"], row["to"]): row["verdict"] for row in self.summary["comparison"]}
+        return found.get((source, target), "neither")
+
+    def crossing(self, source: str, target: str) -> dict[str, Any] | None:
+        """What summary.json says of the posterior's passage, or None where there is none."""
+        rows = self.summary["bayesian"]
+        return next((row for row in rows if (row["from"], row["to"]) == (source, target)), None)
+
+    def ends(self, name: str) -> int:
+        """How many seeds end in a phase."""
+        return int(np.sum(self.label[:, -1] == self.names.index(name)))
+
+    def passages(self, source: str, target: str) -> int:
+        """How many seeds begin in one phase and end in another."""
+        first, last = self.names.index(source), self.names.index(target)
+        return int(np.sum((self.label[:, 0] == first) & (self.label[:, -1] == last)))
+
+    @property
+    def curves(self) -> Array:
+        """(checkpoint, phase) the share of seeds in each phase."""
+        return np.mean(self.label[..., None] == np.arange(len(self.names)), axis=0)
+
+
+def see(*overrides: str) -> Seen:
+    """Run an experiment in a store of its own, which is gone when this returns."""
+    with tempfile.TemporaryDirectory() as store:
+        run = slt.run(overrides, store=store, progress=False)
+        trajectory = from_dataset(Trajectory, run.record("training").array("trajectory"))
+        path = from_dataset(PhasePath, run.record("phases").array("path"))
+        occupancy = from_dataset(Occupancy, run.record("phases").array("occupancy"))
+        model = experiment(run.config)[0].model
+        return Seen(
+            model=model,
+            names=phase_names(model),
+            summary=run.summary,
+            steps=trajectory.steps,
+            label=path.label,
+            params=trajectory.params,
+            ns=occupancy.ns,
+            share=occupancy_summary(occupancy).mean,
+        )
+
+
+def told(seen: Seen) -> dict[str, Any]:
+    """What was measured, for data.json: shares by n and by step, and passages."""
+    return {
+        "phases": list(seen.names),
+        "n": seen.ns.tolist(),
+        "posterior share": seen.share.tolist(),
+        "step": seen.steps.tolist(),
+        "share of seeds": seen.curves.tolist(),
+        "seeds": len(seen.label),
+        "verdicts": _columns(seen.summary["comparison"], "from", "to", "verdict"),
+        "crossings": _columns(seen.summary["bayesian"], "from", "to", "n", "predicted"),
+    }
+
+
+def _columns(rows: list[dict[str, Any]], *columns: str) -> list[dict[str, Any]]:
+    return [{column: row[column] for column in columns} for row in rows]
+
+
+def picture(title: str, seen: Seen, low: float, high: float) -> Figure:
+    """The loss of a one-parameter model from `low` to `high`, and both learners' shares beside it."""
+    colours = style.palette(seen.names, phase_facts(seen.model))
+    with style.look():
+        figure = Figure(figsize=(11, 3.6), layout="constrained")
+        loss, sgd, posterior = figure.subplots(1, 3)
+        figure.suptitle(title, x=0.01, ha="left", fontsize=12)
+        _landscape(loss, seen, colours, low, high)
+        shares(sgd, seen.steps, seen.curves, seen.names, colours)
+        step_axis(sgd, int(seen.steps[-1]))
+        sgd.set(title="SGD", ylabel="share of seeds")
+        shares(posterior, seen.ns, seen.share, seen.names, colours)
+        n_axis(posterior, seen.ns)
+        posterior.set(title="Posterior", ylabel="probability")
+        handles, names = posterior.get_legend_handles_labels()
+        figure.legend(handles, names, loc="upper right", ncols=len(names))
+    return figure
+
+
+def shares(ax: Axes, x: Array, curves: Array, names: Sequence[str], colours: style.Palette) -> None:
+    """(x, phase) shares as lines; "other" only where it ever holds 1 %."""
+    for name, curve in zip(names, curves.T, strict=True):
+        if name != "other" or curve.max() >= 0.01:
+            ax.plot(x, curve, color=colours[name], label=name, lw=2)
+    ax.set_ylim(-0.03, 1.03)
+
+
+def n_axis(ax: Axes, ns: Array) -> None:
+    """The report's axis of n; over many decades every other one is named, so that numbers in full fit."""
+    style.n_axis(ax, ns)
+    first, last = np.ceil(np.log10(ns[0])), np.floor(np.log10(ns[-1]))
+    if last - first >= 4:
+        ax.set_xticks(10 ** np.arange(first, last + 1, 2))
+
+
+def step_axis(ax: Axes, last: int) -> None:
+    """A logarithmic axis of steps that has 0 on it, too."""
+    decades = 10 ** np.arange(int(np.log10(last)) + 1)
+    ax.set_xscale("symlog", linthresh=1)
+    ax.set_xticks([0, *decades], ["0", *(f"{step:,}" for step in decades)])
+    ax.minorticks_off()
+    ax.set_xlim(-0.1, last * 1.1)
+    ax.set_xlabel("step (log scale)")
+
+
+def _landscape(ax: Axes, seen: Seen, colours: style.Palette, low: float, high: float) -> None:
+    """L(w), each well in its colour, and above it where SGD starts and ends."""
+    import jax
+
+    w = np.linspace(low, high, 4001)
+    loss = np.asarray(jax.jit(jax.vmap(seen.model.population_loss))({"w": w}))
+    label = np.asarray(jax.jit(jax.vmap(seen.model.classify))({"w": w}))
+    top = loss.max()
+    for index, name in enumerate(seen.names):
+        ax.plot(w, np.where(label == index, loss, np.nan), color=colours[name], lw=2)
+    for level, at, mark in ((1.12, 0, "starts"), (1.06, -1, "ends")):
+        points = seen.params["w"][:, at]
+        inside = (points > low) & (points < high)
+        ax.plot(points[inside], np.full(inside.sum(), level * top), "|", color=style.INK, ms=5, alpha=0.5)
+        ax.annotate(mark, (high, level * top), ha="right", va="center", fontsize=style.SMALL, color=style.INK)
+    ax.set(title="Loss, and SGD's runs above it", xlabel="w", ylabel="nats per observation")

@@ -1,0 +1,38 @@
+"""Does the posterior jump over the middle of a mode, or walk through it?"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from slt.models.linear_networks import LinearNetwork
+from slt.records import Ladder
+
+JUMP = 1 / 3  # a share below that of a flat distribution
+
+
+def middle_share(model: LinearNetwork, ladder: Ladder, mode: int, n: float) -> dict[str, float]:
+    """At the rung nearest to n, the share of draws that have between a third and two thirds of a mode.
+
+    Where a posterior jumps, next to none is there at the crossing; where it passes continuously, most of it is.
+    (Ashman's D of the losses cannot tell: a Gaussian that is cut in two at its median has D = 2.7.)
+
+    Args:
+      model: of the draws.
+      ladder: on the population loss: one data set.
+      mode: index into the teacher's modes.
+      n: the crossing.
+
+    Returns the rung's "n", the "share", its standard error over repeats "error", and the "median" strength.
+    """
+    rung = int(np.argmin(np.abs(ladder.ns - n)))
+    draws = {name: jnp.asarray(leaf[0, rung]) for name, leaf in ladder.draws.items()}  # (repeat, draw, ...)
+    strength = np.asarray(jax.jit(jax.vmap(jax.vmap(model.observables)))(draws)[f"mode {mode + 1}"])
+    shares = np.mean((strength > 1 / 3) & (strength < 2 / 3), axis=1)  # particles weigh the same
+    return {
+        "n": float(ladder.ns[rung]),
+        "share": float(shares.mean()),
+        "error": float(shares.std(ddof=1) / np.sqrt(len(shares))),
+        "median": float(np.median(strength)),
+    }

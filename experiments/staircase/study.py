@@ -1,0 +1,279 @@
+"""Does the way up matter? Staircases, a target with a gap, and a parity alone, for SGD and for Bayes.
+
+Rules of the verdict. Three parts: (1) order: of the staircase's runs that learn all of it, 90 % or more at every d
+learn its monomials in order of degree; (2) exponents: for each leap, the 95 % interval of the slope of log time
+against log d meets [k, k + 1 / log d], k = max(leap - 1, 1), slopes of d^k and d^k log d (at the geometric mean of
+the d's); (3) a parity alone takes 3 times as many observations as the staircase up to it, or more, at the largest d
+(lower end of the 95 % interval). The claim holds with all three, fails without (1) and (3), and is mixed otherwise.
+
+Times are for the best of some learning rates at every d: the one with the shortest median time to learn everything.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import numpy as np
+import scipy.stats
+from matplotlib.figure import Figure
+
+from experiments.finding import Finding
+from experiments.staircase import picture
+from experiments.staircase.sgd import learning_times
+from slt import datasets, phases
+from slt.comparer.assemble import Sides, assemble
+from slt.models.base import phase_names
+from slt.models.boolean_network import TwoLayer
+from slt.models.staircase import Staircase, Terms, leap
+from slt.posterior.ladder import BridgingSMC
+from slt.records import Comparison, Ladder, Occupancy, Trajectory
+from slt.training.optimizers import Sgd
+from slt.training.trainer import Trainer
+
+MODULES = (
+    "slt.models.staircase",
+    "slt.training.trainer",
+    "slt.posterior.ladder",
+    "slt.phases",
+    "slt.datasets",
+    "slt.comparer.assemble",
+)
+CLAIM = (
+    "online SGD learns monomials in order of degree after about d^max(leap - 1, 1) observations, so that a parity "
+    "alone is far slower than the staircase up to it"
+)
+SOURCE = "Abbe, Boix-Adsera and Misiakiewicz 2022 and 2023, arXiv:2202.08658 and arXiv:2302.11055"
+
+TARGETS: dict[str, Terms] = {
+    "staircase": ((0,), (0, 1), (0, 1, 2)),
+    "gap": ((0,), (0, 1, 2)),
+    "parity": ((0, 1, 2),),
+}
+HIDDEN = 32
+NETWORK = TwoLayer(HIDDEN, 1.0)
+RATES = (0.5, 1.0, 1.5)  # divided by d + HIDDEN, about the largest curvature where SGD starts
+FAR = 3.0
+DRAWS = 1000  # of the bootstrap
+
+
+def study(reduced: bool = False) -> Finding:
+    """SGD's times over d, and both learners on five bits; `reduced` is the same with little of everything."""
+    ds, sizes = ((4, 6), (RATES[:2], 8, 3000)) if reduced else ((8, 16, 32, 64), (RATES, 64, 100_000))
+    times = {name: {d: _best(terms, d, *sizes) for d in ds} for name, terms in TARGETS.items()}
+    slopes = {name: _slope({d: t.max(axis=1) for d, t in of.items()}) for name, of in times.items()}
+    both = {name: _both(Staircase(terms=TARGETS[name]), reduced) for name in ("staircase", "parity")}
+    data = {
+        "median observations of SGD": {
+            name: {d: np.median(t, axis=0).tolist() for d, t in of.items()} for name, of in times.items()
+        },
+        "not within 80 % of the seeds' time": {
+            name: {d: int(np.isinf(t).any(axis=1).sum()) for d, t in of.items()} for name, of in times.items()
+        },
+        "exponents": {
+            name: dict(zip(("value", "low", "high"), slopes[name], strict=True)) for name in TARGETS
+        },
+        "exponents between the two largest d": {
+            name: _slope({d: t.max(axis=1) for d, t in list(of.items())[-2:]}) for name, of in times.items()
+        },
+        "expected exponents": {name: _expected(terms, ds) for name, terms in TARGETS.items()},
+        "in order": {d: _in_order(t) for d, t in times["staircase"].items()},
+        "parity over staircase, SGD": _ratio(
+            *(times[name][ds[-1]].max(axis=1) for name in ("parity", "staircase"))
+        ),
+        "parity over staircase, SGD, five bits": _ratio(
+            *(both[name]["steps"] for name in ("parity", "staircase"))
+        ),
+        "parity over staircase, Bayes, five bits": _paired(both["parity"]["n"], both["staircase"]["n"]),
+        "five bits": {name: told["data"] for name, told in both.items()},
+    }
+    verdict, numbers = _judge(data)
+    figure: Figure = picture.draw(times, slopes, both)
+    return Finding(verdict, numbers, figure, _plain(data))
+
+
+def _best(terms: Terms, d: int, rates: tuple[float, ...], seeds: int, most: int) -> np.ndarray:
+    """(seed, term) times at the rate with the shortest median."""
+    tried = [
+        learning_times(terms, d, rate / (d + HIDDEN), network=NETWORK, seeds=seeds, most=most)
+        for rate in rates
+    ]
+    return min(tried, key=lambda times: np.median(times.max(axis=1)))
+
+
+def _slope(times: dict[int, np.ndarray]) -> tuple[float, float, float]:
+    """Slope of log median time against log d, with a 95 % interval by bootstrap over seeds."""
+    rng = np.random.default_rng(0)
+    x = np.log(list(times))
+
+    def slope(medians: np.ndarray) -> np.ndarray:
+        with np.errstate(invalid="ignore"):
+            return (x - x.mean()) @ np.log(medians) / np.sum((x - x.mean()) ** 2)
+
+    drawn = [np.median(t[rng.integers(len(t), size=(DRAWS, len(t)))], axis=1) for t in times.values()]
+    low, high = np.quantile(slope(np.array(drawn)), (0.025, 0.975))
+    return float(slope(np.array([np.median(t) for t in times.values()]))), float(low), float(high)
+
+
+def _expected(terms: Terms, ds: tuple[int, ...]) -> tuple[float, float]:
+    power = max(leap(terms) - 1, 1)
+    return power, power + 1 / float(np.mean(np.log(ds)))
+
+
+def _in_order(times: np.ndarray) -> float:
+    """Of the runs that learned every term, the share that learned none before one of lower degree."""
+    whole = times[np.isfinite(times).all(axis=1)]
+    return float(np.mean((np.diff(whole, axis=1) > 0).all(axis=1))) if len(whole) else 0.0
+
+
+def _ratio(a: np.ndarray, b: np.ndarray) -> tuple[float, float, float]:
+    """Ratio of medians, with a 95 % interval by bootstrap over each."""
+    rng = np.random.default_rng(1)
+    drawn = [np.median(v[rng.integers(len(v), size=(DRAWS, len(v)))], axis=1) for v in (a, b)]
+    with np.errstate(invalid="ignore"):
+        low, high = np.quantile(drawn[0] / drawn[1], (0.025, 0.975))
+    return float(np.median(a) / np.median(b)), float(low), float(high)
+
+
+def _paired(a: np.ndarray, b: np.ndarray) -> tuple[float, float, float]:
+    """Geometric mean of the ratio over data sets, whose inputs and noise are the same for both targets, with a 95 %
+    interval by Student's t."""
+    both = np.isfinite(a) & np.isfinite(b)
+    logs = np.log(a[both] / b[both])
+    if len(logs) < 2:
+        return float("nan"), float("nan"), float("nan")
+    reach = scipy.stats.t.ppf(0.975, len(logs) - 1) * scipy.stats.sem(logs)
+    return float(np.exp(logs.mean())), float(np.exp(logs.mean() - reach)), float(np.exp(logs.mean() + reach))
+
+
+def _both(model: Staircase, reduced: bool) -> dict[str, Any]:
+    """Both learners on five bits: when each learns the last degree, and what a comparison says."""
+    trajectory = _descend(model, seeds=8 if reduced else 64, steps=1000 if reduced else 10_000)
+    if reduced:
+        ladder = _climb(model, (5, 20, 60), count=2, particles=16, repeats=1, rounds=1)
+    else:
+        ns = (2, 4, 7, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 70, 80, 100, 130, 160)
+        ladder = _climb(model, ns, count=8, particles=128, repeats=2, rounds=4)
+    occupancy = phases.label_ladder(model, ladder, ordered=False)
+    comparison = _compare(model, trajectory, ladder, occupancy)
+    last = len(model.phases()) - 1
+    share = phases.mean_of(occupancy.share[..., last], axis=2)  # (dataset, n)
+    top = trajectory.observables[max(trajectory.observables, key=lambda name: name.count("x"))]
+    learned = top > 0.5
+    steps = np.where(learned.any(axis=1), trajectory.steps[learned.argmax(axis=1)], np.inf)
+    n = np.array([_crossing(ladder.ns, row) for row in share])
+    return {
+        "trajectory steps": trajectory.steps,
+        "learned": learned,
+        "steps": steps,
+        "n": n,
+        "ns": ladder.ns,
+        "share": share,
+        "data": {
+            "SGD, median step of the last degree": float(np.median(steps)),
+            "Bayes, n of the last degree by data set": n.tolist(),
+            "share of each phase": dict(
+                zip(phase_names(model), phases.occupancy_summary(occupancy).mean.T.tolist(), strict=True)
+            ),
+            "ns": ladder.ns.tolist(),
+            "scatter of log Z between repeats": float(np.mean(np.std(ladder.log_evidence, axis=2))),
+            "acceptance": float(np.mean(ladder.info["acceptance"])),
+            "least ancestors": float(np.min(ladder.info["ess"])),
+            "failed": int(np.sum(ladder.status != "ok")),
+            "verdicts": {f"{v.source} -> {v.target}": v.verdict for v in comparison.verdicts},
+            "headline": comparison.headline,
+        },
+    }
+
+
+def _descend(model: Staircase, *, seeds: int, steps: int) -> Trajectory:
+    trainer = Trainer(
+        seeds=seeds, steps=steps, batch_size=8, n=None, checkpoints=80, optimizer=Sgd(learning_rate=0.05)
+    )
+    return _through(trainer.stage(model, None))
+
+
+def _climb(
+    model: Staircase, ns: tuple[int, ...], *, count: int, particles: int, repeats: int, rounds: int
+) -> Ladder:
+    sampler = BridgingSMC(
+        particles=particles,
+        repeats=repeats,
+        ess=0.5,
+        leapfrog=10,
+        moves=5,
+        forget=0.3,
+        max_rounds=rounds,
+        max_temperatures=200,
+    )
+    return _through(sampler.stage(model, datasets.draw(model, 0, count, ns[-1]), ns))
+
+
+def _through(stage: Any) -> Any:
+    state, chunks = stage.init(jax.random.key(0)), []
+    while stage.progress(state) < stage.total:
+        state, chunk = stage.advance(state)
+        chunks.append(chunk)
+    return stage.finish(chunks)
+
+
+def _compare(model: Staircase, trajectory: Trajectory, ladder: Ladder, occupancy: Occupancy) -> Comparison:
+    sides = Sides(
+        facts=phases.phase_facts(model),
+        names=phase_names(model),
+        trajectory=trajectory,
+        path=phases.label_trajectory(model, trajectory),
+        occupancy=occupancy,
+        ladder_status=ladder.status,
+    )
+    return assemble(model, sides, hysteresis=2)[0]
+
+
+def _crossing(ns: np.ndarray, share: np.ndarray) -> float:
+    """n at which a share last passes one half upwards, log-linear between rungs; inf where it ends below."""
+    below = np.flatnonzero(share < 0.5)
+    if not len(below):
+        return float(ns[0])
+    i = int(below[-1])
+    if i + 1 == len(ns):
+        return float("inf")
+    part = (0.5 - share[i]) / (share[i + 1] - share[i])
+    return float(np.exp(np.log(ns[i]) + part * np.log(ns[i + 1] / ns[i])))
+
+
+def _judge(data: dict[str, Any]) -> tuple[str, str]:
+    """The verdict by the module's rule, and its numbers on one line."""
+    order = min(data["in order"].values())
+    slopes, expected = data["exponents"], data["expected exponents"]
+    agree = {
+        name: slopes[name]["low"] <= high and low <= slopes[name]["high"]
+        for name, (low, high) in expected.items()
+    }
+    ratio, low, high = data["parity over staircase, SGD"]
+    parts = (order >= 0.9, all(agree.values()), low >= FAR)
+    verdict = "holds" if all(parts) else "mixed" if parts[0] or parts[2] else "fails"
+    told = ", ".join(
+        f"leap {leap(TARGETS[name])}: {s['value']:.2f} [{s['low']:.2f}, {s['high']:.2f}] for "
+        f"{expected[name][0]:.0f} to {expected[name][1]:.2f}"
+        for name, s in slopes.items()
+    )
+    last = data["exponents between the two largest d"]["parity"]
+    bayes, bayes_low, bayes_high = data["parity over staircase, Bayes, five bits"]
+    five = data["parity over staircase, SGD, five bits"]
+    return verdict, (
+        f"at every d {100 * order:.0f} % or more in order; exponents {told} (between the two largest d {last[0]:.2f} "
+        f"[{last[1]:.2f}, {last[2]:.2f}]); parity over staircase {ratio:.1f} "
+        f"[{low:.1f}, {high:.1f}] at the largest d; among five bits {five[0]:.2f} [{five[1]:.2f}, {five[2]:.2f}] for "
+        f"SGD, {bayes:.2f} [{bayes_low:.2f}, {bayes_high:.2f}] for Bayes"
+    )
+
+
+def _plain(value: Any) -> Any:
+    """For JSON: numbers that are not finite become null."""
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value
