@@ -6,8 +6,8 @@ others; the posterior's are means over its draws. SGD is AdamW to its end on the
 Verdict. *By heart*: train accuracy is at least `KNOWN` on every rung. *Passes*: test accuracy, a mean over data sets
 and repeats, is below `LOW` on some rung and at least `HIGH` on a later one. *Together*: that of every single
 population comes to 1/2 at an n within a factor `NEAR` of where that of AdamW with weight decay does. The claim holds
-if all are so, fails if the posterior does not pass, and is mixed otherwise. `trusted` says of each rung whether all
-repeats are sound and their free energies agree to `AGREE` nats: it is no part of the verdict, and is reported.
+if all are so and at least half of the rungs are trusted, fails if the posterior does not pass, and is mixed otherwise. A
+rung is `trusted` where all repeats are sound and their free energies agree to `AGREE` nats.
 """
 
 from __future__ import annotations
@@ -141,8 +141,9 @@ def judged(rungs: list[dict[str, Any]]) -> tuple[str, str]:
         for decay in DECAYS
     )
     together = sgd is not None and all(n is not None and 1 / NEAR <= n / sgd <= NEAR for n in bayes)
-    verdict = "fails" if not passes else "holds" if together and min(train) >= KNOWN else "mixed"
     sound = sum(rung["trusted"] for rung in rungs)
+    holds = together and min(train) >= KNOWN and 2 * sound >= len(rungs)
+    verdict = "fails" if not passes else "holds" if holds else "mixed"
     numbers = (
         f"posterior: train accuracy {min(train):.2f} or more, test accuracy {test[0]:.2f} at n = {ns[0]} and "
         f"{test[-1]:.2f} at n = {ns[-1]}, half at n = {_n(half_way(ns, test))} "
