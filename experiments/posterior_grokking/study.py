@@ -6,8 +6,8 @@ others; the posterior's are means over its draws. SGD is AdamW to its end on the
 Verdict. *By heart*: train accuracy is at least `KNOWN` on every rung. *Passes*: test accuracy, a mean over data sets
 and repeats, is below `LOW` on some rung and at least `HIGH` on a later one. *Together*: that of every single
 population comes to 1/2 at an n within a factor `NEAR` of where that of AdamW with weight decay does. The claim holds
-if all are so and at least half of the rungs are trusted, fails if the posterior does not pass, and is mixed otherwise. A
-rung is `trusted` where all repeats are sound and their free energies agree to `AGREE` nats.
+if all are so and at least half of the rungs are trusted, fails if the posterior does not pass, and is mixed
+otherwise. A rung is `trusted` where all repeats are sound and their free energies agree to `AGREE` nats.
 """
 
 from __future__ import annotations

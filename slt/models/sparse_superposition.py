@@ -142,6 +142,7 @@ class SparseSuperposition(Model):
             name=f"{k} feature{'' if k == 1 else 's'}",
             point={"W": point.W, "b": point.b},
             loss=point.loss,
+            critical=k <= self.hidden,  # beyond, a minimum on fixed observations, near the population's
             log_prior=float(-0.5 * np.sum(entries**2) - 0.5 * entries.size * np.log(2 * np.pi)),
             source=f"loss of Elhage et al. 2022 (arXiv:2209.10652); {source}",
         )
