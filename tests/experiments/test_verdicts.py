@@ -188,3 +188,12 @@ def test_a_readme_states_the_verdict_that_was_found(name):
     text = (making.FOLDER / name / "README.md").read_text(encoding="utf-8")
     words = re.findall(rf"\b({'|'.join(VERDICTS)})\b", " ".join(STATED.findall(text)).lower())
     assert set(words) == {making.findings()[name]["verdict"]}
+
+
+def test_the_posterior_of_addition_holds_nothing_on_rungs_that_are_not_trusted():
+    kept, judge = making.findings()["posterior_grokking"], making.load("posterior_grokking").judged
+    rungs = kept["data"]["rungs"]
+    assert judge(rungs) == (kept["verdict"], kept["numbers"])
+    assert judge([rung | {"trusted": False} for rung in rungs])[0] == "mixed"
+    assert judge([rung | {"trusted": True} for rung in rungs])[0] == "holds"
+    assert judge([rung | {"trusted": True, "test": [[0.1, 0.1]] * 2} for rung in rungs])[0] == "fails"
