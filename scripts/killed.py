@@ -18,7 +18,7 @@ from typing import Any
 from scripts.results import Result, table
 from slt.pipeline import run
 
-MODULES = ("slt.driving", "slt.recipes")
+MODULES = ("slt.driving", "slt.training.trainer", "slt.posterior.ladder", "slt.models.superposition")
 KILLS = 30
 OPTIONS = (
     "experiment=demo",

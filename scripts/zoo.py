@@ -14,8 +14,16 @@ from slt.errors import UserError
 from slt.pipeline import run
 from slt.records import OK
 from slt.runs import Run
+from slt.zoo import entries
 
-MODULES = ("slt.recipes", "slt.trust")
+MODULES = (
+    "slt.trust",
+    "slt.phases",
+    "slt.discovered",
+    "slt.training.trainer",
+    "slt.posterior.ladder",
+    *sorted({entry.target.rpartition(".")[0] for entry in entries([ROOT / "configs"])}),
+)
 SEEDS = 256
 OPTIONS = (
     f"training.seeds={SEEDS}",

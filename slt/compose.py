@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
@@ -105,12 +106,23 @@ def _explanation(error: Exception, overrides: Sequence[str], config_dir: str | P
     return "\n".join(line.strip() for line in text.splitlines()[:3])
 
 
+def _keys(node: Any, prefix: str = "") -> Iterator[str]:
+    """The dotted names of all options under `node`."""
+    for name in node:
+        yield f"{prefix}{name}"
+        if OmegaConf.is_dict(node) and OmegaConf.is_dict(node._get_node(name)):
+            yield from _keys(node._get_node(name), f"{prefix}{name}.")
+
+
 def _unknown_key(key: str, config_dir: str | Path | None) -> str:
     """For a key that the configuration does not have: what it has at the same place."""
     default = compose((), config_dir)
     if OmegaConf.select(default, key) is not None:
         return f"{key} cannot be set here: the configuration that you chose has no {key.rpartition('.')[0]}"
     parent, _, last = key.rpartition(".")
+    elsewhere = [known for known in _keys(default) if known.rpartition(".")[2] == last]
+    if elsewhere:
+        return f"there is no option {key!r}\nDid you mean {' or '.join(map(repr, elsewhere[:3]))}?"
     while parent and not OmegaConf.is_dict(OmegaConf.select(default, parent)):
         key, (parent, _, last) = parent, parent.rpartition(".")
     node = OmegaConf.select(default, parent) if parent else default

@@ -95,6 +95,8 @@ WRONG = [
     (["compare", "two_bump", "--level", "both"], "--level"),
     (["compare", "two_bump", "--out", "a_file"], "Choose another place: --out"),
     (["ls", "--jason"], "--jason"),
+    (["run", "seeds=8"], "Did you mean 'training.seeds'?"),
+    (["run", "optimizer.learning_rate=0.1"], "Did you mean 'training.optimizer.learning_rate'?"),
     (["run", "posterior.ns=[]"], "at least one number of observations"),
     (["run", "posterior.ns=[10,10]"], "10 comes after 10"),
     (["run", "posterior.ns=[1.5]"], "whole number"),

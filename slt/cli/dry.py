@@ -29,7 +29,9 @@ def show(config: DictConfig) -> None:
         amount = stage.work.amount
         work = "" if amount is None else f"{amount:,} {stage.work.unit}"
         kept = store.has(stage.recipe.name)
-        state = "kept from an earlier run" if kept else f"to be made{_estimate(store, stage)}"
+        begun = (store.root / "unfinished" / stage.recipe.name).is_dir()
+        state = f"{'begun' if begun else 'to be made'}{_estimate(store, stage)}"
+        state = "kept from an earlier run" if kept else state
         size = "" if stage.work.size is None else decimal(stage.work.size)
         table.add_row(stage.name, stage.what, work, size, state)
     Console().print(table)

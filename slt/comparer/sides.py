@@ -172,11 +172,13 @@ def _uncrossed(level: Level, source: str, target: str, odds: LogOdds, ns: Array)
     if not len(led):
         return "unknown", f"{source} and {target} are too close, or too noisy, to tell apart at any n"
     if led[-1] < 0:
+        last = int(np.flatnonzero(odds.decisive)[-1])
+        at = f"at n = {int(ns[last]):,}, the last rung" + (" that tells" if last < len(ns) - 1 else "")
         loss = [min(fact.loss for fact in level.members[name]) for name in (source, target)]
         if loss[1] < loss[0]:
-            why = f"{source} still leads {target} at the last rung, n = {int(ns[-1]):,}; {target} has lower loss"
-            return "unknown", f"{why} and must overtake it further on: go on in n"
-        return "lacks", f"{source} leads {target} to the end, n = {int(ns[-1]):,}, and has no higher loss"
+            why = f"{source} leads {target} {at}; {target} has lower loss and must overtake it further on"
+            return "unknown", why + (": go on in n" if last == len(ns) - 1 else ", where neither holds much")
+        return "lacks", f"{source} leads {target} {at}, and has no higher loss"
     if (led < 0).any():
         why = f"the lead changes from {source} to {target}, but they never both held"
         return "unknown", f"{why} {words.percent(in_n.MINIMUM)} of the posterior"

@@ -20,6 +20,7 @@ from slt.records import (
 )
 
 ENOUGH = 0.99  # of the variance of a curve: what a rougher explanation must reach to be told
+ROUNDING = 1e-9  # of a share that is a sum of weights
 WIDER = 1.5  # times the width of single seeds' falls, from where the mean's are said to be wider
 
 
@@ -184,7 +185,7 @@ def _never_settled(level: Level) -> str:
 
 
 def _order(verdicts: list[Verdict]) -> str:
-    """Whether shared transitions come in the same order in steps as in n: Kendall's tau."""
+    """Whether shared transitions come in the same order in steps as in n: of three or more, Kendall's tau."""
     shared = [v.evidence for v in verdicts if v.verdict == "both" and "step" in v.evidence]
     if len(shared) < 2:
         return ""
@@ -192,6 +193,9 @@ def _order(verdicts: list[Verdict]) -> str:
     tau = float(scipy.stats.kendalltau(steps, ns).statistic)
     if not np.isfinite(tau):
         return ""
+    if len(shared) == 2:
+        order = "the same order" if tau > 0 else "opposite orders"
+        return f"The 2 shared transitions come in {order} in steps and in n."
     low, high = _interval_of_tau(shared, steps, ns)
     return (
         f"The {len(shared)} shared transitions: order in steps against order in n, Kendall's tau = {tau:.2f} "
@@ -222,8 +226,8 @@ def _kinetics(endings: tuple[Ending, ...]) -> str:
     apart = [
         one
         for one in endings
-        if not one.share_low <= one.mass + 2 * (one.mass_error or 0.0)
-        or not one.mass - 2 * (one.mass_error or 0.0) <= one.share_high
+        if not one.share_low <= one.mass + 2 * (one.mass_error or 0.0) + ROUNDING
+        or not one.mass - 2 * (one.mass_error or 0.0) <= one.share_high + ROUNDING
     ]
     if not apart:
         return ""

@@ -24,7 +24,7 @@ def gallery(inputs: ReportInputs, palette: Palette) -> Plate | None:
         return None
     phases = list(dict.fromkeys(portrait.phase for portrait in portraits))
     whose = [name for name in WHOSE if any(portrait.whose == name for portrait in portraits)]
-    fig = style.figure(2.1 * len(phases) + 0.3)
+    fig = style.figure(2.3 * len(phases) + 0.3)
     axes = fig.subplots(len(phases), len(whose), squeeze=False)
     for ax in axes.flat:
         ax.set_axis_off()
@@ -33,8 +33,10 @@ def gallery(inputs: ReportInputs, palette: Palette) -> Plate | None:
         ax = axes[phases.index(portrait.phase), whose.index(portrait.whose)]
         ax.set_axis_on()
         _draw(ax, portrait, palette[portrait.phase], largest)
-        words = ", ".join(part for part in (f"{portrait.phase}: {portrait.whose}", portrait.where) if part)
-        ax.set_title(words, fontsize=9, color=palette.ink(portrait.phase))
+        words = ", ".join(part for part in (portrait.whose, portrait.where) if part)
+        ax.set_title(
+            f"{portrait.phase}\n{words}", fontsize=9, color=palette.ink(portrait.phase)
+        )  # two lines fit
     return plate(
         fig,
         "portraits",
