@@ -7,45 +7,24 @@ one ends, so that whatever stops a run, what it finished is kept and the same co
 from __future__ import annotations
 
 import contextlib
-import platform
-import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from slt import trust
-from slt.comparer.summary import summary_of
 from slt.compose import compose, quoted
 from slt.driving import Driver
 from slt.errors import ConfigError, RunError, suggestion
-from slt.models.drawing import Drawing
-from slt.outcomes import diagnostics, failure, statuses
-from slt.portraits import Portrait
+from slt.outcomes import failure
 from slt.progress import Silent, progress_for
+from slt.provenance import versions
 from slt.recipes import STAGES, Stage, plan
-from slt.records import (
-    OK,
-    Comparison,
-    Ladder,
-    LLCEstimate,
-    LLCPath,
-    Occupancy,
-    PhaseFacts,
-    PhasePath,
-    Trajectory,
-    from_dataset,
-)
-from slt.report.page import ReportInputs, write_report
+from slt.reporting import rewrite_report
 from slt.runs import DONE, INTERRUPTED, Journal, Run, run_directory
 from slt.schema import Experiment, experiment
-from slt.store import Record, Store, StoreError, digest, write_json, write_text
-from slt.typed import build
-
-PACKAGES = ("slt", "jax", "jaxlib", "numpy", "optax", "numpyro", "blackjax", "xarray", "zarr", "scipy")
+from slt.store import Record, Store, StoreError, digest, write_text
 
 
 def run(
@@ -95,7 +74,7 @@ def execute(
         return this
     try:
         journal = Journal.start(
-            this, {"name": described.name, "hash": whole, "config": plain, "provenance": _versions()}
+            this, {"name": described.name, "hash": whole, "config": plain, "provenance": versions()}
         )
     except OSError as error:
         raise ConfigError(
@@ -124,16 +103,6 @@ def execute(
 def run_hash(stages: Sequence[Stage]) -> str:
     """The hash of a run: of the recipes of its stages."""
     return digest([stage.recipe.hash for stage in stages])
-
-
-def rewrite_report(this: Run) -> list[Path]:
-    """Make summary.json, report.html and the figures again, from stored records alone."""
-    records = {stage: this.record(stage) for stage in this.manifest["stages"] if stage != "report"}
-    if "comparison" not in records:
-        raise StoreError(
-            f"{this.path} has no comparison yet: it is {this.status}\nFinish it with the same slt run"
-        )
-    return _write_report(this, this.manifest, records)
 
 
 def _is_done(this: Run) -> bool:
@@ -186,7 +155,7 @@ def _make_all(
                 items = stage.make(described, records, drive)
                 seconds = drive.before + time.monotonic() - started
                 facts = {"seconds": seconds, "work": stage.work.amount, "unit": stage.work.unit}
-                record = store.write(stage.recipe, items, {**facts, **_versions()}, replace=True)
+                record = store.write(stage.recipe, items, {**facts, **versions()}, replace=True)
                 outcome = f"{seconds:.1f} s" + (", begun in an earlier run" if drive.before else "")
             drive.clear()
         except BaseException:
@@ -227,129 +196,3 @@ def _report(this: Run, journal: Journal, progress: Silent) -> None:
         progress.end()
         raise
     progress.end(f"{time.monotonic() - started:.1f} s")
-
-
-def _write_report(this: Run, manifest: Mapping[str, Any], records: Mapping[str, Record]) -> list[Path]:
-    comparison = build(records["comparison"].json("comparison"), Comparison)
-    labelled = records["phases"]
-    names = tuple(labelled.json("names"))
-    facts = build(labelled.json("facts"), tuple[PhaseFacts, ...])
-    occupancy = path = trajectory = ladder = labels = None
-    if "training" in records:
-        trajectory = from_dataset(Trajectory, records["training"].array("trajectory"))
-        path = from_dataset(PhasePath, labelled.array("path"))
-    if "posterior" in records:
-        ladder = from_dataset(Ladder, records["posterior"].array("ladder"))
-        occupancy = from_dataset(Occupancy, labelled.array("occupancy"))
-        labels = labelled.array("labels")["label"].values
-    llc: LLCPath | None = None
-    llc_estimate: LLCEstimate | None = None
-    measured: dict[str, tuple[float, float, str]] = {}
-    if "llc" in records:
-        record = records["llc"]
-        if record.has("path"):
-            llc = from_dataset(LLCPath, record.array("path"))
-            llc_estimate = from_dataset(LLCEstimate, record.array("estimate"))
-        else:
-            found = record.array("estimate")
-            values = (found[name].values.tolist() for name in ("llc", "error", "status"))
-            measured = dict(zip(record.json("phases"), zip(*values, strict=True), strict=True))
-    status = statuses(records)
-    provenance = {
-        **manifest["provenance"],
-        "seed": manifest["config"]["seed"],
-        "configuration_hash": digest(
-            {k: v for k, v in manifest["config"].items() if k not in ("name", "store")}
-        ),
-        "run_hash": manifest["hash"],
-        "started": manifest["started"],
-        "seconds": {name: entry["seconds"] for name, entry in manifest["stages"].items()},
-    }
-    doubted = {} if ladder is None or occupancy is None else trust.untrusted(ladder, occupancy)
-    summary = {
-        **summary_of(facts, occupancy, comparison, names),
-        "untrusted": [{"n": n, "why": why} for n, why in doubted.items()],
-        "diagnostics": diagnostics(records),
-        "status": status,
-        "provenance": provenance,
-    }
-    write_json(this.path / "summary.json", summary)
-    inputs = ReportInputs(
-        title=_title(manifest),
-        names=names,
-        comparison=comparison,
-        trajectory=trajectory,
-        path=path,
-        llc=llc,
-        llc_estimate=llc_estimate,
-        phase_llc=measured,
-        ladder=ladder,
-        occupancy=None if occupancy is None else trust.without(occupancy, doubted),
-        untrusted=doubted,
-        draw_labels=labels,
-        portraits=_portraits(labelled),
-        config=manifest["config"],
-        provenance=provenance,
-        status=_unseen(status),
-    )
-    return write_report(inputs, this.path)
-
-
-def _portraits(labelled: Record) -> tuple[Portrait, ...]:
-    if not labelled.has("portraits"):  # of an earlier version
-        return ()
-    return tuple(
-        Portrait(**{**item, "drawing": Drawing(**item["drawing"])}) for item in labelled.json("portraits")
-    )
-
-
-def _unseen(status: Mapping[str, Mapping[str, int]]) -> dict[str, str]:
-    """In words, the failures of the ladder on the population loss, whose record the page does not read."""
-    counts = status.get("annealed", {})
-    failed = [
-        f"{count} of {sum(counts.values())} posteriors: {what}"
-        for what, count in counts.items()
-        if what != OK
-    ]
-    return {"without data noise": "; ".join(failed)} if failed else {}
-
-
-def _title(manifest: Mapping[str, Any]) -> str:
-    model = manifest["config"]["model"]
-    name = str(model.get("_target_", "model")).rpartition(".")[2]
-    options = ", ".join(
-        f"{k} = {v}" for k, v in model.items() if isinstance(v, int | float) and k != "_target_"
-    )
-    return f"{name}: {options}" if options else name
-
-
-def _versions() -> dict[str, Any]:
-    import jax
-
-    return {
-        "versions": {
-            "python": platform.python_version(),
-            **{package: version(package) for package in PACKAGES},
-        },
-        "device": ", ".join(sorted({device.device_kind for device in jax.devices()})),
-        "commit": _commit(),
-    }
-
-
-def _commit() -> str | None:
-    """The commit of the checkout that runs, "... (modified)" where it differs from it; None outside a checkout."""
-    checkout = Path(__file__).resolve().parent.parent
-    if not (checkout / ".git").exists():
-        return None
-
-    def git(*words: str) -> str:
-        told = subprocess.run(
-            ["git", "-C", str(checkout), *words], capture_output=True, text=True, check=True
-        )
-        return told.stdout.strip()
-
-    try:
-        changed = git("status", "--porcelain", "--untracked-files=no", "--", "slt", "configs")
-        return git("rev-parse", "HEAD") + (" (modified)" if changed else "")
-    except (OSError, subprocess.CalledProcessError):
-        return None

@@ -6,9 +6,9 @@ import pytest
 import xarray as xr
 
 import slt
-from slt import pipeline, recipes
+from slt import recipes
 from slt.errors import ConfigError, RunError
-from slt.pipeline import _unseen
+from slt.reporting import _unseen, rewrite_report
 from slt.runs import Run
 
 TINY = ("experiment=two_bump", "training.seeds=4", "training.steps=50", "posterior.ns=[5000,10000,11000]")
@@ -140,7 +140,7 @@ def test_a_report_is_made_from_records_alone_and_runs_nothing_that_it_finds(tmp_
     (run.path / "manifest.json").write_text(json.dumps(manifest))
     (run.path / "report.html").unlink()
     (run.path / "summary.json").unlink()
-    pipeline.rewrite_report(Run(run.path))
+    rewrite_report(Run(run.path))
     page = (run.path / "report.html").read_text()
     assert "<script>" not in page
     assert (run.path / "summary.json").exists()

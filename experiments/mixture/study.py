@@ -17,6 +17,7 @@ from slt.potential import potential
 from slt.records import Array
 from slt.report import style
 from slt.rng import named_key
+from slt.stage import drive
 from slt.training.optimizers import Sgd
 from slt.training.trainer import Trainer
 
@@ -84,12 +85,8 @@ def _fits(model: GaussianMixture, n: int, seeds: int, steps: int) -> dict[str, A
     trainer = Trainer(
         seeds=seeds, steps=steps, batch_size=n, n=n, checkpoints=2, optimizer=Sgd(learning_rate=0.5)
     )
-    stage = trainer.stage(model, np.asarray(data))
-    state, chunks = stage.init(named_key(0, "mixture training", n)), []
-    while stage.progress(state) < stage.total:
-        state, chunk = stage.advance(state)
-        chunks.append(chunk)
-    sgd = np.asarray(stage.finish(chunks).params["b"][:, -1], float)
+    trained = drive(trainer.stage(model, np.asarray(data)), named_key(0, "mixture training", n))
+    sgd = np.asarray(trained.params["b"][:, -1], float)
     starts = jax.vmap(model.init)(keys)["b"]
     em = np.asarray(_expectation_maximisation(data, starts, jnp.asarray(model.weights), steps))
     return {"SGD": np.sqrt(_second_moment(model, sgd)), "EM": np.sqrt(_second_moment(model, em))}

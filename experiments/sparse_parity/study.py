@@ -26,6 +26,7 @@ from slt.models.boolean_network import is_learned
 from slt.models.sparse_parity import SparseParity
 from slt.posterior.ladder import BridgingSMC
 from slt.records import Ladder, Trajectory
+from slt.stage import drive
 from slt.training.optimizers import Adam, Optimizer, Sgd
 from slt.training.trainer import Trainer
 from slt.transitions import sigmoids
@@ -38,6 +39,7 @@ MODULES = (
     "slt.datasets",
     "slt.transitions.sigmoids",
 )
+KEY = jax.random.key(0)
 CLAIM = (
     "each task is learned in one jump, after a time that goes as 1 / its frequency, and the sum of the jumps is a "
     "smooth power law"
@@ -77,7 +79,7 @@ def study(reduced: bool = False) -> Finding:
 # -- SGD -------------------------------------------------------------------------------------------
 def _descend(model: SparseParity, optimizer: Optimizer, *, seeds: int, steps: int) -> Trajectory:
     trainer = Trainer(seeds=seeds, steps=steps, batch_size=32, n=None, checkpoints=120, optimizer=optimizer)
-    return _through(trainer.stage(model, None))
+    return drive(trainer.stage(model, None), KEY)
 
 
 def _along(model: SparseParity, run: Trajectory, apart: int) -> dict[str, Any]:
@@ -163,17 +165,8 @@ def _one_width(steps: np.ndarray, curve: np.ndarray) -> float:
 def _climb(
     model: SparseParity, ns: tuple[int, ...], *, count: int, particles: int, repeats: int, rounds: int
 ) -> Ladder:
-    sampler = BridgingSMC(
-        particles=particles,
-        repeats=repeats,
-        ess=0.5,
-        leapfrog=10,
-        moves=5,
-        forget=0.3,
-        max_rounds=rounds,
-        max_temperatures=200,
-    )
-    return _through(sampler.stage(model, datasets.draw(model, 0, count, ns[-1]), ns))
+    sampler = BridgingSMC(particles=particles, repeats=repeats, max_rounds=rounds)
+    return drive(sampler.stage(model, datasets.draw(model, 0, count, ns[-1]), ns), KEY)
 
 
 def _posterior(model: SparseParity, ladder: Ladder) -> dict[str, Any]:
@@ -215,14 +208,6 @@ def _rise(ns: np.ndarray, share: np.ndarray) -> float:
         return float("inf")
     part = (0.5 - share[i]) / (share[i + 1] - share[i])
     return float(np.exp(np.log(ns[i]) + part * np.log(ns[i + 1] / ns[i])))
-
-
-def _through(stage: Any) -> Any:
-    state, chunks = stage.init(jax.random.key(0)), []
-    while stage.progress(state) < stage.total:
-        state, chunk = stage.advance(state)
-        chunks.append(chunk)
-    return stage.finish(chunks)
 
 
 # -- what follows ----------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ from slt.models.boolean_network import TwoLayer
 from slt.models.staircase import Staircase, Terms, leap
 from slt.posterior.ladder import BridgingSMC
 from slt.records import Comparison, Ladder, Occupancy, Trajectory
+from slt.stage import drive
 from slt.training.optimizers import Sgd
 from slt.training.trainer import Trainer
 
@@ -39,6 +40,7 @@ MODULES = (
     "slt.datasets",
     "slt.comparer.assemble",
 )
+KEY = jax.random.key(0)
 CLAIM = (
     "online SGD learns monomials in order of degree after about d^max(leap - 1, 1) observations, so that a parity "
     "alone is far slower than the staircase up to it"
@@ -190,31 +192,14 @@ def _descend(model: Staircase, *, seeds: int, steps: int) -> Trajectory:
     trainer = Trainer(
         seeds=seeds, steps=steps, batch_size=8, n=None, checkpoints=80, optimizer=Sgd(learning_rate=0.05)
     )
-    return _through(trainer.stage(model, None))
+    return drive(trainer.stage(model, None), KEY)
 
 
 def _climb(
     model: Staircase, ns: tuple[int, ...], *, count: int, particles: int, repeats: int, rounds: int
 ) -> Ladder:
-    sampler = BridgingSMC(
-        particles=particles,
-        repeats=repeats,
-        ess=0.5,
-        leapfrog=10,
-        moves=5,
-        forget=0.3,
-        max_rounds=rounds,
-        max_temperatures=200,
-    )
-    return _through(sampler.stage(model, datasets.draw(model, 0, count, ns[-1]), ns))
-
-
-def _through(stage: Any) -> Any:
-    state, chunks = stage.init(jax.random.key(0)), []
-    while stage.progress(state) < stage.total:
-        state, chunk = stage.advance(state)
-        chunks.append(chunk)
-    return stage.finish(chunks)
+    sampler = BridgingSMC(particles=particles, repeats=repeats, max_rounds=rounds)
+    return drive(sampler.stage(model, datasets.draw(model, 0, count, ns[-1]), ns), KEY)
 
 
 def _compare(model: Staircase, trajectory: Trajectory, ladder: Ladder, occupancy: Occupancy) -> Comparison:

@@ -86,7 +86,7 @@ def report(words: list[str]) -> int:
         "report", "Make a run's summary, figures and page again from its records.", words, "run"
     )
     run = find_run(options.run, Path(options.store))
-    from slt.pipeline import rewrite_report
+    from slt.reporting import rewrite_report
 
     print(rewrite_report(run)[0])
     return 0
