@@ -22,6 +22,13 @@ LEVELS = {
     "volume": "with volume",
     "annealed": "without data noise",
 }
+_SHORT = {
+    "leading": "leading",
+    "prior": "prior",
+    "volume": "volume",
+    "annealed": "no noise",
+}  # the key has the rest
+_SIZE, _LETTERS = 8.5, 84  # points; letters of that size that fit across the axes
 _DASHES: dict[str, tuple[int, tuple[float, ...]]] = {
     "leading": (0, (1.5, 1.5)),
     "prior": (0, (5, 2)),
@@ -89,13 +96,14 @@ def rows(ax: Axes, crossings: list[BayesianTransition], palette: Palette) -> Non
                     [prediction.n] * 2, [y - 0.3, y + 0.12], color=colour, linewidth=1.8, linestyle=dashes
                 )
         _observed(ax, y - 0.09, crossing, colour)
+        words = in_words(crossing)
         ax.annotate(
-            in_words(crossing),
+            words,
             (0.0, y + 0.2),
             xycoords=("axes fraction", "data"),
             xytext=(3, 0),
             textcoords="offset points",
-            fontsize=8.5,
+            fontsize=_SIZE * min(1.0, _LETTERS / len(words)),
             color=palette.ink(crossing.target),
             in_layout=False,
         )
@@ -139,14 +147,14 @@ def key(ax: Axes) -> None:
 
 
 def in_words(crossing: BayesianTransition) -> str:
-    """e.g. "5+ → 6: seen at 430 (350 to 550); predicted 445 leading order, 601 with prior"."""
+    """e.g. "5+ → 6: seen at 430 (350 to 550); predicted 445 leading, 601 prior"."""
     seen = "not seen"
     if crossing.n is not None:
         seen = f"seen at {whole(crossing.n)}"
         if crossing.n_low is not None or crossing.n_high is not None:
             seen += f" ({interval(crossing.n_low, crossing.n_high)})"
     predicted = [
-        f"{whole(p.n)} {LEVELS.get(p.level, p.level)}" for p in crossing.predicted if p.n is not None
+        f"{whole(p.n)} {_SHORT.get(p.level, p.level)}" for p in crossing.predicted if p.n is not None
     ]
     words = f"{crossing.source} → {crossing.target}: {seen}"
     return f"{words}; predicted {', '.join(predicted)}" if predicted else words

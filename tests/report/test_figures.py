@@ -136,15 +136,31 @@ def test_crossings_of_families_come_from_their_verdicts():
     ]
 
 
+def test_words_of_a_crossing_with_every_prediction_fit_across_the_figure():
+    levels = ("leading", "prior", "volume", "annealed")
+    crossing = dataclasses.replace(
+        moved("5-family", "6", 337.0, *(Prediction(level, 445.0) for level in levels)),
+        n_low=175.0,
+        n_high=453.0,
+    )
+    with style.look():
+        fig = style.figure(2.0)
+        ax = fig.subplots()
+        style.n_axis(ax, np.array([20, 2000]))
+        crossings.rows(ax, [crossing], style.palette(("5-family", "6", "other"), ()))
+        fig.canvas.draw()
+        (words,) = ax.texts
+        assert "no noise" in words.get_text()
+        assert words.get_window_extent().x1 <= fig.bbox.x1
+
+
 def test_a_crossing_in_words():
     both = (Prediction("leading", 445.1), Prediction("prior", 601.0))
     crossing = dataclasses.replace(moved("5+", "6", 430.0, *both), n_low=350.0, n_high=550.0)
     assert crossings.in_words(crossing) == (
-        "5+ → 6: seen at 430 (350 to 550); predicted 445 leading order, 601 with prior"
+        "5+ → 6: seen at 430 (350 to 550); predicted 445 leading, 601 prior"
     )
-    assert (
-        crossings.in_words(moved("a", "b", None, both[0])) == "a → b: not seen; predicted 445 leading order"
-    )
+    assert crossings.in_words(moved("a", "b", None, both[0])) == "a → b: not seen; predicted 445 leading"
 
 
 def test_a_cell_counts_both_learners():
