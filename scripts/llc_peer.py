@@ -5,9 +5,6 @@ Needs the extra: pip install -e .[peers]
 
 from __future__ import annotations
 
-import contextlib
-import io
-import warnings
 from typing import Any
 
 import jax
@@ -19,7 +16,7 @@ from slt.llc.base import Question
 from slt.llc.sgld import SGLD
 from slt.models.superposition import Inputs, Superposition
 
-MODULES = ("slt.llc.sgld", "slt.models.superposition")
+MODULES = ("slt.llc.sgld", "slt.models.superposition", "scripts.peers")
 N, CHAINS, BURN_IN, DRAWS, STEP_SIZE, LOCALISATION = 1000, 10, 500, 1000, 5e-4, 1.0
 
 
@@ -97,40 +94,15 @@ def _calibrated(model: Superposition, point: Any, data: Inputs) -> str:
 
 def _theirs(point: Any, data: Inputs, batch: int) -> np.ndarray:
     """(chain,) estimates."""
-    import torch
-    from devinterp.optim.sgld import SGLD as TheirSGLD
-    from devinterp.slt.sampler import estimate_learning_coeff_with_summary
-    from torch.utils.data import DataLoader, TensorDataset
+    from scripts import peers
 
-    class Network(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.W = torch.nn.Parameter(torch.tensor(np.asarray(point["W"]), dtype=torch.float32))
-            self.b = torch.nn.Parameter(torch.tensor(np.asarray(point["b"]), dtype=torch.float32))
-
-        def forward(self, x: Any) -> Any:
-            return torch.relu(x @ self.W.T @ self.W + self.b)
-
-    x = torch.zeros(N, 6)
-    x[torch.arange(N), torch.tensor(np.asarray(data.feature)).long()] = torch.tensor(
-        np.asarray(data.value), dtype=torch.float32
+    arrays = {name: np.asarray(leaf) for name, leaf in (point | data._asdict()).items()}
+    return peers.sgld(
+        arrays,
+        batch,
+        chains=CHAINS,
+        burn_in=BURN_IN,
+        draws=DRAWS,
+        step_size=STEP_SIZE,
+        localisation=LOCALISATION,
     )
-    loader = DataLoader(TensorDataset(x, x), batch_size=batch, shuffle=True)
-    torch.manual_seed(0)
-    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
-        warnings.simplefilter("ignore")
-        result = estimate_learning_coeff_with_summary(
-            Network(),
-            loader=loader,
-            evaluate=lambda model, batch: ((model(batch[0]) - batch[1]) ** 2).sum(dim=1).mean(),
-            sampling_method=TheirSGLD,
-            optimizer_kwargs={"lr": STEP_SIZE, "localization": LOCALISATION, "nbeta": N / float(np.log(N))},
-            num_draws=DRAWS,
-            num_chains=CHAINS,
-            num_burnin_steps=BURN_IN,
-            seed=0,
-            verbose=False,
-            online=False,
-        )
-    names = [f"llc-chain/{i}" for i in range(CHAINS)]
-    return np.array([float(result[name]) for name in names])

@@ -39,26 +39,37 @@ def model(path):
 
 @pytest.fixture(scope="module")
 def data(model):
-    return model.sample(jax.random.key(1), N)
+    return sampled(model, 1, N)
+
+
+def sampled(model, seed, n):
+    return jax.jit(model.sample, static_argnums=1)(jax.random.key(seed), n)
 
 
 @pytest.fixture(scope="module")
 def points(model):
     """Parameters to test at, stacked: 4 SGD starts, 16 prior draws, then the phase points."""
-    starts = jax.vmap(model.init)(jax.random.split(jax.random.key(2), 4))
-    draws = jax.vmap(model.sample_prior)(jax.random.split(jax.random.key(3), 16))
-    known = [jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], phase.point) for phase in model.phases()]
-    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves), starts, draws, *known)
+    starts = jax.jit(jax.vmap(model.init))(jax.random.split(jax.random.key(2), 4))
+    draws = jax.jit(jax.vmap(model.sample_prior))(jax.random.split(jax.random.key(3), 16))
+    known = [jax.tree.map(lambda leaf: np.asarray(leaf)[None], phase.point) for phase in model.phases()]
+    return jax.tree.map(lambda *leaves: jnp.asarray(np.concatenate(leaves)), starts, draws, *known)
 
 
 def unstack(tree):
     leaves, structure = jax.tree.flatten(tree)
-    return [structure.unflatten(rows) for rows in zip(*leaves, strict=True)]
+    return [structure.unflatten(rows) for rows in zip(*map(np.asarray, leaves), strict=True)]
+
+
+def flat(tree):
+    """All entries of a tree, in NumPy: what JAX does outside of jit it compiles operation by operation."""
+    return np.concatenate(
+        [np.asarray(leaf, float).ravel() for leaf in jax.tree.leaves(tree)] or [np.empty(0)]
+    )
 
 
 def assert_close(actual, expected, relative):
     """Trees are equal up to `relative` times the size of the larger entries of `expected`."""
-    actual, expected = (np.asarray(ravel_pytree(tree)[0], float) for tree in (actual, expected))
+    actual, expected = flat(actual), flat(expected)
     assert actual.shape == expected.shape
     assert np.all(np.isfinite(actual))
     np.testing.assert_allclose(actual, expected, rtol=0, atol=relative * max(np.abs(expected).max(), 1.0))
@@ -82,25 +93,39 @@ def test_values_and_gradients_are_finite(model, data, points):
         if name in scalars:
             value, gradient = jax.jit(jax.vmap(jax.value_and_grad(scalars[name])))(points)
             assert value.shape == (len(unstack(points)),)
-            assert np.all(np.isfinite(ravel_pytree((value, gradient))[0])), name
+            assert np.all(np.isfinite(flat((value, gradient)))), name
     losses = jax.jit(jax.vmap(scalars["losses"]))(points)
     assert losses.shape[1:] == (N,)
     assert np.all(np.isfinite(losses))
 
 
-def test_jit_and_vmap_agree_with_plain_calls(model, data, points):
-    for function in functions(model, data).values():
-        mapped = unstack(jax.jit(jax.vmap(function))(points))
-        for i in (4, -1):  # a prior draw and, where there is one, a phase: plain calls are slow
-            assert_close(mapped[i], function(unstack(points)[i]), 1e-12)
+def test_vmap_agrees_with_single_calls(model, data, points):
+    named = functions(model, data)
+    one = jax.jit(lambda w: {name: function(w) for name, function in named.items()})
+    mapped = unstack(
+        jax.jit(jax.vmap(lambda w: {name: function(w) for name, function in named.items()}))(points)
+    )
+    for i, w in enumerate(unstack(points)):
+        single = one(w)
+        for name in named:
+            assert_close(mapped[i][name], single[name], 1e-12)
+
+
+def test_jit_agrees_with_plain_calls(model, data, points):
+    """On the cheapest of them: a call without jit compiles each of its operations by itself."""
+    w = unstack(points)[-1]
+    assert_close(jax.jit(model.losses)(w, data), model.losses(jax.tree.map(jnp.asarray, w), data), 1e-12)
 
 
 def test_shapes_and_kinds(model, points):
     w = unstack(points)[0]
     assert isinstance(w, dict)
-    assert jax.tree.map(jnp.shape, model.init(jax.random.key(0))) == jax.tree.map(jnp.shape, w)
-    assert jnp.shape(model.log_prior(w)) == ()
-    assert all(jnp.shape(value) == () for value in model.observables(w).values())
+    start, log_prior, watched = jax.eval_shape(
+        lambda key, w: (model.init(key), model.log_prior(w), model.observables(w)), jax.random.key(0), w
+    )
+    assert jax.tree.map(jnp.shape, start) == jax.tree.map(jnp.shape, w)
+    assert log_prior.shape == ()
+    assert all(value.shape == () for value in watched.values())
     label = jax.jit(jax.vmap(model.classify))(points)
     assert jnp.issubdtype(label.dtype, jnp.integer)
     assert 0 <= label.min() <= label.max() <= len(model.phases())
@@ -108,7 +133,7 @@ def test_shapes_and_kinds(model, points):
 
 def test_samples_are_nested_float64_and_reproducible(model, data):
     for m in (1, 7, N - 1):
-        few = model.sample(jax.random.key(1), m)
+        few = sampled(model, 1, m)
         jax.tree.map(lambda a, b: np.testing.assert_array_equal(a, b[: len(a)]), few, data)
         assert all(len(leaf) == m for leaf in jax.tree.leaves(few))
     floating = [leaf for leaf in jax.tree.leaves(data) if jnp.issubdtype(leaf.dtype, jnp.floating)]
@@ -120,9 +145,10 @@ def test_losses_average_to_the_population_loss(model, points):
     if not model.has_population_loss:
         pytest.skip("no closed-form population loss")
     n = 20_000
-    data = model.sample(jax.random.key(4), n)
+    data = sampled(model, 4, n)
     losses = jax.jit(lambda w: jax.lax.map(lambda v: model.losses(v, data), w))(points)
     exact = np.asarray(jax.jit(jax.vmap(model.population_loss))(points))
+    losses = np.asarray(losses)
     error = np.std(losses, axis=1, ddof=1) / math.sqrt(n)
     assert np.all(np.abs(np.mean(losses, axis=1) - exact) <= 5 * error + 1e-12 * np.abs(exact))
 
@@ -157,7 +183,7 @@ def test_summed_loss_and_its_gradient_equal_the_weighted_sum(model, data, points
     (summed, summed_gradient), (total, gradient) = both_sums(model, data, weights, points)
     np.testing.assert_allclose(summed, total, rtol=1e-10, atol=1e-13 * scale)
     for ours, theirs in zip(unstack(summed_gradient), unstack(gradient), strict=True):
-        ours, theirs = ravel_pytree(ours)[0], ravel_pytree(theirs)[0]
+        ours, theirs = flat(ours), flat(theirs)
         # Relative to the gradient's norm; at a critical point that norm is rounding, so to the total weight.
         assert np.linalg.norm(ours - theirs) <= 1e-10 * np.linalg.norm(theirs) + 1e-13 * scale
 
@@ -174,44 +200,53 @@ def test_a_model_that_draws_itself_can_draw_any_of_its_parameters(model, points)
 def test_phases_are_what_they_claim(model):
     phases = model.phases()
     names = phase_names(model)
-    slope = jax.jit(jax.grad(model.population_loss))
+    slope = jax.jit(jax.value_and_grad(model.population_loss))
+    label, log_prior = jax.jit(model.classify), jax.jit(model.log_prior)
     assert len(set(names)) == len(names)
     for index, phase in enumerate(phases):
-        assert int(model.classify(phase.point)) == index, phase.name
+        assert int(label(phase.point)) == index, phase.name
         assert phase.source, phase.name
         assert phase.llc is None or phase.llc > 0
         assert phase.multiplicity is None or phase.llc is not None, phase.name
-        assert phase.log_prior >= float(model.log_prior(phase.point)) - 1e-9, phase.name
+        assert phase.log_prior >= float(log_prior(phase.point)) - 1e-9, phase.name
         if model.has_population_loss:
-            assert float(model.population_loss(phase.point)) == pytest.approx(phase.loss, abs=1e-12)
+            loss, gradient = slope(phase.point)
+            assert float(loss) == pytest.approx(phase.loss, abs=1e-12)
             if phase.critical:
-                gradient = ravel_pytree(slope(phase.point))[0]
-                assert np.linalg.norm(gradient) < 1e-9, phase.name
+                assert np.linalg.norm(flat(gradient)) < 1e-9, phase.name
 
 
-def prior_draws(model, count=8192):
-    draws = jax.vmap(model.sample_prior)(jax.random.split(jax.random.key(6), count))
-    return draws, np.asarray(jax.vmap(lambda w: ravel_pytree(w)[0])(draws))
+@pytest.fixture(scope="module")
+def prior(model):
+    """Draws from the prior (draw, entry), with log density (draw,) and its gradient (draw, entry)."""
+
+    @jax.jit
+    @jax.vmap
+    def drawn(key):
+        w = model.sample_prior(key)
+        log_density, gradient = jax.value_and_grad(model.log_prior)(w)
+        return ravel_pytree(w)[0], log_density, ravel_pytree(gradient)[0]
+
+    return jax.tree.map(np.asarray, drawn(jax.random.split(jax.random.key(6), 8192)))
 
 
-def test_prior_density_belongs_to_its_samples(model):
+def test_prior_density_belongs_to_its_samples(prior):
     """For any density p that falls off smoothly, E_p[grad log p(w)_i (w - a)_j] = -1 if i = j, else 0."""
-    draws, flat = prior_draws(model)
-    score = np.asarray(jax.jit(jax.vmap(lambda w: ravel_pytree(jax.grad(model.log_prior)(w))[0]))(draws))
-    products = score[:, :, None] * (flat - np.median(flat, axis=0))[:, None, :]
-    error = products.std(axis=0, ddof=1) / math.sqrt(len(flat))
-    assert np.all(np.abs(products.mean(axis=0) + np.eye(flat.shape[1])) <= 6 * error)
+    draws, _, score = prior
+    products = score[:, :, None] * (draws - np.median(draws, axis=0))[:, None, :]
+    error = products.std(axis=0, ddof=1) / math.sqrt(len(draws))
+    assert np.all(np.abs(products.mean(axis=0) + np.eye(draws.shape[1])) <= 6 * error)
 
 
-def test_prior_density_is_normalised(model):
+def test_prior_density_is_normalised(prior):
     """E_p[q / p] = 1 for a normalised q: a Gaussian a little narrower than p, so that q / p stays bounded.
 
     A forgotten factor sqrt(2 pi) in one coordinate alone would give 2.5 here.
     """
-    draws, flat = prior_draws(model)
-    mean, scale = flat.mean(axis=0), math.sqrt(0.8) * flat.std(axis=0)
-    log_q = -0.5 * ((flat - mean) / scale) ** 2 - np.log(scale * math.sqrt(2 * math.pi))
-    ratio = np.exp(log_q.sum(axis=1) - np.asarray(jax.vmap(model.log_prior)(draws)))
+    draws, log_p, _ = prior
+    mean, scale = draws.mean(axis=0), math.sqrt(0.8) * draws.std(axis=0)
+    log_q = -0.5 * ((draws - mean) / scale) ** 2 - np.log(scale * math.sqrt(2 * math.pi))
+    ratio = np.exp(log_q.sum(axis=1) - log_p)
     error = ratio.std(ddof=1) / math.sqrt(len(ratio))
     assert error < 0.1
     assert abs(ratio.mean() - 1) < 5 * error

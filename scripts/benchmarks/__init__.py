@@ -1,0 +1,90 @@
+"""How fast, how much memory, and beside what else: side by side on one machine, in one run.
+
+Needs the extra: pip install -e .[peers]
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from typing import Any
+
+from scripts.results import Result, table
+
+MODULES = (
+    "slt.llc.sgld",
+    "slt.models.superposition",
+    "slt.training.trainer",
+    "slt.posterior.ladder",
+    "scripts.peers",
+    "scripts.benchmarks.sgld",
+    "scripts.benchmarks.ensemble",
+    "scripts.benchmarks.ladder",
+    "scripts.benchmarks.whole",
+)
+
+
+def study() -> Result:
+    from scripts.benchmarks import ensemble, ladder, sgld, whole
+    from scripts.benchmarks.timing import HEADER
+
+    commands, command_numbers = whole.rows()  # first: nothing of ours is in memory yet
+    sgd_rows, sgd_numbers = ensemble.rows()
+    llc_rows, llc_numbers = sgld.rows()
+    rung_rows, rung_numbers = ladder.rows()
+    cost_rows, cost_numbers = ladder.cost_against_n()
+    nuts_rows, nuts_numbers = ladder.against_nuts()
+    share = command_numbers["compiling_second_over_first"]
+    text = f"""# Speed and memory
+
+Measured on {_machine()}, nothing else running, the two sides of a row in turn. Ratios hold on other machines, seconds
+do not. Warm means compiled; other columns are medians.
+
+{table(HEADER, llc_rows + sgd_rows + rung_rows)}
+
+devinterp is version 1.3.2 at its settings of [llc_peer](llc_peer.md): 10 chains of 500 burn-in steps and 1,000 draws,
+n = 1,000. Ours works in float64 and looks at the full loss at every draw, devinterp's in float32 and at the loss of
+the minibatch.
+{ensemble.sentence(sgd_numbers)}
+
+## Whole commands
+
+| what | seconds | of which compiling | MiB at most | wanted |
+| --- | --- | --- | --- | --- |
+{chr(10).join("| " + " | ".join(row) + " |" for row in commands)}
+
+In a second process compiling costs {share:.0%} of what it cost in the first: programs come from the persistent cache.
+
+## The posterior's cost against n
+
+From the prior to the posterior at n in one rung, {ladder.PARTICLES:,} particles in two populations: more observations
+mean more temperatures, and each look at them costs a little more.
+
+{table(["n", "seconds", "temperatures", "ms a move", "seconds / log n"], cost_rows)}
+
+## Effective draws a second, beside NUTS
+
+How well the share of 6-gons is known: p (1 - p) / variance, for each second of work without compilation. The ladder
+is the whole ladder up to n, its variance that of {ladder.OCCUPANCY_REPEATS} independent populations; NUTS is
+numpyro's on the direct sum over observations, {ladder.CHAINS} vectorised chains of {ladder.WARMUP} +
+{ladder.DRAWS} draws that start at draws from the prior.
+
+{table(ladder.NUTS_HEADER, nuts_rows)}
+"""
+    numbers: dict[str, Any] = {
+        "machine": _machine(),
+        "sgld": llc_numbers,
+        "sgd": sgd_numbers,
+        "ladder": rung_numbers,
+        "cost": cost_numbers,
+        "nuts": nuts_numbers,
+        "commands": command_numbers,
+    }
+    return Result(text, numbers)
+
+
+def _machine() -> str:
+    import jax
+
+    devices = ", ".join(sorted({device.device_kind for device in jax.devices()}))
+    return f"{os.cpu_count()} cores ({platform.machine()}), JAX on {devices}"

@@ -1,0 +1,181 @@
+"""The posterior: the whole ladder against its last rung alone, its cost against n, and against numpyro's NUTS.
+
+Superposition at six features; the ladder has 1,024 particles.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from scripts.benchmarks.timing import paired, seconds, spread, timed
+
+RUNGS = (20, 35, 60, 100, 150, 200, 300, 400, 600, 800, 1200, 2000)
+PARTICLES, REPEATS, PAIRS = 1024, 4, 3
+SIZES = (1_000, 10_000, 100_000, 1_000_000)
+CHAINS, WARMUP, DRAWS = 8, 500, 1000
+NUTS_AT = (600, 5000)
+OCCUPANCY_REPEATS = 16
+NUTS_HEADER = [
+    "n",
+    "share, ladder",
+    "ladder, per s",
+    "share of each chain of NUTS",
+    "NUTS, per s",
+    "switches of chains",
+    "ratio",
+]
+
+
+def rows() -> tuple[list[list[str]], dict[str, Any]]:
+    whole, last = _ladder(RUNGS), _ladder(RUNGS[-1:])
+    whole(), last()  # compiles
+    both = paired(last, whole, PAIRS)
+    row = both.row(
+        f"the ladder of {len(RUNGS)} rungs to n = 2,000 (other); its last rung alone (slt)", "at most 1.5"
+    )
+    return [row], {"whole / last rung alone": both.numbers()}
+
+
+def cost_against_n() -> tuple[list[list[str]], list[dict[str, float]]]:
+    """From the prior to the posterior at n in one rung: seconds, temperatures, and seconds for each log n."""
+    table, numbers = [], []
+    for n in SIZES:
+        run = _ladder((n,), repeats=2)
+        run()
+        taken = [timed(run) for _ in range(PAIRS)]
+        temperatures = float(run().info["temperatures"].max())
+        moves = float(run().info["moves"].max())
+        middle = spread(taken)[1]
+        table.append(
+            [
+                f"{n:,}",
+                seconds(taken),
+                f"{temperatures:.0f}",
+                f"{1e3 * middle / moves:.0f}",
+                f"{middle / np.log(n):.3g}",
+            ]
+        )
+        numbers.append({"n": n, "seconds": middle, "temperatures": temperatures, "moves": moves})
+    return table, numbers
+
+
+def against_nuts() -> tuple[list[list[Any]], list[dict[str, Any]]]:
+    """Effective draws of the 6-gons' occupancy for each second: the ladder's, and those of chains of NUTS."""
+    table: list[list[Any]] = []
+    numbers: list[dict[str, Any]] = []
+    for n in NUTS_AT:
+        rungs = (*(rung for rung in RUNGS if rung < n), n)
+        run = _ladder(rungs, repeats=OCCUPANCY_REPEATS)
+        run()
+        ladder = run()
+        took = timed(run)
+        share = _is_hexagon(ladder.draws, (0, -1)).mean(axis=-1)  # (repeat,)
+        p, variance = share.mean(), share.var(ddof=1) / len(share)
+        effective = p * (1 - p) / variance if variance > 0 else np.nan
+        chains, nuts_took = _nuts(n)
+        theirs = _effective(chains)
+        switches = int(np.abs(np.diff(chains, axis=1)).sum())
+        numbers.append(
+            {
+                "n": n,
+                "ladder": {"share": p, "error": variance**0.5, "seconds": took, "effective": effective},
+                "nuts": {
+                    "share_of_each_chain": chains.mean(axis=1).tolist(),
+                    "seconds": nuts_took,
+                    "effective": theirs,
+                    "switches": switches,
+                },
+            }
+        )
+        table.append(
+            [
+                f"{n:,}",
+                f"{p:.3f} ± {variance**0.5:.3f}",
+                f"{effective / took:.3g}",
+                ", ".join(f"{each:.2f}" for each in chains.mean(axis=1)),
+                f"{theirs / nuts_took:.2g}" if np.isfinite(theirs) else "none: no chain moves",
+                switches,
+                f"{effective / took / (theirs / nuts_took):.3g}" if np.isfinite(theirs) else "",
+            ]
+        )
+    return table, numbers
+
+
+def _data(n: int) -> Any:
+    """One data set, leading axis (dataset,)."""
+    import jax
+
+    from slt.models.superposition import Superposition
+
+    return jax.vmap(lambda key: Superposition().sample(key, n))(jax.random.split(jax.random.key(0), 1))
+
+
+def _ladder(rungs: tuple[int, ...], repeats: int = REPEATS) -> Any:
+    import jax
+
+    from slt.models.superposition import Superposition
+    from slt.posterior.ladder import BridgingSMC
+    from slt.stage import drive
+
+    stage = BridgingSMC(particles=PARTICLES, repeats=repeats).stage(Superposition(), _data(rungs[-1]), rungs)
+    return lambda: drive(stage, jax.random.key(1))
+
+
+def _is_hexagon(draws: Any, where: tuple[int, int]) -> np.ndarray:
+    """Whether each draw is a 6-gon of any kind; `where` picks dataset and rung."""
+    import jax
+    import jax.numpy as jnp
+
+    from slt import phases
+    from slt.models.superposition import Superposition
+
+    model = Superposition()
+    names, family = phases.families(phases.phase_facts(model))
+    w = {name: jnp.asarray(leaf[where]) for name, leaf in draws.items()}
+    label = np.asarray(jax.jit(jax.vmap(jax.vmap(model.classify)))(w))
+    return np.append(family, len(names))[label] == names.index("6")
+
+
+def _nuts(n: int) -> tuple[np.ndarray, float]:
+    """Whether each draw (chain, draw) is a 6-gon, and seconds without compilation. numpyro's NUTS as it comes, on the
+    direct sum over observations, all chains vectorised."""
+    import jax
+    import jax.numpy as jnp
+    from numpyro.infer import MCMC, NUTS
+
+    from slt.models.superposition import Superposition
+
+    model, data = Superposition(), jax.tree.map(lambda leaf: leaf[0], _data(n))
+
+    def potential(w: Any) -> Any:
+        return jnp.sum(model.losses(w, data)) - model.log_prior(w)
+
+    sampler = MCMC(
+        NUTS(potential_fn=potential),
+        num_warmup=WARMUP,
+        num_samples=DRAWS,
+        num_chains=CHAINS,
+        chain_method="vectorized",
+        progress_bar=False,
+    )
+    start = jax.vmap(model.sample_prior)(jax.random.split(jax.random.key(2), CHAINS))
+
+    def run(seed: int) -> Any:
+        sampler.run(jax.random.key(seed), init_params=start)
+        return jax.block_until_ready(sampler.get_samples(group_by_chain=True))
+
+    run(0)  # compiles
+    taken = timed(lambda: run(1))
+    draws = {name: np.asarray(leaf)[None, None] for name, leaf in run(1).items()}
+    return _is_hexagon(draws, (0, 0)).astype(float), taken
+
+
+def _effective(chains: np.ndarray) -> float:
+    """Effective draws, all chains together; NaN where every chain stays on one side, which says nothing."""
+    from numpyro.diagnostics import effective_sample_size
+
+    if not np.any(np.diff(chains, axis=1)):
+        return float("nan")
+    return float(effective_sample_size(chains))

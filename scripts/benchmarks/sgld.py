@@ -1,0 +1,164 @@
+"""The learning coefficient of superposition's 6-gon by SGLD: ours beside devinterp's, at devinterp's settings.
+
+As a program, one estimate in a process of its own: python -m scripts.benchmarks.sgld {ours|theirs}
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+import time
+from typing import Any
+
+from scripts.benchmarks.timing import Pairs, Process, paired, process, spread, timed
+
+N, CHAINS, BURN_IN, DRAWS, STEP_SIZE, LOCALISATION = 1000, 10, 500, 1000, 5e-4, 1.0
+CHECKPOINTS = 200
+
+
+def ours(batch: int | None, checkpoints: int = 1) -> Any:
+    """A call that makes the estimate at the 6-gon, or at the `checkpoints` of one seed of SGD, all at once."""
+    import jax
+    import jax.numpy as jnp
+
+    from slt.llc.base import Question
+    from slt.llc.sgld import SGLD
+    from slt.models.superposition import Superposition
+
+    model = Superposition(features=6)
+    data = model.sample(jax.random.key(0), N)
+    if checkpoints == 1:
+        phase = next(phase for phase in model.phases() if phase.name == "6")
+        points = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], phase.point)
+    else:
+        points = _trajectory(model, data, checkpoints)
+    estimator = SGLD(
+        chains=CHAINS,
+        batch=batch,
+        step_size=STEP_SIZE,
+        localisation=LOCALISATION,
+        burn_in=BURN_IN,
+        draws=DRAWS,
+        every=1,
+    )
+    return lambda: estimator(Question(model, points, data), jax.random.key(1)).llc
+
+
+def _trajectory(model: Any, data: Any, checkpoints: int) -> Any:
+    import jax
+    import jax.numpy as jnp
+
+    from slt.stage import drive
+    from slt.training.trainer import Trainer
+
+    trainer = Trainer(seeds=1, steps=100_000, checkpoints=checkpoints, spacing="linear", n=N)
+    path = drive(trainer.stage(model, jax.tree.map(lambda leaf: leaf[None], data)), jax.random.key(2))
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf[0], jnp.float64), path.params)
+
+
+def arrays() -> dict[str, Any]:
+    """The point and data of `ours`, for PyTorch."""
+    import jax
+    import numpy as np
+
+    from slt.models.superposition import Superposition
+
+    model = Superposition(features=6)
+    phase = next(phase for phase in model.phases() if phase.name == "6")
+    data = model.sample(jax.random.key(0), N)
+    return {name: np.asarray(leaf) for name, leaf in (phase.point | data._asdict()).items()}
+
+
+def theirs(given: dict[str, Any], batch: int | None) -> Any:
+    """A call that makes devinterp's estimate."""
+    from scripts import peers
+
+    return lambda: peers.sgld(
+        given,
+        batch or N,
+        chains=CHAINS,
+        burn_in=BURN_IN,
+        draws=DRAWS,
+        step_size=STEP_SIZE,
+        localisation=LOCALISATION,
+    )
+
+
+def rows() -> tuple[list[list[str]], dict[str, Any]]:
+    """Rows of the table, and their numbers."""
+    given, table, numbers = arrays(), [], {}
+    for batch, pairs, bar in ((100, 5, "150"), (None, 3, "1000")):
+        name = f"SGLD at the 6-gon, {f'batch {batch}' if batch else 'full batch'}"
+        mine = ours(batch)
+        mine()  # compiles
+        one = paired(mine, theirs(given, batch), pairs)
+        table.append(one.row(f"{name}, warm", bar))
+        many = ours(batch, CHECKPOINTS)
+        many()
+        each = Pairs([timed(many) / CHECKPOINTS for _ in range(pairs)], one.theirs)
+        table.append(each.row(f"the same for {CHECKPOINTS} checkpoints at once, each", "no slower"))
+        numbers[name] = {"warm": one.numbers(), "each of many": each.numbers()}
+    table_cold, numbers["whole process, batch 100"] = _cold()
+    return table + table_cold, numbers
+
+
+def _cold() -> tuple[list[list[str]], dict[str, Any]]:
+    """Whole processes: nothing compiled before, or all of it in the persistent cache."""
+    table, numbers = [], {}
+    for state in ("empty", "filled"):
+        mine, others = [], []
+        with tempfile.TemporaryDirectory() as cache:
+            if state == "filled":
+                _process("ours", cache)
+            for _ in range(3):
+                if state == "empty":
+                    shutil.rmtree(cache)
+                mine.append(_process("ours", cache))
+                others.append(_process("theirs", cache))
+        both = Pairs([p.seconds for p in mine], [p.seconds for p in others])
+        imports = [spread([p.said["imports"] for p in kind])[1] for kind in (mine, others)]
+        name = f"the same, batch 100, as a whole process, compilation cache {state}"
+        table.append(both.row(f"{name} (imports: {imports[0]:.1f} and {imports[1]:.1f} s)", "6"))
+        numbers[state] = both.numbers() | {"imports": imports}
+    return table, numbers
+
+
+def _process(whose: str, cache: str) -> Process:
+    program = [sys.executable, "-m", "scripts.benchmarks.sgld", whose]
+    return process(program, XDG_CACHE_HOME=cache)
+
+
+def main(whose: str) -> None:
+    """One estimate; the last line says how long imports took, in seconds."""
+    import numpy as np
+
+    started = time.perf_counter()
+    if whose == "ours":
+        import slt.llc.sgld
+        import slt.models.superposition  # noqa: F401
+
+        call = ours(100)
+    else:
+        import devinterp.slt.sampler  # noqa: F401
+        import torch  # noqa: F401
+
+        random = np.random.default_rng(0)
+        angle = np.arange(6) * np.pi / 3
+        call = theirs(
+            {
+                "W": 1.1 * np.stack([np.cos(angle), np.sin(angle)]),
+                "b": np.full(6, -0.6),
+                "feature": random.integers(6, size=N),
+                "value": random.uniform(size=N),
+            },
+            100,
+        )
+    imports = time.perf_counter() - started
+    call()
+    print(json.dumps({"imports": imports}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
