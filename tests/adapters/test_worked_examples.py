@@ -15,8 +15,9 @@ from tests.models.test_conformance import (  # noqa: F401  (the suite, with the 
     load,
     model,
     points,
+    prior,
     test_a_model_is_a_pytree_whose_sizes_are_static,
-    test_jit_and_vmap_agree_with_plain_calls,
+    test_jit_agrees_with_plain_calls,
     test_losses_in_float32_stay_float32,
     test_phases_are_what_they_claim,
     test_prior_density_belongs_to_its_samples,
@@ -25,6 +26,7 @@ from tests.models.test_conformance import (  # noqa: F401  (the suite, with the 
     test_shapes_and_kinds,
     test_summed_loss_and_its_gradient_equal_the_weighted_sum,
     test_values_and_gradients_are_finite,
+    test_vmap_agrees_with_single_calls,
 )
 
 PAGES = {
