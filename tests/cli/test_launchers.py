@@ -1,0 +1,81 @@
+"""Sweeps through Hydra's launchers, each for real with what one machine can start."""
+
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from slt.cli import main
+from tests.test_cli import MODEL
+
+SMALL = ["--config-dir", "own", "model=line", "training.seeds=2", "training.steps=20", "posterior.ns=[5,50]"]
+SMALL += ["training.n=50", "sampler=quadrature", "data.datasets=1"]
+SWEPT = "training.optimizer.learning_rate=1e9,0.005,0.003,x"
+THREADS = "import os, sys\nprint('threads', os.environ.get('NPROC'), file=sys.stderr)\n"
+
+
+def needs(extra):
+    missing = find_spec("hydra_plugins") is None or find_spec(f"hydra_plugins.hydra_{extra}_launcher") is None
+    return pytest.mark.skipif(missing, reason=f"slt's extra {extra} is not installed: make launchers")
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A working directory that holds a model of one's own, as a user's would."""
+    (tmp_path / "line_model.py").write_text(THREADS + MODEL)
+    (tmp_path / "own/model").mkdir(parents=True)
+    (tmp_path / "own/model/line.yaml").write_text("_target_: line_model.Line\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def sweep(home, launcher, *more):
+    code = "from slt.cli import main; raise SystemExit(main())"
+    argv = [sys.executable, "-c", code, "run", "-m", *SMALL, SWEPT, f"hydra/launcher={launcher}", *more]
+    path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
+    return subprocess.run(
+        argv, cwd=home, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False
+    )
+
+
+def check(home, ran):
+    """Two jobs failed and are named, and two are done, whatever the launcher."""
+    assert ran.returncode == 1, ran.stderr
+    assert "Traceback" not in ran.stderr
+    told = ran.stderr[ran.stderr.rindex("slt: ") :].splitlines()
+    assert len(told) == 3
+    assert "2 of 4 jobs failed: training.optimizer.learning_rate=1" in told[0]
+    assert "training.optimizer.learning_rate=x" in told[0]
+    (folder,) = (home / "runs/sweeps").iterdir()
+    states = [json.loads(file.read_text())["status"] for file in sorted(folder.glob("job-*.json"))]
+    assert [state.partition(":")[0] for state in states] == ["failed", "done", "done", "failed"]
+    assert "must be a number" in states[3]
+    assert len(list((home / "runs/stages").glob("posterior-*"))) == 1  # shared by all, and whole
+    assert not list((home / "runs/stages").glob(".*"))
+    return folder
+
+
+@needs("joblib")
+def test_joblib_gives_each_job_one_thread_and_the_same_command_runs_what_is_missing(home, capsys):
+    ran = sweep(home, "joblib", "hydra.launcher.n_jobs=2")
+    folder = check(home, ran)
+    threads = [line for line in ran.stderr.splitlines() if line.startswith("threads")]
+    assert set(threads) == {"threads 1"}
+    assert "[2/4] done" in ran.stderr
+
+    done = sorted(path for path in (home / "runs/runs").iterdir() if (path / "report.html").exists())
+    assert len(done) == 2
+    (done[0] / "report.html").unlink()
+    before = (done[1] / "manifest.json").stat().st_mtime_ns
+    again = sweep(home, "joblib", "hydra.launcher.n_jobs=2")
+    assert check(home, again) == folder
+    assert again.stderr.count("done already") == 1
+    assert (done[0] / "report.html").exists()
+    assert (done[1] / "manifest.json").stat().st_mtime_ns == before
+
+    assert main(["compare", str(folder)]) == 0
+    assert "4 runs: 2 failed, 2 done" in capsys.readouterr().out
