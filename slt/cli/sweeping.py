@@ -8,7 +8,6 @@ import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from textwrap import shorten
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -26,6 +25,7 @@ _PLACE = "hydra.sweep.dir"
 _LAUNCHING = "hydra/launching"  # for each launcher whose package is an extra, what slt sets it to
 _HOW = ("hydra/launcher=", "hydra.launcher.", "hydra.job.")  # overrides that say where and how jobs run
 _NAMED = 4  # jobs without a result, in a message
+_LONGEST_ERROR = 120  # characters of what a launcher says of itself
 _LONGEST = 60  # characters of a folder's name that say what is swept
 
 
@@ -52,12 +52,14 @@ def sweep(overrides: list[str], config_dir: str | None, force: list[str]) -> int
     where = [] if config_dir is None else ["--config-dir", str(Path(config_dir).resolve())]
     task = Task(made, len(planned), force, Path.cwd(), os.getpid())
     stopped = ""
+    if settings:  # jobs go on elsewhere, some of them in silence
+        print(f"{launcher}: slt compare {folder} reads the sweep at any moment", file=sys.stderr, flush=True)
     try:
         _launch([*settings, *overrides, *place, "-m", *where], task, overrides, config_dir)
     except (KeyboardInterrupt, UserError):
         raise
     except Exception as error:  # the launcher's own: a worker that was killed, no SLURM on this machine, ...
-        stopped = shorten(f"{launcher} stopped: {type(error).__name__}: {first_line(error)}", 150)
+        stopped = f"{launcher} stopped: {type(error).__name__}: {first_line(error)[:_LONGEST_ERROR]}"
     _judge(made, stopped)
     print(f"\nsweep: {folder}\nread it: slt compare {folder}")
     return 0
@@ -71,18 +73,19 @@ def _judge(made: Sweep, stopped: str) -> None:
         raise ConfigError(f"hydra/launcher={stopped}")
     if not without and not stopped:
         return
-    shared = set.intersection(*(set(job.overrides) for job in jobs))
-    names = [
-        " ".join(word for word in job.overrides if word not in shared and not word.startswith(_HOW))
-        or f"job {job.number + 1}"
-        for job in without
-    ]
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     failed = [job.status for job in without if job.status.startswith("failed")]
-    what = "failed" if len(failed) == len(without) else "have no result"
+    all_failed = len(failed) == len(without)
+    shared = set.intersection(*(set(job.overrides) for job in jobs))
+    names = []
+    for job in without[:_NAMED]:
+        own = [word for word in job.overrides if word not in shared and not word.startswith(_HOW)]
+        kind = "" if all_failed else f" ({job.status.partition(':')[0]})"
+        names.append((" ".join(own) or f"job {job.number + 1}") + kind)
+    more = f" and {len(without) - _NAMED} more" if len(without) > _NAMED else ""
     last = stopped or f"the last {failed[-1] if failed else f'is {without[-1].status}'}"
+    what = "failed" if all_failed else "have no result"
     raise RunError(
-        f"{len(without)} of {len(jobs)} jobs {what}: {', '.join(names[:_NAMED])}{more}\n"
+        f"{len(without)} of {len(jobs)} jobs {what}: {', '.join(names)}{more}\n"
         f"{last}\nslt compare {made.path} lists them; the same command tries them again"
     )
 

@@ -79,3 +79,19 @@ def test_joblib_gives_each_job_one_thread_and_the_same_command_runs_what_is_miss
 
     assert main(["compare", str(folder)]) == 0
     assert "4 runs: 2 failed, 2 done" in capsys.readouterr().out
+
+
+@needs("submitit")
+def test_submitit_runs_jobs_as_slurm_would(home):
+    folder = check(home, sweep(home, "submitit_local"))
+    logs = [file.read_text() for file in folder.glob(".submitit/*/*.err")]
+    assert sum("threads 1" in log for log in logs) == 4
+    assert sum(" done" in log for log in logs) == 2
+
+
+@needs("submitit")
+def test_without_slurm_the_command_says_so(home):
+    ran = sweep(home, "submitit_slurm")
+    assert ran.returncode == 2
+    assert "hydra/launcher=submitit_slurm stopped" in ran.stderr
+    assert len(ran.stderr[ran.stderr.index("slt: ") :].splitlines()) <= 3
