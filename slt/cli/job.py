@@ -45,7 +45,7 @@ class Task:
         job = HydraConfig.get()
         number, words = int(job.job.num), list(job.overrides.task)
         label = f"[{number + 1}/{self.jobs}]" if self.jobs else f"[{number + 1}]"
-        print(f"{label} {' '.join(words)}", file=sys.stderr, flush=True)
+        _say(f"{label} {' '.join(words)}")
         self._run(config, number, words, alone, "    " if alone else label)
 
     def _run(self, config: DictConfig, number: int, words: list[str], alone: bool, label: str) -> None:
@@ -68,13 +68,19 @@ class Task:
             said = first_line(error) or type(error).__name__
             self.sweep.tell(number, words, f"failed: {said}", run)
             if isinstance(error, UserError):
-                print(f"{label} failed: {said}", file=sys.stderr, flush=True)
+                _say(f"{label} failed: {said}")
             else:
                 traceback.print_exc()  # a bug: where it is matters
         else:
             if run is None or not alone:
-                print(f"{label} done{' already' if run is None else ''}", file=sys.stderr, flush=True)
+                _say(f"{label} done{' already' if run is None else ''}")
             self.sweep.tell(number, words, DONE, done)
+
+
+def _say(line: str) -> None:
+    """In one piece: several jobs may share the terminal."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
 
 
 def first_line(error: BaseException) -> str:

@@ -14,8 +14,8 @@ from tests.test_cli import MODEL
 
 SMALL = ["--config-dir", "own", "model=line", "training.seeds=2", "training.steps=20", "posterior.ns=[5,50]"]
 SMALL += ["training.n=50", "sampler=quadrature", "data.datasets=1"]
-SWEPT = "training.optimizer.learning_rate=1e9,0.005,0.003,x"
-THREADS = "import os, sys\nprint('threads', os.environ.get('NPROC'), file=sys.stderr)\n"
+RATE = "training.optimizer.learning_rate="
+THREADS = "import os, sys\nsys.stderr.write(f'threads {os.environ.get(\"NPROC\")}\\n')\n"
 
 
 def needs(extra):
@@ -33,27 +33,35 @@ def home(tmp_path, monkeypatch):
     return tmp_path
 
 
-def sweep(home, launcher, *more):
+def sweep(home, launcher, rates, *more):
     code = "from slt.cli import main; raise SystemExit(main())"
-    argv = [sys.executable, "-c", code, "run", "-m", *SMALL, SWEPT, f"hydra/launcher={launcher}", *more]
+    argv = [
+        sys.executable,
+        "-c",
+        code,
+        "run",
+        "-m",
+        *SMALL,
+        RATE + rates,
+        f"hydra/launcher={launcher}",
+        *more,
+    ]
     path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
     return subprocess.run(
         argv, cwd=home, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False
     )
 
 
-def check(home, ran):
-    """Two jobs failed and are named, and two are done, whatever the launcher."""
+def check(home, ran, *kinds):
+    """The jobs ended as they should, those that failed are named, and nothing is left half made."""
     assert ran.returncode == 1, ran.stderr
     assert "Traceback" not in ran.stderr
     told = ran.stderr[ran.stderr.rindex("slt: ") :].splitlines()
-    assert len(told) == 3
-    assert "2 of 4 jobs failed: training.optimizer.learning_rate=1" in told[0]
-    assert "training.optimizer.learning_rate=x" in told[0]
+    assert f"{kinds.count('failed')} of {len(kinds)} jobs failed: {RATE}1" in told[0]
+    assert "the same command tries them again" in told[2]
     (folder,) = (home / "runs/sweeps").iterdir()
     states = [json.loads(file.read_text())["status"] for file in sorted(folder.glob("job-*.json"))]
-    assert [state.partition(":")[0] for state in states] == ["failed", "done", "done", "failed"]
-    assert "must be a number" in states[3]
+    assert tuple(state.partition(":")[0] for state in states) == kinds
     assert len(list((home / "runs/stages").glob("posterior-*"))) == 1  # shared by all, and whole
     assert not list((home / "runs/stages").glob(".*"))
     return folder
@@ -61,8 +69,11 @@ def check(home, ran):
 
 @needs("joblib")
 def test_joblib_gives_each_job_one_thread_and_the_same_command_runs_what_is_missing(home, capsys):
-    ran = sweep(home, "joblib", "hydra.launcher.n_jobs=2")
-    folder = check(home, ran)
+    asked, kinds = ("1e9,0.005,0.003,x", "hydra.launcher.n_jobs=2"), ("failed", "done", "done", "failed")
+    ran = sweep(home, "joblib", *asked)
+    folder = check(home, ran, *kinds)
+    assert f"{RATE}x" in ran.stderr.splitlines()[-3]
+    assert "must be a number" in ran.stderr.splitlines()[-2]
     threads = [line for line in ran.stderr.splitlines() if line.startswith("threads")]
     assert set(threads) == {"threads 1"}
     assert "[2/4] done" in ran.stderr
@@ -71,8 +82,8 @@ def test_joblib_gives_each_job_one_thread_and_the_same_command_runs_what_is_miss
     assert len(done) == 2
     (done[0] / "report.html").unlink()
     before = (done[1] / "manifest.json").stat().st_mtime_ns
-    again = sweep(home, "joblib", "hydra.launcher.n_jobs=2")
-    assert check(home, again) == folder
+    again = sweep(home, "joblib", *asked)
+    assert check(home, again, *kinds) == folder
     assert again.stderr.count("done already") == 1
     assert (done[0] / "report.html").exists()
     assert (done[1] / "manifest.json").stat().st_mtime_ns == before
@@ -83,15 +94,22 @@ def test_joblib_gives_each_job_one_thread_and_the_same_command_runs_what_is_miss
 
 @needs("submitit")
 def test_submitit_runs_jobs_as_slurm_would(home):
-    folder = check(home, sweep(home, "submitit_local"))
+    folder = check(home, sweep(home, "submitit_local", "1e9,0.005"), "failed", "done")
     logs = [file.read_text() for file in folder.glob(".submitit/*/*.err")]
-    assert sum("threads 1" in log for log in logs) == 4
-    assert sum(" done" in log for log in logs) == 2
+    assert sum("threads 1" in log for log in logs) == 2
+    assert sum(" done" in log for log in logs) == 1
 
 
 @needs("submitit")
 def test_without_slurm_the_command_says_so(home):
-    ran = sweep(home, "submitit_slurm")
+    ran = sweep(home, "submitit_slurm", "1e9,0.005")
     assert ran.returncode == 2
     assert "hydra/launcher=submitit_slurm stopped" in ran.stderr
     assert len(ran.stderr[ran.stderr.index("slt: ") :].splitlines()) <= 3
+
+
+@needs("ray")
+def test_ray_runs_jobs_on_a_cluster_of_one_machine(home):
+    ran = sweep(home, "ray", "1e9,0.005")
+    check(home, ran, "failed", "done")
+    assert "threads 1" in ran.stderr
