@@ -23,7 +23,7 @@ from slt.sweeps import WAITING, Sweep
 
 _PLACE = "hydra.sweep.dir"
 _LAUNCHING = "hydra/launching"  # for each launcher whose package is an extra, what slt sets it to
-_HOW = ("hydra/launcher=", "hydra.launcher.", "hydra.job.")  # overrides that say where and how jobs run
+_HOW = ("hydra/launcher=", "hydra.launcher.", "hydra.job.")  # where and how jobs run, and not what they are
 _NAMED = 4  # jobs without a result, in a message
 _LONGEST_ERROR = 120  # characters of what a launcher says of itself
 _LONGEST = 60  # characters of a folder's name that say what is swept
@@ -36,10 +36,13 @@ def sweep(overrides: list[str], config_dir: str | None, force: list[str]) -> int
     all have run. Raises ConfigError for what cannot be composed, before anything runs, and for a launcher that cannot
     start.
     """
-    launcher, settings = _launcher(overrides)
+    how = [word for word in overrides if word.lstrip("+").startswith(_HOW)]
+    what = [word for word in overrides if word not in how]
+    launcher, settings = _launcher(how)
+    compose([*settings, *how], config_dir)
     with explained(overrides, config_dir):
-        planned = _planned(overrides, config_dir)
-        folder = _folder(overrides, planned, config_dir)
+        planned = _planned(what, config_dir)
+        folder = _folder(what, planned, config_dir)
     made = Sweep(folder)
     try:
         made.begin(overrides, planned)
@@ -78,7 +81,7 @@ def _judge(made: Sweep, stopped: str) -> None:
     shared = set.intersection(*(set(job.overrides) for job in jobs))
     names = []
     for job in without[:_NAMED]:
-        own = [word for word in job.overrides if word not in shared and not word.startswith(_HOW)]
+        own = [word for word in job.overrides if word not in shared]
         kind = "" if all_failed else f" ({job.status.partition(':')[0]})"
         names.append((" ".join(own) or f"job {job.number + 1}") + kind)
     more = f" and {len(without) - _NAMED} more" if len(without) > _NAMED else ""
@@ -150,7 +153,6 @@ def _folder(overrides: Sequence[str], planned: list[dict[str, Any]], config_dir:
     one: list[str] = planned[0]["overrides"] if planned else fixed
     store = Path(compose(one, config_dir).store)
     more = None if config_dir is None else str(Path(config_dir).resolve())
-    what = [word for word in overrides if not word.lstrip("+").startswith(("store=", *_HOW))]
-    hash_ = digest([what, more])[:8]
+    hash_ = digest([[word for word in overrides if not word.startswith("store=")], more])[:8]
     about = ",".join(override.key_or_group.rpartition(".")[2] for override in swept) or "sweep"
     return store / "sweeps" / f"{re.sub(r'[^A-Za-z0-9_,]', '_', about)[:_LONGEST]}-{hash_}"
