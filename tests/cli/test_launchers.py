@@ -16,6 +16,7 @@ SMALL = ["--config-dir", "own", "model=line", "training.seeds=2", "training.step
 SMALL += ["training.n=50", "sampler=quadrature", "data.datasets=1"]
 RATE = "training.optimizer.learning_rate="
 THREADS = "import os, sys\nsys.stderr.write(f'threads {os.environ.get(\"NPROC\")}\\n')\n"
+HERE = {"RAY_AUTH_MODE": "disabled"}  # a token would go to the home directory, and nobody joins this cluster
 
 
 def needs(extra):
@@ -48,7 +49,12 @@ def sweep(home, launcher, rates, *more):
     ]
     path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
     return subprocess.run(
-        argv, cwd=home, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False
+        argv,
+        cwd=home,
+        env={**os.environ, **HERE, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
