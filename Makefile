@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint types science clean
+.PHONY: demo test launchers lint types science clean
 .DEFAULT_GOAL := demo
 
 # The environment, rebuilt when the lock or the package's metadata changes.
@@ -21,6 +21,13 @@ demo: $(VENV)/.installed  ## the main job, reduced to a few minutes
 
 test: $(VENV)/.installed
 	@$(BIN)/python -m pytest
+
+# What sweeps on many cores or machines need, and the demo does not; without it their tests are skipped.
+$(VENV)/.launchers: $(VENV)/.installed requirements-launchers.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-launchers.lock
+	@touch $@
+
+launchers: $(VENV)/.launchers  ## joblib, SLURM and Ray for sweeps
 
 lint: $(VENV)/.installed  ## style and import order
 	@$(BIN)/ruff check .

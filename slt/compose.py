@@ -116,6 +116,8 @@ def _keys(node: Any, prefix: str = "") -> Iterator[str]:
 
 def _unknown_key(key: str, config_dir: str | Path | None) -> str:
     """For a key that the configuration does not have: what it has at the same place."""
+    if key.startswith("hydra."):
+        return f"neither Hydra nor its chosen launcher has an option {key!r}\nTo add it, write +{key}=VALUE"
     default = compose((), config_dir)
     if OmegaConf.select(default, key) is not None:
         return f"{key} cannot be set here: the configuration that you chose has no {key.rpartition('.')[0]}"

@@ -24,6 +24,7 @@ from slt.recipes import STAGES, Stage, plan
 from slt.reporting import rewrite_report
 from slt.runs import DONE, INTERRUPTED, Journal, Run, run_directory
 from slt.schema import Experiment, experiment
+from slt.sharded_llc import sharded
 from slt.store import Record, Store, StoreError, digest, write_text
 
 
@@ -144,20 +145,9 @@ def _make_all(
     records: dict[str, Record] = {}
     for stage in stages:
         progress.start(stage.name, stage.what)
-        drive = Driver(progress, store.root / "unfinished" / stage.recipe.name)
-        if stage.name in forced:
-            drive.clear()
         try:
-            record = None if stage.name in forced else _kept(store, stage)
-            outcome = "kept from an earlier run"
-            if record is None:
-                started = time.monotonic()
-                items = stage.make(described, records, drive)
-                seconds = drive.before + time.monotonic() - started
-                facts = {"seconds": seconds, "work": stage.work.amount, "unit": stage.work.unit}
-                record = store.write(stage.recipe, items, {**facts, **versions()}, replace=True)
-                outcome = f"{seconds:.1f} s" + (", begun in an earlier run" if drive.before else "")
-            drive.clear()
+            with store.claim(stage.recipe.name, progress.wait):
+                record, outcome = _make(described, stage, stage.name in forced, records, store, progress)
         except BaseException:
             progress.end()
             raise
@@ -174,6 +164,32 @@ def _make_all(
             raise RunError(
                 f"{stage.name} gave no result: {reason}\nWhat was finished is in {journal.run.path}"
             )
+
+
+def _make(
+    described: Experiment,
+    stage: Stage,
+    again: bool,
+    records: Mapping[str, Record],
+    store: Store,
+    progress: Silent,
+) -> tuple[Record, str]:
+    """A stage's record, and in words where it came from: it is made where there is none, or if it must be `again`."""
+    drive = Driver(progress, store.root / "unfinished" / stage.recipe.name)
+    if again:
+        drive.clear()
+    record = None if again else _kept(store, stage)
+    outcome = "kept from an earlier run"
+    if record is None:
+        damaged = store.has(stage.recipe.name)
+        started = time.monotonic()
+        items = stage.make(sharded(described), records, drive)
+        seconds = drive.before + time.monotonic() - started
+        facts = {"seconds": seconds, "work": stage.work.amount, "unit": stage.work.unit}
+        record = store.write(stage.recipe, items, {**facts, **versions()}, replace=again or damaged)
+        outcome = f"{seconds:.1f} s" + (", begun in an earlier run" if drive.before else "")
+    drive.clear()
+    return record, outcome
 
 
 def _kept(store: Store, stage: Stage) -> Record | None:

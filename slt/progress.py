@@ -13,12 +13,15 @@ from rich.progress import Progress as Bar
 class Silent:
     """Hears how a run goes on, and says nothing.
 
-    Calls come in this order: `start`, then `begin` and any number of `update` for a stage that can tell how far
-    it is, then `end`.
+    Calls come in this order: `start`, perhaps `wait`, then `begin` and any number of `update` for a stage that can
+    tell how far it is, then `end`.
     """
 
     def start(self, stage: str, what: str) -> None:
         """`stage` begins; `what` it does, in a few words."""
+
+    def wait(self) -> None:
+        """Another process is making what the stage makes, and this one waits for it."""
 
     def begin(self, total: int, unit: str) -> None:
         """The stage has `total` units of work before it."""
@@ -39,6 +42,9 @@ class Lines(Silent):
 
     def start(self, stage: str, what: str) -> None:
         self._line = f"{stage:<11}{what}"
+
+    def wait(self) -> None:
+        print(f"{self._line}: another run is making it, and this one waits", file=self._stream, flush=True)
 
     def end(self, outcome: str = "") -> None:
         if outcome:

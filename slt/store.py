@@ -11,16 +11,18 @@ items mean.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import errno
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import tempfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 _META = "meta.json"
+_CLAIMS = ".claims"
 
 
 class StoreError(UserError):
@@ -153,6 +156,26 @@ class Store:
             shutil.rmtree(temporary, ignore_errors=True)
         return self.read(recipe.name)
 
+    @contextlib.contextmanager
+    def claim(self, name: str, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """Hold the making of the record `name`: of several processes that want it one makes it, and the rest wait.
+
+        `waiting` is called if another process holds it. The system ends the claim of a process that ends, however
+        it ends. On a file system without locks nobody waits: each makes the record, and the first one stays.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        place = int(name[-15:], 16)  # one byte for each record, of a file that stays empty
+        with open(self.root / _CLAIMS, "ab") as file:
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
+            except (BlockingIOError, PermissionError):
+                waiting()
+                fcntl.lockf(file, fcntl.LOCK_EX, 1, place)
+            except OSError as error:
+                if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+                    raise
+            yield
+
     def metas(self, stage: str) -> list[dict[str, Any]]:
         """The `meta.json` of every readable record of `stage`, latest first."""
         found = []
@@ -259,7 +282,8 @@ def _publish(temporary: Path, final: Path, replace: bool) -> None:
     temporary.chmod(0o755)
     if replace and final.exists():
         old = Path(tempfile.mkdtemp(prefix=f".{final.name}-old-", dir=final.parent))
-        os.replace(final, old)
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(final, old)
         shutil.rmtree(old, ignore_errors=True)
     try:
         os.replace(temporary, final)

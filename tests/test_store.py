@@ -1,6 +1,8 @@
 """Records on disk: whole or not there, and every kind of damage is named."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -111,3 +113,28 @@ def test_digests_differ_exactly_when_values_do(a, b):
 def test_whole_numbers_and_floats_have_different_digests_and_order_does_not_matter():
     assert digest({"a": 6}) != digest({"a": 6.0})
     assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+
+
+def test_one_process_makes_a_record_and_the_others_wait(tmp_path):
+    name = "training-ffffffffffffffff"
+    hold = f"""
+from pathlib import Path; from slt.store import Store
+with Store(Path({str(tmp_path)!r})).claim({name!r}):
+    print("held", flush=True); input()
+"""
+    heard = []
+    for end in (lambda process: process.stdin.close(), lambda process: process.kill()):
+        with subprocess.Popen(
+            [sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as other:
+            assert other.stdout.readline() == "held\n"
+            with Store(tmp_path).claim("training-fffffffffffffffe", lambda: heard.append("another record")):
+                pass
+
+            def waiting(other=other, end=end):
+                heard.append("waits")
+                end(other)
+
+            with Store(tmp_path).claim(name, waiting):
+                other.wait()
+    assert heard == ["waits", "waits"]

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import re
 import sys
-import traceback
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
+from slt.cli.job import Task, first_line
 from slt.compose import compose, configs_dir, explained, quoted
 from slt.differing import flat
 from slt.errors import ConfigError, RunError, UserError
-from slt.runs import DONE, INTERRUPTED, RUNNING, Run
+from slt.runs import DONE
 from slt.store import digest
-from slt.sweeps import Sweep
+from slt.sweeps import WAITING, Sweep
 
 _PLACE = "hydra.sweep.dir"
+_LAUNCHING = "hydra/launching"  # for each launcher whose package is an extra, what slt sets it to
+_HOW = ("hydra/launcher=", "hydra.launcher.", "hydra.job.")  # where and how jobs run, and not what they are
+_NAMED = 4  # jobs without a result, in a message
+_LONGEST_ERROR = 120  # characters of what a launcher says of itself
 _LONGEST = 60  # characters of a folder's name that say what is swept
 
 
@@ -29,83 +33,81 @@ def sweep(overrides: list[str], config_dir: str | None, force: list[str]) -> int
     """Every combination of `overrides`: those whose run is done are left alone, the others run or go on.
 
     A job that fails does not stop the others: its file in the sweep's folder says why, and RunError is raised when
-    all have run. Raises ConfigError for what cannot be composed, before anything runs.
+    all have run. Raises ConfigError for what cannot be composed, before anything runs, and for a launcher that cannot
+    start.
     """
+    how = [word for word in overrides if word.lstrip("+").startswith(_HOW)]
+    what = [word for word in overrides if word not in how]
+    launcher, settings = _launcher(how)
+    compose([*settings, *how], config_dir)
     with explained(overrides, config_dir):
-        planned = _planned(overrides, config_dir)
-        folder = _folder(overrides, planned, config_dir)
+        planned = _planned(what, config_dir)
+        folder = _folder(what, planned, config_dir)
+    made = Sweep(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        made.begin(overrides, planned)
     except OSError as error:
         raise ConfigError(
             f"nothing can be written in {folder}: {error.strerror}\nChoose another place: store=DIR"
         ) from error
-    made = Sweep(folder)
     given = any(word.startswith(f"{_PLACE}=") for word in overrides)
     place = [] if given else [f"{_PLACE}={quoted(str(folder))}"]
     where = [] if config_dir is None else ["--config-dir", str(Path(config_dir).resolve())]
-    _launch([*overrides, *place, "-m", *where], _Task(made, overrides, planned, force), overrides, config_dir)
-    jobs = made.jobs
-    failed = [job for job in jobs if job.status.startswith("failed")]
-    if failed:
-        raise RunError(
-            f"{len(failed)} of {len(jobs)} jobs failed, the last with: {failed[-1].status[len('failed: ') :]}\n"
-            f"slt compare {folder} lists them; the same command tries them again"
-        )
+    task = Task(made, len(planned), force, Path.cwd(), os.getpid())
+    stopped = ""
+    if settings:  # jobs go on elsewhere, some of them in silence
+        print(f"{launcher}: slt compare {folder} reads the sweep at any moment", file=sys.stderr, flush=True)
+    try:
+        _launch([*settings, *overrides, *place, "-m", *where], task, overrides, config_dir)
+    except (KeyboardInterrupt, UserError):
+        raise
+    except Exception as error:  # the launcher's own: a worker that was killed, no SLURM on this machine, ...
+        stopped = f"{launcher} stopped: {type(error).__name__}: {first_line(error)[:_LONGEST_ERROR]}"
+    _judge(made, stopped)
     print(f"\nsweep: {folder}\nread it: slt compare {folder}")
     return 0
 
 
-@dataclasses.dataclass(frozen=True)
-class _Task:
-    """What Hydra calls for each job, perhaps in another process. It raises nothing but an interruption: a launcher
-    may stop at the first error."""
-
-    sweep: Sweep
-    overrides: list[str]
-    planned: list[dict[str, Any]]
-    force: list[str]
-
-    def __call__(self, config: DictConfig) -> None:
-        from hydra.core.hydra_config import HydraConfig
-
-        job = HydraConfig.get()
-        number, words = int(job.job.num), list(job.overrides.task)
-        number_of = f"{number + 1}/{len(self.planned)}" if self.planned else f"{number + 1}"
-        print(f"[{number_of}] {' '.join(words)}", file=sys.stderr)
-        self.sweep.begin(self.overrides, self.planned)
-        self._run(config, number, words)
-
-    def _run(self, config: DictConfig, number: int, words: list[str]) -> None:
-        from slt.pipeline import execute
-        from slt.progress import progress_for
-
-        run: Run | None = None
-
-        def begun(started: Run) -> None:
-            nonlocal run
-            run = started
-            self.sweep.tell(number, words, RUNNING, run)
-
-        try:
-            done = execute(config, self.force, progress_for(True), only_missing=True, begun=begun)
-        except KeyboardInterrupt:
-            self.sweep.tell(number, words, INTERRUPTED, run)
-            raise
-        except Exception as error:
-            said = str(error).splitlines()[0] if str(error) else type(error).__name__
-            self.sweep.tell(number, words, f"failed: {said}", run)
-            if isinstance(error, UserError):
-                print(f"     failed: {said}", file=sys.stderr)
-            else:
-                traceback.print_exc()  # a bug: where it is matters
-        else:
-            if run is None:
-                print("     done already", file=sys.stderr)
-            self.sweep.tell(number, words, DONE, done)
+def _judge(made: Sweep, stopped: str) -> None:
+    """Raises RunError naming the jobs without a result, ConfigError where the launcher `stopped` before any began."""
+    jobs = made.jobs
+    without = [job for job in jobs if job.status != DONE]
+    if stopped and all(job.status == WAITING for job in jobs):
+        raise ConfigError(f"hydra/launcher={stopped}")
+    if not without and not stopped:
+        return
+    failed = [job.status for job in without if job.status.startswith("failed")]
+    all_failed = len(failed) == len(without)
+    shared = set.intersection(*(set(job.overrides) for job in jobs))
+    names = []
+    for job in without[:_NAMED]:
+        own = [word for word in job.overrides if word not in shared]
+        kind = "" if all_failed else f" ({job.status.partition(':')[0]})"
+        names.append((" ".join(own) or f"job {job.number + 1}") + kind)
+    more = f" and {len(without) - _NAMED} more" if len(without) > _NAMED else ""
+    last = stopped or f"the last {failed[-1] if failed else f'is {without[-1].status}'}"
+    what = "failed" if all_failed else "have no result"
+    raise RunError(
+        f"{len(without)} of {len(jobs)} jobs {what}: {', '.join(names)}{more}\n"
+        f"{last}\nslt compare {made.path} lists them; the same command tries them again"
+    )
 
 
-def _launch(argv: list[str], task: _Task, overrides: Sequence[str], config_dir: str | None) -> None:
+def _launcher(overrides: Sequence[str]) -> tuple[str, list[str]]:
+    """The chosen launcher, and the override that adds slt's settings of it. Raises ConfigError if it is missing."""
+    chosen = [word.partition("=")[2] for word in overrides if word.startswith("hydra/launcher=")]
+    name = chosen[-1] if chosen else "basic"
+    if not (configs_dir() / _LAUNCHING / f"{name}.yaml").is_file():
+        return name, []
+    extra = name.partition("_")[0]
+    if find_spec("hydra_plugins") is None or find_spec(f"hydra_plugins.hydra_{extra}_launcher") is None:
+        raise ConfigError(
+            f"hydra/launcher={name} needs a package that is not installed\nInstall it: pip install 'slt[{extra}]'"
+        )
+    return name, [f"+{_LAUNCHING}={name}"]
+
+
+def _launch(argv: list[str], task: Task, overrides: Sequence[str], config_dir: str | None) -> None:
     """Hand the jobs to Hydra, which reads its command line from `sys.argv`."""
     import hydra
 

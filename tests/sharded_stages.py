@@ -1,0 +1,128 @@
+"""Small stages, driven on however many devices there are: `python -m tests.sharded_stages FOLDER` on those forced."""
+
+import contextlib
+import re
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+
+import slt
+from slt.driving import Driver, _packed
+from slt.llc import chains
+from slt.llc.base import Question
+from slt.llc.metropolis import Metropolis
+from slt.posterior.ladder import BridgingSMC
+from slt.progress import Silent
+from slt.sharded_llc import Sharded
+from slt.sharding import spread
+from slt.training import loop
+from slt.training.optimizers import Adam
+from slt.training.trainer import Trainer
+from tests.toys import LinearGaussian, TwoModes
+
+KEY = jax.random.key(5)
+MODEL = LinearGaussian(dimension=3)
+RUN = (
+    "experiment=two_bump", "training.seeds=8", "training.steps=50", "posterior.ns=[5000,11000]", "llc=hessian",
+    "llc.at=phases",
+)  # fmt: skip
+SEEDS = 6  # four devices do not divide them: three are used
+COLLECTIVE = r"\b(all-gather|all-reduce|all-to-all|collective-permute|reduce-scatter)(-start)?\("
+
+
+class Stopped(Exception):
+    pass
+
+
+class Stopping(Silent):
+    """Stops the stage at the given call of `update`."""
+
+    def __init__(self, after):
+        self.left = after
+
+    def update(self, done):
+        self.left -= 1
+        if self.left < 0:
+            raise Stopped
+
+
+def training():
+    data = jax.vmap(lambda key: MODEL.sample(key, 40))(jax.random.split(jax.random.key(1), 2))
+    return Trainer(seeds=SEEDS, steps=300, batch_size=7, n=40, checkpoints=40, optimizer=Adam()).stage(
+        MODEL, data
+    )
+
+
+def ladder():
+    return BridgingSMC(particles=256, repeats=16, moves=2).stage(TwoModes(), None, (1, 2))
+
+
+def local():
+    """Chains at four points, by an estimator that uses all devices."""
+    points = jax.vmap(MODEL.sample_prior)(jax.random.split(KEY, 4))
+    estimator = Sharded(Metropolis(chains=2, t=1e4, step_size=1e-4, localisation=1.0, burn_in=16, draws=64))
+    return estimator(Question(MODEL, points, MODEL.sample(KEY, 40)), KEY)
+
+
+def partition():
+    """Over how many devices a stage's state is divided before and after a piece, and the walks of chains; a device's
+    share of the work of one piece of training; and whether devices wait for each other in it."""
+    held = {}
+    for name, stage in (("training", training()), ("ladder", ladder())):
+        state = spread(stage.init(KEY))
+        after, _ = stage.advance(state)
+        held[name] = [_devices(tree) for tree in (state, after)]
+    walk, held["chains"] = chains.walk, []
+
+    def watched(*args, **options):
+        walked = walk(*args, **options)
+        held["chains"].append(_devices(walked))
+        return walked
+
+    chains.walk = watched
+    try:
+        local()
+    finally:
+        chains.walk = walk
+    stage = training()
+    whole, split = (
+        loop.advance.lower(
+            state.ensemble, np.arange(8, dtype=np.int32), MODEL, stage.data, stage.dataset,
+            optimizer=Adam(), batch_size=7,
+        ).compile()
+        for state in (stage.init(KEY), spread(stage.init(KEY)))
+    )  # fmt: skip
+    share = split.cost_analysis()["flops"] / whole.cost_analysis()["flops"]
+    return {"held": held, "share": share, "waits": bool(re.search(COLLECTIVE, split.as_text()))}
+
+
+def _devices(tree):
+    """For each array with a batch, over how many devices it is divided; copies do not count."""
+    leaves = [leaf for leaf in jax.tree.leaves(tree) if isinstance(leaf, jax.Array) and leaf.ndim]
+    return sorted({leaf.size // leaf.addressable_shards[0].data.size for leaf in leaves})
+
+
+def records():
+    """What the stages come to."""
+    drive = Driver(Silent())
+    return {"trajectory": drive(training(), KEY), "ladder": drive(ladder(), KEY), "llc": local()}
+
+
+def run(folder):
+    """The names of a whole run's records, and its learning coefficients."""
+    made = slt.run(RUN, store=folder / "runs", progress=False)
+    names = {stage: entry["record"] for stage, entry in made.manifest["stages"].items()}
+    return {"names": names, "llc": made.record("llc").array("estimate")["llc"].values}
+
+
+def main(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(Stopped):
+        Driver(Stopping(4), folder / "unfinished", every=0.0)(training(), KEY)
+    (folder / "records.npz").write_bytes(_packed({"partition": partition(), "run": run(folder), **records()}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,97 @@
+"""Several devices: four that XLA is made to see on this machine, against one."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from slt.compose import compose
+from slt.driving import Driver, _unpacked
+from slt.progress import Silent
+from slt.recipes import plan
+from slt.schema import experiment
+from slt.sharding import _counts, spread
+from tests import sharded_stages
+
+FLAGS = "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=1"
+
+
+@pytest.fixture(scope="module")
+def four(tmp_path_factory):
+    """What four devices made, and the folder that they left an unfinished stage in."""
+    folder = tmp_path_factory.mktemp("four")
+    command = [sys.executable, "-m", "tests.sharded_stages", str(folder)]
+    ran = subprocess.run(
+        command, env={**os.environ, "XLA_FLAGS": FLAGS}, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    return _unpacked((folder / "records.npz").read_bytes()), folder
+
+
+@pytest.fixture(scope="module")
+def one():
+    return sharded_stages.records()
+
+
+def test_the_work_is_divided_and_stays_divided(four):
+    partition = four[0]["partition"]
+    assert partition["held"]["training"] == [[3], [3]]  # six seeds
+    assert partition["held"]["ladder"] == [[4], [4]]  # sixteen repeats
+    assert partition["held"]["chains"] == [[4]]  # four points
+    assert partition["share"] == pytest.approx(1 / 3, rel=0.05)
+    assert not partition["waits"]
+
+
+def test_four_devices_agree_with_one_and_need_no_other_configuration(four, one):
+    ours, theirs = four[0], one
+    described, plain = experiment(compose(sharded_stages.RUN))
+    assert ours["run"]["names"] == {stage.name: stage.recipe.name for stage in plan(described, plain)}
+    np.testing.assert_allclose(ours["run"]["llc"], [0.5, 0.5], rtol=1e-6)
+    early = theirs["trajectory"].steps <= 100
+    assert early.sum() > 10
+    for name in ("loss", "params"):
+        got, wanted = (getattr(both["trajectory"], name) for both in (ours, theirs))
+        got, wanted = (value["w"] if name == "params" else value for value in (got, wanted))
+        np.testing.assert_allclose(got[:, early], wanted[:, early], atol=1e-5)
+    np.testing.assert_allclose(ours["llc"].llc, theirs["llc"].llc, rtol=1e-3)
+
+    def left(ladder):
+        """Share of the draws in the left well, and its error, on each rung."""
+        share = np.mean(ladder.draws["w"] < 0, axis=-1)[0]
+        return share.mean(axis=1), share.std(axis=1, ddof=1) / np.sqrt(share.shape[1])
+
+    (share, error), (wanted, other) = left(ours["ladder"]), left(theirs["ladder"])
+    assert np.all(np.abs(share - wanted) < 4 * np.hypot(error, other))
+    assert np.all((wanted > 0.02) & (wanted < 0.98))
+
+
+def test_a_stage_begun_on_four_devices_goes_on_on_one(four, one):
+    progress, heard = Silent(), []
+    progress.update = heard.append
+    found = Driver(progress, four[1] / "unfinished", every=0.0)(sharded_stages.training(), sharded_stages.KEY)
+    assert heard[0] > 0
+    np.testing.assert_allclose(found.params["w"], one["trajectory"].params["w"], atol=1e-5)
+
+
+def test_one_device_is_left_alone():
+    state = sharded_stages.training().init(sharded_stages.KEY)
+    assert spread(state) is state
+
+
+@pytest.mark.parametrize(
+    ("shapes", "devices", "counts"),
+    [
+        ([(8, 3), (8,)], 4, [4]),
+        ([(6, 3), (6,)], 4, [3]),
+        ([(7,), (7, 4)], 4, [1]),
+        ([(2, 4, 5), (2, 4)], 8, [2, 4]),
+        ([(3, 4, 5), (3, 4)], 4, [3, 1]),
+        ([(1, 4), (1, 4, 9)], 4, [1, 4]),
+        ([(8, 4), (2, 4)], 4, []),
+        ([], 4, []),
+    ],
+)
+def test_each_axis_takes_the_most_devices_that_divide_it(shapes, devices, counts):
+    assert _counts(shapes, devices) == counts
