@@ -55,20 +55,20 @@ Of {len(caught)} wrong posteriors put in as controls {sum("fails" in line[-1] fo
 
 Simulation-based calibration (Talts et al. 2018, arXiv:1804.06788): draw w from the prior, data from p(x | w), and
 {DRAWS} independent draws from the posterior; the rank of w among them is uniform if the sampler is exact, on every
-test quantity. {sum(exact[0].counts)} replications on each model, {N} observations each, the same for all samplers. The
-log likelihood of the data is ranked as well, since parameters alone cannot tell the posterior from the prior
+test quantity. {sum(exact[0].counts)} replications on each model, {N} observations each, the same for all samplers.
+The log likelihood of the data is ranked as well, since parameters alone cannot tell the posterior from the prior
 (Modrák et al. 2023, arXiv:2211.02383).
 
 {models}
 
 **Rule.** For each histogram the p-value of the ECDF's largest excursion, simultaneous over ranks (gamma of
-Säilynoja et al. 2022, arXiv:2103.10522, its distribution simulated). A sampler fails on a model if any of its p-values
-is below {limit:.1e}: {ALARM:g} shared among the {len(exact)} histograms of this table, so that exact samplers would
-all pass together in at least {1 - ALARM:.0%} of such studies.
+Säilynoja et al. 2022, arXiv:2103.10522, its distribution simulated). A sampler fails on a model if any of its
+p-values is below {limit:.1e}: {ALARM:g} shared among the {len(exact)} histograms of this table, so that exact
+samplers would all pass together in at least {1 - ALARM:.0%} of such studies.
 
 **Independent draws.** Nodes of quadrature and particles are resampled by weight, {DRAWS} out of
-{LADDERS["SMC"][0].draws_per_rung} particles; NUTS is thinned, every {_spacing()}th draw of {_chains()} chains. HMC and
-MALA of `slt.llc` run {DRAWS} chains, of which only the last position counts, after {BURN_IN["hmc"]} tuning and
+{LADDERS["SMC"][0].draws_per_rung} particles; NUTS is thinned, every {_spacing()}th draw of {_chains()} chains. HMC
+and MALA of `slt.llc` run {DRAWS} chains, of which only the last position counts, after {BURN_IN["hmc"]} tuning and
 {STEPS["hmc"]} further steps (MALA {BURN_IN["mala"]} and {STEPS["mala"]}). Their target, localised at the origin with
 the prior's precision at t = n, is the posterior. The ladder climbs n = {", ".join(map(str, RUNGS))} in one pass.
 
