@@ -50,7 +50,7 @@ def _panel(ax: Any, rows: Sequence[Any], threshold: float) -> None:
         bars = sbc_ranks.bars(np.array(row.counts))
         likelihood = row.quantity == LOG_LIKELIHOOD
         colour = FAILS if row.p < threshold else LIKELIHOOD if likelihood else HOLDS
-        ax.stairs(bars, edges, color=colour, lw=1.6 if likelihood else 1.0)
+        ax.stairs(bars, edges, color=colour, lw=1.6 if likelihood else 1.0, baseline=None)
     ax.set_ylim(0, 3 * high)
     ax.set_xlim(0, 1)
     ax.set_xticks([])
@@ -64,5 +64,5 @@ def _legend() -> tuple[list[Any], list[str]]:
     from matplotlib.patches import Patch
 
     lines = [Line2D([], [], color=c, lw=w) for c, w in ((HOLDS, 1.0), (LIKELIHOOD, 1.6), (FAILS, 1.6))]
-    words = ["parameters", "log likelihood", "not uniform", "99 % of exact samplers"]
+    words = ["parameters", "log likelihood", "not uniform", "99 % of an exact sampler's histograms"]
     return [*lines, Patch(color=BAND)], words

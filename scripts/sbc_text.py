@@ -88,6 +88,8 @@ mixtures: the sign of b_2 - b_1.)
 
 {_sides(sides)}
 
+{_why(lines, failed)}
+
 ## SGLD is biased
 
 Chains of `slt.llc` without a Metropolis test, {STEPS["sgld"]} steps from the origin, at fixed step sizes in units of
@@ -111,6 +113,20 @@ half-Cauchy(5). Exact: all but tau integrated in closed form, tau by Gauss-Legen
 
 {_schools(agreements, schools)}
 """
+
+
+def _why(lines: Sequence[Sequence[str]], failed: Sequence[str]) -> str:
+    """What is behind failures, where there are any: NUTS says so of itself, `slt.llc` cannot."""
+    if not failed:
+        return ""
+    said = ", ".join(f"{line[3]} on {line[0]}" for line in lines if line[1] == "NUTS")
+    return f"""**Why chains fail** ({"; ".join(failed)}). Each move leaves the posterior as it is, but a chain that
+cannot cross between two modes stays in the one it first reaches, whatever that mode's mass. Over replications chains
+land on either side about as often as the truth does, which leaves the parameters' ranks nearly uniform; but draws in
+the wrong mode have too low a likelihood, so that the true value ranks too high. SMC and the ladder weigh the modes.
+NUTS starts from prior draws, and its record tells: status ok was
+{said}.
+The chains of `slt.llc` are for one point's neighbourhood, all start at it, and have no such status here."""
 
 
 def _key() -> Any:
