@@ -26,6 +26,7 @@ STUDIES = (
     "crossing",
     "agreement",
     "evidence",
+    "sbc",
     "crafted",
     "statistics_cost",
     "detection",

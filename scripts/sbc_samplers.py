@@ -1,0 +1,187 @@
+"""Every sampler, reduced to what simulation-based calibration asks of it: independent draws, equally weighted.
+
+* Quadrature, SMC, the ladder: resampled by weight, from all repeats together. The populations hold many times more
+  particles than are drawn, since particles with common ancestors are not quite independent.
+* NUTS: evenly spaced along each chain.
+* HMC, MALA and SGLD, the chains of `slt.llc`: as many chains as draws, the last position of each, so that draws are
+  independent by construction. Their target, localised around the origin at t = n, is the posterior (`sbc_cases`).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+
+from scripts.sbc_cases import Case, Replications
+from slt.llc import chains
+from slt.models.base import Data, Params
+from slt.posterior.base import LadderSampler
+from slt.posterior.ladder import BridgingSMC
+from slt.posterior.nuts import NUTS
+from slt.posterior.quadrature import Quadrature
+from slt.posterior.smc import SMC
+from slt.potential import Neighbourhood, Potential, potential
+from slt.records import OK, Ladder
+from slt.stage import drive
+
+DRAWS = 63  # L: ranks go from 0 to 63
+RUNGS = (2, 7, 20)
+N = RUNGS[-1]
+CHAINS = 7  # of NUTS
+NUTS_OPTIONS = NUTS(chains=CHAINS, warmup=300, samples=20 * DRAWS // CHAINS)
+LADDERS: dict[str, tuple[LadderSampler, tuple[int, ...]]] = {
+    "quadrature": (Quadrature(cells=512), (N,)),
+    "SMC": (SMC(particles=192, repeats=2), (N,)),
+    "ladder": (BridgingSMC(particles=192, repeats=2), RUNGS),
+    "NUTS": (NUTS_OPTIONS, (N,)),
+}
+GOALS = {"hmc": 0.8, "mala": 0.6}  # acceptance that `slt.llc.calibration` tunes to
+LEAPFROG = 8
+BATCH = 5  # observations in a gradient of SGLD, where not all are
+BURN_IN = {"hmc": 150, "mala": 300}
+STEPS = {"hmc": 60, "mala": 300, "sgld": 400}
+
+
+class Drawn(NamedTuple):
+    """Draws w (replication, draw, ...) from the posterior at `n`, and the status of each replication."""
+
+    n: int
+    w: Params
+    status: np.ndarray
+
+
+def climb(name: str, case: Case, made: Replications, key: jax.Array) -> Ladder:
+    """A `LadderSampler` on every replication, each a data set."""
+    sampler, ns = LADDERS[name]
+    return drive(sampler.stage(case.model, made.data, ns), key)
+
+
+def drawn_from(ladder: Ladder, key: jax.Array, ordered: bool = False) -> list[Drawn]:
+    """Independent draws from each rung: spaced evenly where draws are `ordered` (chains), else resampled."""
+    thin = _spaced if ordered else _resampled
+    found = []
+    for rung, n in enumerate(ladder.ns):
+        status = np.array([_worst(repeats) for repeats in ladder.status[:, rung]])
+        found.append(Drawn(int(n), thin(ladder, rung, jax.random.fold_in(key, rung)), status))
+    return found
+
+
+def _worst(statuses: np.ndarray) -> str:
+    return next((str(status) for status in statuses if status != OK), OK)
+
+
+def _resampled(ladder: Ladder, rung: int, key: jax.Array) -> Params:
+    """Draws by weight, with replacement, from every repeat of a rung."""
+    weights = np.exp(ladder.log_weights[:, rung]).reshape(len(ladder.log_weights), -1)
+
+    @jax.jit
+    @jax.vmap
+    def chosen(key: jax.Array, weights: jax.Array) -> jax.Array:
+        return jax.random.choice(key, weights.size, (DRAWS,), p=weights / weights.sum())
+
+    which = np.asarray(chosen(jax.random.split(key, len(weights)), jnp.asarray(weights)))
+    rows = np.arange(len(weights))[:, None]
+    return {
+        name: leaf[:, rung].reshape(*weights.shape, *leaf.shape[4:])[rows, which]
+        for name, leaf in ladder.draws.items()
+    }
+
+
+def _spaced(ladder: Ladder, rung: int, key: jax.Array) -> Params:
+    every = ladder.loss.shape[-1] * ladder.loss.shape[-2] // DRAWS
+    thinned = {name: leaf[:, rung, :, every - 1 :: every] for name, leaf in ladder.draws.items()}
+    return {name: leaf.reshape(len(leaf), DRAWS, *leaf.shape[3:]) for name, leaf in thinned.items()}
+
+
+def by_chains(algorithm: str, case: Case, made: Replications, key: jax.Array) -> Drawn:
+    """HMC or MALA of `slt.llc`, tuned and burnt in at its target, and then walked at a fixed step size."""
+
+    def one(data: Data, key: jax.Array) -> Params:
+        first, second = jax.random.split(key)
+        setting = localised(case, data, 1.0)
+        walkers = chains.start(1, DRAWS, setting.scale.shape[1])
+        walkers, size, _, _ = chains.tune(
+            setting,
+            walkers,
+            first,
+            algorithm=algorithm,
+            goal=GOALS[algorithm],
+            leapfrog=LEAPFROG,
+            length=BURN_IN[algorithm],
+            decay=chains.DECAY["none"],
+        )
+        return _walked(setting._replace(step_size=size), walkers, second, algorithm, None)
+
+    return _drawn(jax.jit(jax.vmap(one)), made, key)
+
+
+def by_langevin(
+    steps: tuple[float, ...], batch: int | None, case: Case, made: Replications, key: jax.Array
+) -> list[Drawn]:
+    """SGLD of `slt.llc`, from exact gradients or batches, at each of `steps`: step sizes in units of
+    1 / (n + gamma)."""
+
+    def one(data: Data, key: jax.Array, step: jax.Array) -> Params:
+        setting = localised(case, data, step)
+        walkers = chains.start(1, DRAWS, setting.scale.shape[1])
+        return _walked(setting, walkers, key, "sgld", None if batch is None else data, batch)
+
+    @jax.jit
+    def run(data: Data, keys: jax.Array, step: jax.Array) -> Params:
+        return jax.vmap(one, in_axes=(0, 0, None))(data, keys, step)
+
+    return [_drawn(functools.partial(run, step=jnp.asarray(step)), made, key) for step in steps]
+
+
+def _drawn(run: Callable[[Data, jax.Array], Params], made: Replications, key: jax.Array) -> Drawn:
+    """What `run` draws for each data set; a replication in which a draw is not finite says so."""
+    w = run(made.data, jax.random.split(key, len(jax.tree.leaves(made.data)[0])))
+    finite = [np.isfinite(np.asarray(leaf)).reshape(len(leaf), -1).all(axis=1) for leaf in w.values()]
+    status = np.where(np.all(finite, axis=0), OK, "not finite: a chain diverged")
+    return Drawn(N, jax.tree.map(np.asarray, w), status)
+
+
+def localised(case: Case, data: Data, step: Any) -> chains.Setting:
+    """Chains around the origin at t = n and gamma = 1 / s^2, where the localising prior is the model's own."""
+    rows = jax.tree.leaves(data)[0].shape[0]
+    full = potential(case.model, data, jnp.ones(rows))  # beta = 1, so that t = n
+    center = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), case.model.sample_prior(jax.random.key(0)))
+    gamma = jnp.asarray(case.scale**-2.0)
+    around: Any = Neighbourhood(case.model, center, jnp.zeros(()), gamma)
+    around, n, beta = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], (around, full.n, full.beta))
+    dimension = ravel_pytree(center)[0].size
+    size = jnp.full(1, step / (rows + case.scale**-2.0))
+    return chains.Setting(Potential(around, full.summary, n, beta), size, jnp.ones((1, dimension)))
+
+
+def _walked(
+    setting: chains.Setting,
+    walkers: chains.Walkers,
+    key: jax.Array,
+    algorithm: str,
+    data: Data | None,
+    batch: int | None = None,
+) -> Params:
+    """The last position of each chain, as the model's parameters."""
+    weights = None if data is None else jnp.ones(jax.tree.leaves(data)[0].shape[0])
+    walkers, _, _ = chains.walk(
+        setting,
+        walkers,
+        key,
+        data,
+        weights,
+        algorithm=algorithm,
+        leapfrog=LEAPFROG,
+        length=1,
+        every=STEPS[algorithm],
+        batch=batch,
+    )
+    around: Any = jax.tree.map(lambda leaf: leaf[0], setting.target.model)
+    offsets = setting.scale[0] * walkers.u[0]
+    return jax.vmap(lambda offset: around.at({"offset": offset}))(offsets)
