@@ -6,7 +6,8 @@
   adjusted one would accept nearly always, so that what it leaves out hardly matters.
 * Burn-in: a round of adjusted steps at each temperature of `COOLING`, so that the chains spread over the flat
   directions while that is quick (started cold at their point they would not leave its corner of the valley, and
-  estimate too little), then rounds at t, until the two halves of a round's trace agree.
+  estimate too little), then rounds at t, until the two halves of a round's trace agree. Where an unadjusted walk is
+  given both its step size and its length, it is that many of its own steps.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from slt.llc import chains
+from slt.llc import chains, langevin
 from slt.llc.base import Question
 from slt.llc.flags import SHARE_LOWER
 from slt.llc.heating import ESCAPED
@@ -51,6 +52,12 @@ class Plan:
     def goal(self) -> float:
         return {"sgld": CAREFUL, "mala": 0.6, "hmc": 0.8}[self.algorithm]
 
+    @property
+    def as_asked(self) -> bool:
+        """Whether nothing is left to find out."""
+        given = self.step_size is not None and self.burn_in is not None
+        return given and self.algorithm == "sgld" and self.preconditioner == "none"
+
 
 class Ready(NamedTuple):
     """Chains that have burnt in.
@@ -59,14 +66,12 @@ class Ready(NamedTuple):
       setting, walkers: to go on with.
       acceptance: (point,) of the adjusted walk at the end of the burn-in.
       burn_in: steps spent.
-      settled: (point,) whether the halves of the last round agreed.
     """
 
     setting: chains.Setting
     walkers: chains.Walkers
     acceptance: Array
     burn_in: int
-    settled: Array
 
 
 class Localisation(NamedTuple):
@@ -92,6 +97,8 @@ def _ready(question: Question, plan: Plan, t: float, gamma: Array, key: jax.Arra
     target = dataclasses.replace(around, beta=around.beta * t)
     setting = chains.Setting(target, 1.0 / (jnp.asarray(gamma) + t), jnp.ones((count, dimension)))
     walkers = chains.start(count, plan.chains, dimension)
+    if plan.as_asked:
+        return _as_asked(question, plan, setting, walkers, key)
     length = plan.burn_in or ROUND
     for share in () if plan.burn_in else COOLING:
         key, fresh = jax.random.split(key)
@@ -115,13 +122,25 @@ def _ready(question: Question, plan: Plan, t: float, gamma: Array, key: jax.Arra
         if settled.mean() >= 0.95:
             break
     if plan.batch is not None:
-        noise = chains.gradient_noise(
+        noise = langevin.gradient_noise(
             setting, walkers, key, question.data, jnp.asarray(question.weights), batch=plan.batch
         )
         setting = setting._replace(step_size=jnp.minimum(setting.step_size, 4 * NOISE / noise))
     if plan.step_size is not None:
         setting = setting._replace(step_size=jnp.full(count, plan.step_size))
-    return Ready(setting, walkers, np.asarray(acceptance), spent, settled)
+    return Ready(setting, walkers, np.asarray(acceptance), spent)
+
+
+def _as_asked(
+    question: Question, plan: Plan, setting: chains.Setting, walkers: chains.Walkers, key: jax.Array
+) -> Ready:
+    """`plan.burn_in` unadjusted steps of `plan.step_size`; no adjusted walk, so that its acceptance is NaN."""
+    assert plan.step_size is not None
+    assert plan.burn_in is not None
+    setting = setting._replace(step_size=jnp.full(question.count, plan.step_size))
+    state = Ready(setting, walkers, np.full(question.count, np.nan), plan.burn_in)
+    every = max(k for k in range(1, 17) if plan.burn_in % k == 0)  # steps without a look at the energy
+    return walk(question, plan, state, key, plan.burn_in // every, every)[0]
 
 
 def _back(setting: chains.Setting, walkers: chains.Walkers, plan: Plan, key: jax.Array) -> chains.Walkers:
@@ -208,18 +227,21 @@ def walk(
 ) -> tuple[Ready, Array, Array]:
     """`length` draws, `every` steps apart: the chains after them, t K (point, chain, length) and acceptance
     (point, chain)."""
-    data = None if plan.batch is None else question.data
-    weights = None if plan.batch is None else jnp.asarray(question.weights)
-    walkers, energy, accepted = chains.walk(
-        state.setting,
-        state.walkers,
-        key,
-        data,
-        weights,
-        algorithm=plan.algorithm,
-        leapfrog=plan.leapfrog,
-        length=length,
-        every=every,
-        batch=plan.batch,
-    )
+    if plan.algorithm == "sgld":
+        data = None if plan.batch is None else question.data
+        weights = None if plan.batch is None else jnp.asarray(question.weights)
+        walkers, energy = langevin.walk(
+            state.setting, state.walkers, key, data, weights, length=length, every=every, batch=plan.batch
+        )
+        accepted = jnp.ones(energy.shape[:2])
+    else:
+        walkers, energy, accepted = chains.walk(
+            state.setting,
+            state.walkers,
+            key,
+            algorithm=plan.algorithm,
+            leapfrog=plan.leapfrog,
+            length=length,
+            every=every,
+        )
     return state._replace(walkers=walkers), np.asarray(energy), np.asarray(accepted)

@@ -1,7 +1,7 @@
-"""Chains around many points at once: Langevin steps, with or without a Metropolis test, in one compiled program.
+"""Chains around many points at once, each step with its Metropolis test, in one compiled program.
 
 A chain walks in u, where offset = scale * u: a diagonal preconditioner is nothing but `scale`, and is constant while
-draws are kept, so that the chain's target is what it should be. One step in u at step size e is
+draws are kept, so that the chain's target is what it should be. One Langevin step in u at step size e is
 
     u + (e / 2) grad log p(u) + sqrt(e) N(0, I),
 
@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from blackjax.mcmc import hmc, mala
-from blackjax.sgmcmc.diffusions import overdamped_langevin
 
 from slt.potential import Potential
 
@@ -48,7 +47,7 @@ class Walkers(NamedTuple):
 DECAY = {"none": 0.99, "rmsprop": 0.99, "adam": 0.999}
 
 
-def _axes(setting: Setting) -> Any:
+def axes(setting: Setting) -> Any:
     """Which axis of each leaf is (point,): the first, but the summary is shared."""
     where = jax.tree.map(lambda _: 0, setting)
     summary = jax.tree.map(lambda _: None, setting.target.summary)
@@ -60,18 +59,18 @@ def start(points: int, chains: int, dimension: int) -> Walkers:
     return Walkers(jnp.zeros((points, chains, dimension)), jnp.zeros((points, dimension)))
 
 
-def _density(setting: Setting) -> Any:
+def density(setting: Setting) -> Any:
     """Log density in u (for one point)."""
     return lambda u: setting.target.log_density({"offset": setting.scale * u})
 
 
-def _energy(setting: Setting, u: jax.Array) -> jax.Array:
+def energy(setting: Setting, u: jax.Array) -> jax.Array:
     return setting.target.energy({"offset": setting.scale * u})
 
 
 def _adjusted(setting: Setting, algorithm: str, leapfrog: int) -> Any:
     """One adjusted step of one chain of one point: (key, u) -> (u, acceptance, gradient where it started)."""
-    density = _density(setting)
+    density = density(setting)
 
     def step(key: jax.Array, u: jax.Array, size: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         if algorithm == "mala":
@@ -121,12 +120,12 @@ def tune(
             accepted = jnp.mean(jnp.nan_to_num(accepted))
             squares = decay * squares + (1 - decay) * jnp.mean(gradient**2, axis=0)
             log_step = log_step + 3 * (accepted - goal) / (1 + k) ** 0.6
-            energy = jnp.mean(jax.vmap(lambda v: _energy(setting, v))(u))
-            return (u, log_step, squares), (log_step, accepted, energy)
+            mean = jnp.mean(jax.vmap(lambda v: energy(setting, v))(u))
+            return (u, log_step, squares), (log_step, accepted, mean)
 
         zero = jnp.zeros(u.shape[1])
         steps = (jnp.arange(length), jax.random.split(key, length))
-        (u, _, squares), (log_step, accepted, energy) = jax.lax.scan(
+        (u, _, squares), (log_step, accepted, trace) = jax.lax.scan(
             one, (u, jnp.log(setting.step_size), zero), steps
         )
         late = slice(length // 2, None)
@@ -134,39 +133,31 @@ def tune(
             Walkers(u, squares / (1 - decay**length)),
             jnp.exp(jnp.mean(log_step[late])),
             jnp.mean(accepted[late]),
-            energy,
+            trace,
         )
 
     keys = jax.random.split(key, walkers.u.shape[0])
-    return jax.vmap(point, in_axes=(_axes(setting), 0, 0))(setting, walkers.u, keys)
+    return jax.vmap(point, in_axes=(axes(setting), 0, 0))(setting, walkers.u, keys)
 
 
-@partial(jax.jit, static_argnames=("algorithm", "leapfrog", "length", "every", "batch"))
+@partial(jax.jit, static_argnames=("algorithm", "leapfrog", "length", "every"))
 def walk(
     setting: Setting,
     walkers: Walkers,
     key: jax.Array,
-    data: Any = None,
-    weights: jax.Array | None = None,
     *,
     algorithm: str,
     leapfrog: int,
     length: int,
     every: int,
-    batch: int | None = None,
 ) -> tuple[Walkers, jax.Array, jax.Array]:
     """`length` draws, `every` steps apart, at fixed step sizes.
 
-    Returns the walkers, t K of each draw (point, chain, length) on all the data, and acceptance (point, chain) (1
-    for "sgld"). With `batch`, gradients of "sgld" come from that many observations of `data`, drawn anew each step.
+    Returns the walkers, t K of each draw (point, chain, length) on all the data, and acceptance (point, chain).
     """
 
     def chain(setting: Setting, u: jax.Array, key: jax.Array) -> Any:
-        step = (
-            _adjusted(setting, algorithm, leapfrog)
-            if algorithm != "sgld"
-            else _langevin(setting, data, weights, batch)
-        )
+        step = _adjusted(setting, algorithm, leapfrog)
 
         def draw(u: jax.Array, key: jax.Array) -> Any:
             def one(u: jax.Array, key: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -174,63 +165,14 @@ def walk(
                 return u, accepted
 
             u, accepted = jax.lax.scan(one, u, jax.random.split(key, every))
-            return u, (_energy(setting, u), jnp.mean(accepted))
+            return u, (energy(setting, u), jnp.mean(accepted))
 
-        u, (energy, accepted) = jax.lax.scan(draw, u, jax.random.split(key, length))
-        return u, energy, jnp.mean(accepted)
+        u, (energies, accepted) = jax.lax.scan(draw, u, jax.random.split(key, length))
+        return u, energies, jnp.mean(accepted)
 
     points, chains, _ = walkers.u.shape
     keys = jax.random.split(key, (points, chains))
     over_chains = jax.vmap(chain, in_axes=(None, 0, 0))
-    over_points = jax.vmap(over_chains, in_axes=(_axes(setting), 0, 0))
-    u, energy, accepted = over_points(setting, walkers.u, keys)
-    return walkers._replace(u=u), energy, accepted
-
-
-def _langevin(setting: Setting, data: Any, weights: jax.Array | None, batch: int | None) -> Any:
-    """One unadjusted step of one chain of one point."""
-    solver = overdamped_langevin()
-
-    def density(u: jax.Array, key: jax.Array) -> jax.Array:
-        if batch is None:
-            return _density(setting)(u)
-        return batched(setting, data, weights, batch, u, key)
-
-    def step(key: jax.Array, u: jax.Array, size: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        pick, noise = jax.random.split(key)
-        gradient = jax.grad(density)(u, pick)
-        return solver(noise, u, gradient, size / 2), jnp.ones(()), gradient
-
-    return step
-
-
-def batched(
-    setting: Setting, data: Any, weights: jax.Array | None, batch: int, u: jax.Array, key: jax.Array
-) -> jax.Array:
-    """An unbiased estimate of the log density (up to a constant) from `batch` observations."""
-    assert weights is not None
-    w = {"offset": setting.scale * u}
-    around: Any = setting.target.model
-    rows = jax.random.randint(key, (batch,), 0, weights.shape[0])
-    losses = around.model.losses(around.at(w), jax.tree.map(lambda leaf: leaf[rows], data))
-    total = weights.shape[0] / batch * jnp.sum(weights[rows] * losses)
-    return around.log_prior(w) - setting.target.beta * total
-
-
-@partial(jax.jit, static_argnames=("batch",))
-def gradient_noise(
-    setting: Setting, walkers: Walkers, key: jax.Array, data: Any, weights: jax.Array, *, batch: int
-) -> jax.Array:
-    """(point,) variance that a gradient from `batch` observations adds to each entry of u, mean over entries, at
-    where the chains stand."""
-
-    def chain(setting: Setting, u: jax.Array, key: jax.Array) -> jax.Array:
-        gradients = jax.vmap(lambda k: jax.grad(lambda u: batched(setting, data, weights, batch, u, k))(u))(
-            jax.random.split(key, 16)
-        )
-        return jnp.mean(jnp.var(gradients, axis=0, ddof=1))
-
-    points, count, _ = walkers.u.shape
-    over_chains = jax.vmap(chain, in_axes=(None, 0, 0))
-    over_points = jax.vmap(over_chains, in_axes=(_axes(setting), 0, 0))
-    return jnp.mean(over_points(setting, walkers.u, jax.random.split(key, (points, count))), axis=1)
+    over_points = jax.vmap(over_chains, in_axes=(axes(setting), 0, 0))
+    u, energies, accepted = over_points(setting, walkers.u, keys)
+    return walkers._replace(u=u), energies, accepted
