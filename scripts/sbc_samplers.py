@@ -19,7 +19,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from scripts.sbc_cases import Case, Replications
-from slt.llc import chains
+from slt.llc import chains, langevin
 from slt.models.base import Data, Params
 from slt.posterior.base import LadderSampler
 from slt.posterior.ladder import BridgingSMC
@@ -116,7 +116,11 @@ def by_chains(algorithm: str, case: Case, made: Replications, key: jax.Array) ->
             length=BURN_IN[algorithm],
             decay=chains.DECAY["none"],
         )
-        return _walked(setting._replace(step_size=size), walkers, second, algorithm, None)
+        setting = setting._replace(step_size=size)
+        walkers, _, _ = chains.walk(
+            setting, walkers, second, algorithm=algorithm, leapfrog=LEAPFROG, length=1, every=STEPS[algorithm]
+        )
+        return _positions(setting, walkers)
 
     return _drawn(jax.jit(jax.vmap(one)), made, key)
 
@@ -130,7 +134,11 @@ def by_langevin(
     def one(data: Data, key: jax.Array, step: jax.Array) -> Params:
         setting = localised(case, data, step)
         walkers = chains.start(1, DRAWS, setting.scale.shape[1])
-        return _walked(setting, walkers, key, "sgld", None if batch is None else data, batch)
+        weights = jnp.ones(jax.tree.leaves(data)[0].shape[0])
+        walkers, _ = langevin.walk(
+            setting, walkers, key, data, weights, length=1, every=STEPS["sgld"], batch=batch
+        )
+        return _positions(setting, walkers)
 
     @jax.jit
     def run(data: Data, keys: jax.Array, step: jax.Array) -> Params:
@@ -160,28 +168,8 @@ def localised(case: Case, data: Data, step: Any) -> chains.Setting:
     return chains.Setting(Potential(around, full.summary, n, beta), size, jnp.ones((1, dimension)))
 
 
-def _walked(
-    setting: chains.Setting,
-    walkers: chains.Walkers,
-    key: jax.Array,
-    algorithm: str,
-    data: Data | None,
-    batch: int | None = None,
-) -> Params:
+def _positions(setting: chains.Setting, walkers: chains.Walkers) -> Params:
     """The last position of each chain, as the model's parameters."""
-    weights = None if data is None else jnp.ones(jax.tree.leaves(data)[0].shape[0])
-    walkers, _, _ = chains.walk(
-        setting,
-        walkers,
-        key,
-        data,
-        weights,
-        algorithm=algorithm,
-        leapfrog=LEAPFROG,
-        length=1,
-        every=STEPS[algorithm],
-        batch=batch,
-    )
     around: Any = jax.tree.map(lambda leaf: leaf[0], setting.target.model)
     offsets = setting.scale[0] * walkers.u[0]
     return jax.vmap(lambda offset: around.at({"offset": offset}))(offsets)

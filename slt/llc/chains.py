@@ -70,19 +70,19 @@ def energy(setting: Setting, u: jax.Array) -> jax.Array:
 
 def _adjusted(setting: Setting, algorithm: str, leapfrog: int) -> Any:
     """One adjusted step of one chain of one point: (key, u) -> (u, acceptance, gradient where it started)."""
-    density = density(setting)
+    log_density = density(setting)
 
     def step(key: jax.Array, u: jax.Array, size: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         if algorithm == "mala":
-            state = mala.init(u, density)
-            new, info = mala.build_kernel()(key, state, density, size / 2)
+            state = mala.init(u, log_density)
+            new, info = mala.build_kernel()(key, state, log_density, size / 2)
         else:
-            state = hmc.init(u, density)
+            state = hmc.init(u, log_density)
             trajectory, key = jax.random.split(key)
             # one length for all would let some directions come full circle
             jittered = jnp.sqrt(size) * jax.random.uniform(trajectory, minval=0.6, maxval=1.2)
             new, info = hmc.build_kernel()(
-                key, state, density, jittered, jnp.ones_like(u), num_integration_steps=leapfrog
+                key, state, log_density, jittered, jnp.ones_like(u), num_integration_steps=leapfrog
             )
         return new.position, info.acceptance_rate, state.logdensity_grad
 

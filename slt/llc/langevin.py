@@ -1,8 +1,8 @@
 """Unadjusted Langevin walks of many chains around many points, on all the data or on minibatches, in one program.
 
 A step is that of Lau et al. 2023 (arXiv:2308.12108), see `chains`. Its noise, and which observations make the
-minibatch, are drawn for many steps at once: with BlackJAX's `overdamped_langevin`, which draws them step by step, a step
-of a chain took 9.0 microseconds and not 4.4 (superposition, batches of 100 of 1,000 observations, one core).
+minibatch, are drawn for many steps at once: with BlackJAX's `overdamped_langevin`, which draws them step by step, a
+step of a chain took 9.0 microseconds and not 4.4 (superposition, batches of 100 of 1,000 observations, one core).
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def walk(
 ) -> tuple[Walkers, jax.Array]:
     """`length` draws, `every` steps apart, at fixed step sizes.
 
-    Returns the walkers, and t K of each draw (point, chain, length) on all the data. With `batch`, gradients come from
-    that many observations of `data`, drawn anew each step with replacement.
+    Returns the walkers, and t K of each draw (point, chain, length) on all the data. With `batch`, gradients come
+    from that many observations of `data`, drawn anew each step with replacement.
     """
     points, count, dimension = walkers.u.shape
     each = every * max(dimension, batch or 0)
