@@ -29,13 +29,14 @@ class SGLD(Estimator):
         It is estimated during burn-in and then held, so that the chain's target stays what it is.
       step_size: e; None: where the adjusted walk accepts 95 %.
       localisation: gamma; None: chosen from a grid, see `calibration`.
-      burn_in: steps at t; None: first warmer, where chains spread sooner, then at t until the trace is steady.
+      burn_in: steps at t; None: first warmer, where chains spread sooner, then at t until the trace is steady. With
+        a step size of your own they are steps of the walk itself, otherwise adjusted ones.
       draws: of each chain; None: until half the points with a positive estimate have a relative standard error of
         `precision` or less, at most `max_draws`.
       every: steps from draw to draw.
 
     Info: "localisation", "sensitivity" (relative change of the estimate at ten times the localisation),
-    "step_size", "tuned_acceptance" (of the adjusted walk during burn-in), "acceptance" (1 for SGLD), "burn_in",
+    "step_size", "tuned_acceptance" (of the adjusted walk during burn-in; NaN without one), "acceptance" (1 for SGLD), "burn_in",
     "draws", "every", "ess" (all chains together). The curve holds "mean": t K averaged over successive draws.
     """
 
