@@ -36,8 +36,8 @@ class SGLD(Estimator):
       every: steps from draw to draw.
 
     Info: "localisation", "sensitivity" (relative change of the estimate at ten times the localisation),
-    "step_size", "tuned_acceptance" (of the adjusted walk during burn-in; NaN without one), "acceptance" (1 for SGLD), "burn_in",
-    "draws", "every", "ess" (all chains together). The curve holds "mean": t K averaged over successive draws.
+    "step_size", "tuned_acceptance" (of the adjusted walk during burn-in; NaN without one), "acceptance" (1 for SGLD),
+    "burn_in", "draws", "every", "ess" (all chains together). The curve holds "mean": t K averaged over successive draws.
     """
 
     chains: int = 8

@@ -1,0 +1,38 @@
+"""The unadjusted walk against its own stationary law, which on a quadratic is known for any step size."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from slt.llc import langevin
+from slt.llc.base import Question
+from slt.llc.sgld import SGLD
+from slt.models.quadratic import Quadratic
+
+MODEL = Quadratic(dimension=2, condition=2.0)
+T, GAMMA = 300.0, 1.0
+
+
+def energy(step):
+    """E[t K] under u' = u - (e / 2) h u + sqrt(e) N(0, 1), whose variance is 1 / (h (1 - e h / 4))."""
+    c = MODEL.curvatures
+    h = T * c + GAMMA
+    return float(np.sum(0.5 * T * c / (h * (1 - step * h / 4))))
+
+
+@pytest.mark.parametrize(("step", "every"), [(1e-3, 1), (2e-3, 3)])
+def test_draws_have_the_stationary_energy_of_their_step_size(step, every):
+    estimator = SGLD(chains=32, t=T, step_size=step, localisation=GAMMA, burn_in=100, draws=4000, every=every)
+    found = estimator(Question(MODEL, {"w": jnp.zeros((1, 2))}), jax.random.key(0))
+    assert found.error[0] < 0.01
+    assert abs(found.llc[0] - energy(step)) < 4 * found.error[0]
+    assert energy(step) - energy(1e-6) > 5 * found.error[0]  # so that another step size would be noticed
+    assert np.isnan(found.info["tuned_acceptance"][0])  # all was given: nothing was tuned
+
+
+def test_observations_of_a_batch_are_uniform():
+    n, count = 7, 70_000
+    drawn = np.bincount(np.asarray(langevin._rows(jax.random.key(0), (count,), n)), minlength=n)
+    assert len(drawn) == n
+    assert np.sum((drawn - count / n) ** 2 / (count / n)) < 22.5  # chi-square, 6 degrees: 0.999
