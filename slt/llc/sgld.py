@@ -37,7 +37,8 @@ class SGLD(Estimator):
 
     Info: "localisation", "sensitivity" (relative change of the estimate at ten times the localisation),
     "step_size", "tuned_acceptance" (of the adjusted walk during burn-in; NaN without one), "acceptance" (1 for SGLD),
-    "burn_in", "draws", "every", "ess" (all chains together). The curve holds "mean": t K averaged over successive draws.
+    "burn_in", "draws", "every", "ess" (all chains together). The curve holds "mean": t K averaged over successive
+    draws.
     """
 
     chains: int = 8
