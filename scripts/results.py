@@ -38,8 +38,9 @@ STUDIES = (
     "llc_peer",
     "killed",
     "zoo",
+    "benchmarks",
 )
-PEERS = ("llc_peer",)  # need the extra `peers`, and are made only when named
+PEERS = ("llc_peer", "benchmarks")  # need the extra `peers`, and are made only when named
 
 
 @dataclasses.dataclass(frozen=True)

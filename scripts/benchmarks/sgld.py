@@ -71,7 +71,7 @@ def arrays() -> dict[str, Any]:
     return {name: np.asarray(leaf) for name, leaf in (phase.point | data._asdict()).items()}
 
 
-def theirs(given: dict[str, Any], batch: int | None) -> Any:
+def theirs(given: dict[str, Any], batch: int | None, burn_in: int = BURN_IN, draws: int = DRAWS) -> Any:
     """A call that makes devinterp's estimate."""
     from scripts import peers
 
@@ -79,8 +79,8 @@ def theirs(given: dict[str, Any], batch: int | None) -> Any:
         given,
         batch or N,
         chains=CHAINS,
-        burn_in=BURN_IN,
-        draws=DRAWS,
+        burn_in=burn_in,
+        draws=draws,
         step_size=STEP_SIZE,
         localisation=LOCALISATION,
     )
@@ -89,7 +89,8 @@ def theirs(given: dict[str, Any], batch: int | None) -> Any:
 def rows() -> tuple[list[list[str]], dict[str, Any]]:
     """Rows of the table, and their numbers."""
     given, table, numbers = arrays(), [], {}
-    for batch, pairs, bar in ((100, 5, "150"), (None, 3, "1000")):
+    theirs(given, 100, burn_in=1, draws=1)()  # imports
+    for batch, pairs, bar in ((100, 5, "150"), (None, 2, "1000")):
         name = f"SGLD at the 6-gon, {f'batch {batch}' if batch else 'full batch'}"
         mine = ours(batch)
         mine()  # compiles
