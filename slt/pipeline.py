@@ -68,7 +68,7 @@ def execute(
     """
     described, plain = experiment(config)
     stages = plan(described, plain)
-    forced = _with_dependents(stages, _known(force))
+    forced = _with_dependents(stages, known_stages(force))
     whole = run_hash(stages)
     this = Run(run_directory(Path(described.store), described.name, whole))
     if only_missing and not forced and _is_done(this):
@@ -122,7 +122,8 @@ def _end_quietly(journal: Journal, status: str) -> None:
 
 
 # -- stages -----------------------------------------------------------------------------------------------------
-def _known(force: Sequence[str]) -> set[str]:
+def known_stages(force: Sequence[str]) -> set[str]:
+    """Raises ConfigError for a name that no stage has."""
     for name in force:
         if name not in STAGES:
             raise ConfigError(f"there is no stage called {name!r}" + suggestion(name, STAGES, "stages"))

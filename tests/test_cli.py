@@ -71,6 +71,7 @@ WRONG = [
     (["run", "training=null", "posterior=null"], "both null"),
     (["run", "name=a/b"], "name labels a directory"),
     (["run", "--force", "trainig", *TINY], "Did you mean 'training'"),
+    (["run", "--dry", "--force", "trainig", *TINY], "Did you mean 'training'"),
     (["run", "--config-dir", "nowhere"], "nowhere"),
     (["run", "sampler=quadrature", "training=null", "posterior.ns=[10]"], "one or two parameters"),
     (["run", "training.seeds=[1,"], "training.seeds"),

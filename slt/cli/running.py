@@ -39,7 +39,9 @@ def main(words: list[str]) -> int:
     config = compose(options.overrides, options.config_dir)
     if options.dry:
         from slt.cli.dry import show
+        from slt.pipeline import known_stages
 
+        known_stages(options.force)
         show(config)
         return 0
     return _one(config, options.force)
