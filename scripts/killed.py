@@ -16,9 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from scripts.results import Result, table
-from slt.pipeline import run
+from slt import load
+from slt.runs import Run
 
-MODULES = ("slt.driving", "slt.training.trainer", "slt.posterior.ladder", "slt.models.superposition")
+MODULES = (
+    "slt.driving",
+    "slt.sharding",
+    "slt.training.trainer",
+    "slt.posterior.ladder",
+    "slt.models.superposition",
+)
 KILLS = 30
 OPTIONS = (
     "experiment=demo",
@@ -61,6 +68,23 @@ def start_and_kill(options: tuple[str, ...], store: Path, every: float, wait: fl
     return process.returncode, ""
 
 
+def run_to_the_end(options: tuple[str, ...], store: Path) -> Run:
+    """What the command leaves if nobody disturbs it."""
+    subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys; from slt.cli import main; sys.exit(main())",
+            "run",
+            *options,
+            f"store={store}",
+        ],
+        check=True,
+        capture_output=True,
+    )
+    return load("latest", store)
+
+
 def differing(one: Any, two: Any) -> list[str]:
     """The stages whose records differ between two runs (`slt.runs.Run`) in anything but the clock."""
     return [
@@ -75,10 +99,7 @@ def study() -> Result:
     with tempfile.TemporaryDirectory() as folder:
         killed = Path(folder) / "killed"
         ends = [start_and_kill(OPTIONS, killed, 0.2, dice.uniform(0, 0.5)) for _ in range(KILLS)]
-        wrong = differing(
-            run(OPTIONS, store=killed, progress=False),
-            run(OPTIONS, store=Path(folder) / "whole", progress=False),
-        )
+        wrong = differing(run_to_the_end(OPTIONS, killed), run_to_the_end(OPTIONS, Path(folder) / "whole"))
     inside = [stage for code, stage in ends if code == -signal.SIGKILL]
     counts = {stage: inside.count(stage) for stage in sorted(set(inside))}
     words = "no record differs" if not wrong else f"these records differ: {', '.join(wrong)}"

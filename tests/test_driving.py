@@ -9,8 +9,7 @@ import jax
 import numpy as np
 import pytest
 
-import slt
-from scripts.killed import differing, start_and_kill
+from scripts.killed import differing, run_to_the_end, start_and_kill
 from slt.driving import Driver, _packed, _skeleton, _unpacked
 from slt.llc.along import AlongTraining
 from slt.llc.hessian import Hessian
@@ -150,6 +149,5 @@ def test_a_process_killed_five_times_leaves_the_same_records(tmp_path):
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     ends = [start_and_kill(RUN, killed, 0.1, dice.uniform(0, 0.4))[0] for _ in range(5)]
     assert ends.count(-signal.SIGKILL) >= 3
-    runs = [slt.run(RUN, store=store, progress=False) for store in (killed, whole)]
-    assert differing(*runs) == []
+    assert differing(run_to_the_end(RUN, killed), run_to_the_end(RUN, whole)) == []
     assert not list((killed / "unfinished").iterdir())

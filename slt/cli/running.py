@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from slt.cli import cores
+from slt import cores
 from slt.cli.arguments import Parser
 from slt.compose import compose, make_importable
 from slt.errors import ConfigError, suggestion

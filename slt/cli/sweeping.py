@@ -13,7 +13,7 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from slt.cli import cores
+from slt import cores
 from slt.cli.job import Task, first_line
 from slt.compose import compose, configs_dir, explained, quoted
 from slt.differing import flat

@@ -1,11 +1,11 @@
-"""A run started from the command line uses the cores that it may use, unless it is told otherwise."""
+"""A run uses the cores that it may use, unless it is told otherwise."""
 
 import os
 import sys
 
 import pytest
 
-from slt.cli import cores
+from slt import cores
 
 FLAG = "--xla_force_host_platform_device_count"
 
