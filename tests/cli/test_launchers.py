@@ -55,6 +55,7 @@ def sweep(home, launcher, rates, *more):
         capture_output=True,
         text=True,
         check=False,
+        timeout=300,
     )
 
 
