@@ -28,12 +28,12 @@ def study() -> Result:
     from scripts.benchmarks import ensemble, ladder, sgld, whole
     from scripts.benchmarks.timing import HEADER
 
-    commands, command_numbers = whole.rows()  # first: nothing of ours is in memory yet
-    sgd_rows, sgd_numbers = ensemble.rows()
-    llc_rows, llc_numbers = sgld.rows()
-    rung_rows, rung_numbers = ladder.rows()
-    cost_rows, cost_numbers = ladder.cost_against_n()
-    nuts_rows, nuts_numbers = ladder.against_nuts()
+    commands, command_numbers = _told(whole.rows())  # first: nothing of ours is in memory yet
+    sgd_rows, sgd_numbers = _told(ensemble.rows())
+    llc_rows, llc_numbers = _told(sgld.rows())
+    rung_rows, rung_numbers = _told(ladder.rows())
+    cost_rows, cost_numbers = _told(ladder.cost_against_n())
+    nuts_rows, nuts_numbers = _told(ladder.against_nuts())
     share = command_numbers["compiling_second_over_first"]
     text = f"""# Speed and memory
 
@@ -65,10 +65,10 @@ mean more temperatures, and each look at them costs a little more.
 
 ## Effective draws a second, beside NUTS
 
-How well the share of 6-gons is known: p (1 - p) / variance, for each second of work without compilation. The ladder
-is the whole ladder up to n, its variance that of {ladder.OCCUPANCY_REPEATS} independent populations; NUTS is
-numpyro's on the direct sum over observations, {ladder.CHAINS} vectorised chains of {ladder.WARMUP} +
-{ladder.DRAWS} draws that start at draws from the prior.
+How well the share of 6-gons is known: p (1 - p) / variance, for each second of work. The ladder is the whole ladder
+up to n without compilation, its variance that of {ladder.OCCUPANCY_REPEATS} independent populations; NUTS is
+numpyro's on the direct sum over observations with its few seconds of compilation, {ladder.CHAINS} vectorised chains
+of {ladder.WARMUP} + {ladder.DRAWS} draws that start at draws from the prior.
 
 {table(ladder.NUTS_HEADER, nuts_rows)}
 """
@@ -82,6 +82,13 @@ numpyro's on the direct sum over observations, {ladder.CHAINS} vectorised chains
         "commands": command_numbers,
     }
     return Result(text, numbers)
+
+
+def _told(measured: tuple[list[list[Any]], Any]) -> tuple[list[list[Any]], Any]:
+    """What was measured, shown at once: the rest takes minutes."""
+    for row in measured[0]:
+        print("   ", " | ".join(str(cell) for cell in row), flush=True)
+    return measured
 
 
 def _machine() -> str:

@@ -12,11 +12,11 @@ import numpy as np
 from scripts.benchmarks.timing import paired, seconds, spread, timed
 
 RUNGS = (20, 35, 60, 100, 150, 200, 300, 400, 600, 800, 1200, 2000)
-PARTICLES, REPEATS, PAIRS = 1024, 4, 3
+PARTICLES, REPEATS, PAIRS = 1024, 4, 2
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
-CHAINS, WARMUP, DRAWS = 8, 500, 1000
+CHAINS, WARMUP, DRAWS = 8, 300, 700
 NUTS_AT = (600, 5000)
-OCCUPANCY_REPEATS = 16
+OCCUPANCY_REPEATS = 8
 NUTS_HEADER = [
     "n",
     "share, ladder",
@@ -43,10 +43,9 @@ def cost_against_n() -> tuple[list[list[str]], list[dict[str, float]]]:
     table, numbers = [], []
     for n in SIZES:
         run = _ladder((n,), repeats=2)
-        run()
+        info = run().info  # compiles
         taken = [timed(run) for _ in range(PAIRS)]
-        temperatures = float(run().info["temperatures"].max())
-        moves = float(run().info["moves"].max())
+        temperatures, moves = float(info["temperatures"].max()), float(info["moves"].max())
         middle = spread(taken)[1]
         table.append(
             [
@@ -68,8 +67,7 @@ def against_nuts() -> tuple[list[list[Any]], list[dict[str, Any]]]:
     for n in NUTS_AT:
         rungs = (*(rung for rung in RUNGS if rung < n), n)
         run = _ladder(rungs, repeats=OCCUPANCY_REPEATS)
-        run()
-        ladder = run()
+        ladder = run()  # compiles
         took = timed(run)
         share = _is_hexagon(ladder.draws, (0, -1)).mean(axis=-1)  # (repeat,)
         p, variance = share.mean(), share.var(ddof=1) / len(share)
@@ -139,7 +137,7 @@ def _is_hexagon(draws: Any, where: tuple[int, int]) -> np.ndarray:
 
 
 def _nuts(n: int) -> tuple[np.ndarray, float]:
-    """Whether each draw (chain, draw) is a 6-gon, and seconds without compilation. numpyro's NUTS as it comes, on the
+    """Whether each draw (chain, draw) is a 6-gon, and seconds with compilation: numpyro's NUTS as it comes, on the
     direct sum over observations, all chains vectorised."""
     import jax
     import jax.numpy as jnp
@@ -162,13 +160,10 @@ def _nuts(n: int) -> tuple[np.ndarray, float]:
     )
     start = jax.vmap(model.sample_prior)(jax.random.split(jax.random.key(2), CHAINS))
 
-    def run(seed: int) -> Any:
-        sampler.run(jax.random.key(seed), init_params=start)
-        return jax.block_until_ready(sampler.get_samples(group_by_chain=True))
-
-    run(0)  # compiles
-    taken = timed(lambda: run(1))
-    draws = {name: np.asarray(leaf)[None, None] for name, leaf in run(1).items()}
+    taken = timed(lambda: sampler.run(jax.random.key(0), init_params=start))
+    draws = {
+        name: np.asarray(leaf)[None, None] for name, leaf in sampler.get_samples(group_by_chain=True).items()
+    }
     return _is_hexagon(draws, (0, 0)).astype(float), taken
 
 

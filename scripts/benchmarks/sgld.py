@@ -90,7 +90,7 @@ def rows() -> tuple[list[list[str]], dict[str, Any]]:
     """Rows of the table, and their numbers."""
     given, table, numbers = arrays(), [], {}
     theirs(given, 100, burn_in=1, draws=1)()  # imports
-    for batch, pairs, bar in ((100, 5, "150"), (None, 2, "1000")):
+    for batch, pairs, bar in ((100, 3, "150"), (None, 1, "1000")):
         name = f"SGLD at the 6-gon, {f'batch {batch}' if batch else 'full batch'}"
         mine = ours(batch)
         mine()  # compiles
@@ -113,7 +113,7 @@ def _cold() -> tuple[list[list[str]], dict[str, Any]]:
         with tempfile.TemporaryDirectory() as cache:
             if state == "filled":
                 _process("ours", cache)
-            for _ in range(3):
+            for _ in range(2):
                 if state == "empty":
                     shutil.rmtree(cache)
                 mine.append(_process("ours", cache))
