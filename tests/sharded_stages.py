@@ -13,7 +13,10 @@ from slt.driving import Driver, _packed
 from slt.llc import chains
 from slt.llc.base import Question
 from slt.llc.metropolis import Metropolis
+from slt.posterior import nuts, tempering
 from slt.posterior.ladder import BridgingSMC
+from slt.posterior.smc import SMC
+from slt.potential import potential
 from slt.progress import Silent
 from slt.sharded_llc import Sharded
 from slt.sharding import spread
@@ -66,26 +69,29 @@ def local():
     return estimator(Question(MODEL, points, MODEL.sample(KEY, 40)), KEY)
 
 
+def one_rung(sampler):
+    return sampler(potential(TwoModes(), None, 1.0), KEY)
+
+
+def by_nuts():
+    return one_rung(nuts.NUTS(chains=4, warmup=20, samples=20))
+
+
+def by_smc():
+    return one_rung(SMC(particles=64, repeats=4, moves=2))
+
+
 def partition():
-    """Over how many devices a stage's state is divided before and after a piece, and the walks of chains; a device's
-    share of the work of one piece of training; and whether devices wait for each other in it."""
+    """Over how many devices a stage's state is divided before and after a piece, and the walks of chains and of NUTS;
+    a device's share of the work of one piece of training; and whether devices wait for each other in it."""
     held = {}
     for name, stage in (("training", training()), ("ladder", ladder())):
         state = spread(stage.init(KEY))
         after, _ = stage.advance(state)
         held[name] = [_devices(tree) for tree in (state, after)]
-    walk, held["chains"] = chains.walk, []
-
-    def watched(*args, **options):
-        walked = walk(*args, **options)
-        held["chains"].append(_devices(walked))
-        return walked
-
-    chains.walk = watched
-    try:
-        local()
-    finally:
-        chains.walk = walk
+    held["chains"] = _watched(chains, "walk", local)
+    held["nuts"] = _watched(nuts, "_chains", by_nuts)
+    held["smc"] = _watched(tempering, "_move", by_smc)[:1]
     stage = training()
     whole, split = (
         loop.advance.lower(
@@ -98,6 +104,23 @@ def partition():
     return {"held": held, "share": share, "waits": bool(re.search(COLLECTIVE, split.as_text()))}
 
 
+def _watched(module, name, run):
+    """Over how many devices is divided what the function `name` returns, each time that `run` calls it."""
+    function, held = getattr(module, name), []
+
+    def watched(*args, **options):
+        made = function(*args, **options)
+        held.append(_devices(made))
+        return made
+
+    setattr(module, name, watched)
+    try:
+        run()
+    finally:
+        setattr(module, name, function)
+    return held
+
+
 def _devices(tree):
     """For each array with a batch, over how many devices it is divided; copies do not count."""
     leaves = [leaf for leaf in jax.tree.leaves(tree) if isinstance(leaf, jax.Array) and leaf.ndim]
@@ -107,7 +130,8 @@ def _devices(tree):
 def records():
     """What the stages come to."""
     drive = Driver(Silent())
-    return {"trajectory": drive(training(), KEY), "ladder": drive(ladder(), KEY), "llc": local()}
+    samplers = {"nuts": by_nuts(), "smc": by_smc()}
+    return {"trajectory": drive(training(), KEY), "ladder": drive(ladder(), KEY), "llc": local(), **samplers}
 
 
 def run(folder):
