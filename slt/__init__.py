@@ -36,9 +36,6 @@ def load(run: str | Path, store: str | Path = "runs") -> Run:
 
 def __getattr__(name: str) -> Any:
     if name == "run":
-        from slt import cores
-
-        cores.use_all()  # as the command line does, so that both give the same numbers
         from slt.pipeline import run
 
         return run

@@ -38,8 +38,8 @@ def study() -> Result:
     text = f"""# Speed and memory
 
 Measured on {_machine()}, nothing else running, the two sides of a row in turn. Ratios hold on other machines,
-seconds do not. Warm means compiled; other columns are medians. Except for whole commands, which use all cores, ours
-ran on one device: one core, but for what XLA by itself divides.
+seconds do not. Warm means compiled; other columns are medians. Ours ran on one
+device: one core, but for what XLA by itself divides.
 
 {table(HEADER, llc_rows + sgd_rows + rung_rows)}
 

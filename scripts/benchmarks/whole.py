@@ -83,9 +83,6 @@ def _slt(*words: str) -> list[str]:
 
 def main(arguments: list[str]) -> int:
     """slt, counting what JAX says of its compiling: programs compiled, or read from the persistent cache."""
-    from slt import cores
-
-    cores.use_all()  # before JAX is imported, as slt does
     import jax
 
     from slt.cli import main as slt

@@ -7,7 +7,6 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from slt import cores
 from slt.cli.arguments import Parser
 from slt.compose import compose, make_importable
 from slt.errors import ConfigError, suggestion
@@ -35,7 +34,6 @@ def main(words: list[str]) -> int:
         from slt.cli import sweeping
 
         return sweeping.sweep(options.overrides, options.config_dir, options.force)
-    cores.use_all()
     config = compose(options.overrides, options.config_dir)
     if options.dry:
         from slt.cli.dry import show

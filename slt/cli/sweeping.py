@@ -13,7 +13,6 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from slt import cores
 from slt.cli.job import Task, first_line
 from slt.compose import compose, configs_dir, explained, quoted
 from slt.differing import flat
@@ -40,8 +39,6 @@ def sweep(overrides: list[str], config_dir: str | None, force: list[str]) -> int
     how = [word for word in overrides if word.lstrip("+").startswith(_HOW)]
     what = [word for word in overrides if word not in how]
     launcher, settings = _launcher(how)
-    if not settings:  # jobs one after another, in this process
-        cores.use_all()
     compose([*settings, *how], config_dir)
     with explained(overrides, config_dir):
         planned = _planned(what, config_dir)
