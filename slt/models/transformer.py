@@ -47,17 +47,17 @@ class Layer(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        n, positions, _ = x.shape
         size = self.width // self.heads
         each = [Head(self.width, size, name=f"head_{h}")() for h in range(self.heads)]
-        head = {name: jnp.stack([matrices[name] for matrices in each]) for name in each[0]}
-        seen = nn.LayerNorm(name="norm_attention")(x)
-        query, key, value = (
-            jnp.einsum("npw,hws->nhps", seen, head[name]) for name in ("query", "key", "value")
-        )
-        score = jnp.einsum("nhqs,nhks->nhqk", query, key) / size**0.5
-        causal = jnp.tril(jnp.ones(score.shape[-2:], bool))
+        into = jnp.concatenate([head[name] for name in ("query", "key", "value") for head in each], axis=1)
+        seen = nn.LayerNorm(name="norm_attention")(x).reshape(-1, self.width) @ into
+        query, key, value = jnp.moveaxis(seen.reshape(n, positions, 3, self.heads, size), 2, 0)
+        score = jnp.einsum("nqhs,nkhs->nhqk", query, key) / size**0.5
+        causal = jnp.tril(jnp.ones((positions, positions), bool))
         pattern = jax.nn.softmax(jnp.where(causal, score, -jnp.inf), axis=-1)
-        x = x + jnp.einsum("nhqk,nhks,hsw->nqw", pattern, value, head["out"])
+        moved = jnp.einsum("nhqk,nkhs->nqhs", pattern, value).reshape(-1, self.width)
+        x = x + (moved @ jnp.concatenate([head["out"] for head in each])).reshape(x.shape)
         if self.neurons:
             inner = nn.gelu(nn.Dense(self.neurons, name="mlp_in")(nn.LayerNorm(name="norm_mlp")(x)))
             x = x + nn.Dense(self.width, name="mlp_out")(inner)
