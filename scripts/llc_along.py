@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from scripts.results import Result, table
-from slt.llc.along import AlongTraining
+from slt.llc.along import AlongTraining, Part
 from slt.llc.metropolis import Metropolis
 from slt.models.superposition import Superposition
 from slt.records import OK
@@ -28,8 +28,8 @@ def study() -> Result:
     )
     trajectory = drive(trainer.stage(model, data), jax.random.key(1))
     started = time.perf_counter()
-    stage = AlongTraining(ESTIMATOR, model, trajectory, data, SEEDS, None)
-    estimate, path = drive(stage, jax.random.key(2))
+    stage = AlongTraining(ESTIMATOR, (Part(model),), trajectory, data, SEEDS, None)
+    [(estimate, path)] = drive(stage, jax.random.key(2))
     seconds = time.perf_counter() - started
     points = path.llc.size
     sound = path.status == OK

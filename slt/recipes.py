@@ -239,8 +239,10 @@ def _llc(experiment: Experiment, config: Mapping[str, Any], stages: Mapping[str,
         needs, inputs = ("training",), {"training": stages["training"].recipe.hash}
         kept = experiment.training.checkpoints
         seeds = min(plan.seeds, experiment.training.seeds)
-        count = seeds * min(plan.checkpoints or kept, kept)
+        count = (1 + len(plan.restricted)) * seeds * min(plan.checkpoints or kept, kept)
         what = f"learning coefficients at checkpoints of {_times(seeds, 'seed')}"
+        if plan.restricted:
+            what += f", and {_times(len(plan.restricted), 'restricted one')}"
     if llc_on_data(experiment):
         needs, inputs = ("data", *needs), inputs | _data_inputs(experiment, config)
     recipe = Recipe(
@@ -266,11 +268,16 @@ def _make_llc(experiment: Experiment, records: Records, drive: Driver) -> Items:
     trajectory = from_dataset(Trajectory, records["training"].array("trajectory"))
     n = experiment.training.n
     data = _first_rows(experiment, records, n) if n is not None and llc_on_data(experiment) else None
-    stage = along.AlongTraining(
-        plan.estimator, model, trajectory, data, plan.seeds, plan.checkpoints, along.free(model, plan.weights)
-    )
-    estimate, path = drive(stage, key)
-    return {"estimate": to_dataset(estimate), "path": to_dataset(path)}
+    parts = experiment.parts()
+    asked = tuple(along.Part(of, along.free(model, weights)) for of, weights in parts.values())
+    stage = along.AlongTraining(plan.estimator, asked, trajectory, data, plan.seeds, plan.checkpoints)
+    (whole, path), *restricted = drive(stage, key)
+    items: Items = {"estimate": to_dataset(whole), "path": to_dataset(path)}
+    if restricted:
+        items["restricted"] = list(plan.restricted)
+    for i, (estimate, path) in enumerate(restricted):
+        items |= {f"estimate_{i}": to_dataset(estimate), f"path_{i}": to_dataset(path)}
+    return items
 
 
 # -- phases and comparison --------------------------------------------------------------------------------------

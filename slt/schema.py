@@ -59,6 +59,19 @@ class PosteriorPlan:
 
 
 @dataclasses.dataclass(frozen=True)
+class Restriction:
+    """A learning coefficient of some of the weights, or of some of the data.
+
+    Attributes:
+      weights: the parameters that may move, by path ("W", "layer_0.head_1"); empty: all.
+      slice: which losses count, as the model's own option `slice` names them; null: the model's.
+    """
+
+    weights: tuple[str, ...] = ()
+    slice: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
 class LLCPlan:
     """Learning coefficients, by one estimator.
 
@@ -70,6 +83,7 @@ class LLCPlan:
       seeds: the first so many seeds of training.
       checkpoints: so many, evenly among those that were kept; null: all.
       weights: the parameters that may move, by path ("W", "head/0"); empty: all.
+      restricted: name -> further coefficients at the same checkpoints, with the same settings.
     """
 
     estimator: Estimator
@@ -78,8 +92,18 @@ class LLCPlan:
     seeds: int = 16
     checkpoints: int | None = None
     weights: tuple[str, ...] = ()
+    restricted: dict[str, Restriction] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        kept = {
+            name: part
+            if isinstance(part, Restriction)
+            else Restriction(tuple(part["weights"]), part["slice"])
+            for name, part in self.restricted.items()
+        }
+        object.__setattr__(self, "restricted", kept)
+        if self.restricted and self.at != "checkpoints":
+            raise ValueError("restricted coefficients are those of checkpoints: set at=checkpoints")
         for name, value, known in (
             ("at", self.at, ("checkpoints", "phases")),
             ("loss", self.loss, ("data", "population")),
@@ -160,8 +184,27 @@ class Experiment:
             raise ValueError("llc.at=checkpoints needs training, which is null: set llc.at=phases")
         if not llc_on_data(self) and not self.model.has_population_loss:
             raise ValueError("llc asks for the population loss, and this model has none: set llc.loss=data")
-        if llc.weights:
-            free_entries(jax.eval_shape(self.model.sample_prior, jax.random.key(0)), llc.weights)
+        shapes = jax.eval_shape(self.model.sample_prior, jax.random.key(0))
+        for name, part in {"": Restriction(llc.weights), **llc.restricted}.items():
+            if part.weights:
+                free_entries(shapes, part.weights)
+            if part.slice is not None:
+                self._sliced(name, part.slice)
+
+    def _sliced(self, name: str, wanted: str) -> Model:
+        """The model whose losses are those of a slice."""
+        if not any(field.name == "slice" for field in dataclasses.fields(self.model)):  # type: ignore[arg-type]
+            raise ValueError(f"llc.restricted.{name}: this model has no slices of data")
+        return dataclasses.replace(self.model, slice=wanted)  # type: ignore[type-var]
+
+    def parts(self) -> dict[str, tuple[Model, tuple[str, ...]]]:
+        """The coefficients along training by name, "" for the whole: of which model's losses, and which weights."""
+        assert self.llc is not None
+        whole = {"": (self.model, self.llc.weights)}
+        return whole | {
+            name: (self.model if part.slice is None else self._sliced(name, part.slice), part.weights)
+            for name, part in self.llc.restricted.items()
+        }
 
     @property
     def rows(self) -> int:

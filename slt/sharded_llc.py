@@ -18,6 +18,10 @@ class Sharded(Estimator):
 
     estimator: Estimator
 
+    @property
+    def at_once(self) -> int | None:
+        return self.estimator.at_once
+
     def __call__(self, question: Question, key: jax.Array) -> LLCEstimate:
         return self.estimator(_spread(question), key)
 

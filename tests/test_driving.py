@@ -11,7 +11,7 @@ import pytest
 
 from scripts.killed import differing, run_to_the_end, start_and_kill
 from slt.driving import Driver, _packed, _skeleton, _unpacked
-from slt.llc.along import AlongTraining
+from slt.llc.along import AlongTraining, Part
 from slt.llc.hessian import Hessian
 from slt.posterior.ladder import BridgingSMC
 from slt.posterior.nuts import NUTS
@@ -54,7 +54,7 @@ STAGES = {
     "training": training,
     "ladder": lambda: BridgingSMC(particles=32, repeats=2, moves=1).stage(MODEL, data(), (3, 10, 40)),
     "rungs": lambda: NUTS(chains=2, warmup=20, samples=10).stage(MODEL, data(), (3, 10, 20, 40)),
-    "llc": lambda: AlongTraining(Hessian(), MODEL, drive(training(3), KEY), data(3), 3, 4),
+    "llc": lambda: AlongTraining(Hessian(), (Part(MODEL),), drive(training(3), KEY), data(3), 3, 4),
 }
 
 

@@ -20,35 +20,52 @@ def free(model: Model, names: tuple[str, ...]) -> tuple[int, ...] | None:
     return free_entries(jax.eval_shape(model.sample_prior, jax.random.key(0)), names)
 
 
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """A coefficient of its own: over the entries `free` (see `Question`), of a model that may count other losses than
+    the one that was trained."""
+
+    model: Model
+    free: tuple[int, ...] | None = None
+
+
 class State(NamedTuple):
-    """The estimator, settled once for all groups; the key; and how many groups are done."""
+    """The estimator, settled once for all blocks; the key; and how many blocks are done."""
 
     estimator: Estimator
     key: jax.Array
     done: int
 
 
+class Block(NamedTuple):
+    """What is asked at once: `rows` among the points of `seeds`, by seed and then by checkpoint, of part `part`."""
+
+    part: int
+    seeds: Array
+    rows: slice
+
+
 @dataclasses.dataclass(frozen=True)
 class AlongTraining:
-    """Long stage: `advance` is all checkpoints of the seeds that share a data set, in one batch.
+    """Long stage: `advance` is all checkpoints of the seeds that share a data set, in one batch, or as many points of
+    them as the estimator wants at once.
 
-    Its record is a pair: the estimates, points ordered by seed and then by checkpoint, and their path.
+    Its record is a pair for each part: the estimates, points ordered by seed and then by checkpoint, and their path.
+    What the estimator settles it settles on the first part, so that the others can be compared with it.
 
     Attributes:
-      estimator, model, trajectory: what to estimate, and where.
+      estimator, parts, trajectory: what to estimate, and where.
       data: with leading axes (dataset, n), for each seed its own; None for the population loss.
       seeds: the first so many seeds.
       checkpoints: so many, evenly among those kept, the last among them; None: all.
-      free: see `Question`.
     """
 
     estimator: Estimator
-    model: Model
+    parts: tuple[Part, ...]
     trajectory: Trajectory
     data: Data | None
     seeds: int
     checkpoints: int | None
-    free: tuple[int, ...] | None = None
     unit: str = "points"
 
     @property
@@ -68,22 +85,33 @@ class AlongTraining:
         own = self.trajectory.dataset[self._seeds]
         return [self._seeds[own == dataset] for dataset in np.unique(own)]
 
+    def _blocks(self) -> list[Block]:
+        most = self.estimator.at_once
+        found = []
+        for part in range(len(self.parts)):
+            for group in self._groups():
+                size = len(group) * len(self._kept)
+                edges = range(0, size, most or size)
+                found += [Block(part, group, slice(i, min(i + (most or size), size))) for i in edges]
+        return found
+
     @property
     def total(self) -> int:
-        return len(self._seeds) * len(self._kept)
+        return len(self.parts) * len(self._seeds) * len(self._kept)
 
     def init(self, key: jax.Array) -> State:
         first, key = jax.random.split(key)
-        return State(self.estimator.settled(self._question(0)[0], first), key, 0)
+        whole = Block(0, self._groups()[0], slice(None))
+        return State(self.estimator.settled(self._question(whole)[0], first), key, 0)
 
     def progress(self, state: State) -> int:
-        return sum(map(len, self._groups()[: state.done])) * len(self._kept)
+        return sum(block.rows.stop - block.rows.start for block in self._blocks()[: state.done])
 
-    def _question(self, group: int) -> tuple[Question, Array]:
-        """What is asked of one group, and which of its points are finite (point,)."""
-        seeds = self._groups()[group]
+    def _question(self, block: Block) -> tuple[Question, Array]:
+        """What is asked of one block, and which of its points are finite (point,)."""
+        seeds = block.seeds
         points = {
-            name: np.asarray(leaf[seeds][:, self._kept], float).reshape(-1, *leaf.shape[2:])
+            name: np.asarray(leaf[seeds][:, self._kept], float).reshape(-1, *leaf.shape[2:])[block.rows]
             for name, leaf in self.trajectory.params.items()
         }
         flat = [np.isfinite(leaf).reshape(len(leaf), -1).all(axis=1) for leaf in points.values()]
@@ -94,16 +122,23 @@ class AlongTraining:
         if self.data is not None:
             dataset = int(self.trajectory.dataset[seeds[0]])
             data = jax.tree.map(lambda leaf: leaf[dataset], self.data)
-        return Question(self.model, points, data, free=self.free), finite
+        part = self.parts[block.part]
+        return Question(part.model, points, data, free=part.free), finite
 
     def advance(self, state: State) -> tuple[State, LLCEstimate]:
-        question, finite = self._question(state.done)
+        question, finite = self._question(self._blocks()[state.done])
         estimate = state.estimator(question, jax.random.fold_in(state.key, state.done))
         return state._replace(done=state.done + 1), _strike(estimate, ~finite)
 
-    def finish(self, chunks: list[LLCEstimate]) -> tuple[LLCEstimate, LLCPath]:
+    def finish(self, chunks: list[LLCEstimate]) -> list[tuple[LLCEstimate, LLCPath]]:
+        blocks = self._blocks()
+        return [
+            self._path(join([c for c, block in zip(chunks, blocks, strict=True) if block.part == part]))
+            for part in range(len(self.parts))
+        ]
+
+    def _path(self, joined: LLCEstimate) -> tuple[LLCEstimate, LLCPath]:
         order = np.argsort(np.concatenate(self._groups()), kind="stable")
-        joined = join(chunks)
         rows = (order[:, None] * len(self._kept) + np.arange(len(self._kept))).ravel()
         parts = {field.name: getattr(joined, field.name) for field in dataclasses.fields(joined)}
         estimate = LLCEstimate(**jax.tree.map(lambda array: array[rows], parts))

@@ -112,6 +112,11 @@ class Estimator(abc.ABC):
     def __call__(self, question: Question, key: jax.Array) -> LLCEstimate:
         """Answer `question`."""
 
+    @property
+    def at_once(self) -> int | None:
+        """How many points of a long list it should be asked about at a time; None: all."""
+        return None
+
     def settled(self, question: Question, key: jax.Array) -> Estimator:
         """The same estimator with whatever several questions should share chosen on this one."""
         return self
@@ -141,7 +146,7 @@ def join(estimates: list[LLCEstimate]) -> LLCEstimate:
 
 
 def free_entries(params: Params, names: tuple[str, ...]) -> tuple[int, ...]:
-    """Flat indices of the entries of `params` (one point) under the named paths, e.g. ("W",) or ("head/0",).
+    """Flat indices of the entries of `params` (one point) under the named paths, e.g. ("W",) or ("layer_0.head_1",).
 
     A name is a whole parameter or a folder of them. Raises ConfigError naming a path that is not there.
     """
@@ -161,7 +166,7 @@ def free_entries(params: Params, names: tuple[str, ...]) -> tuple[int, ...]:
 
 
 def _under(path: str, name: str) -> bool:
-    return path == name or path.startswith(f"{name}/")
+    return path == name or path.startswith((f"{name}/", f"{name}."))
 
 
 def _repeat(leaf: Any, count: int) -> jax.Array:

@@ -8,7 +8,7 @@ import pytest
 
 import slt
 from slt.errors import ConfigError
-from slt.llc.along import AlongTraining
+from slt.llc.along import AlongTraining, Part
 from slt.llc.base import Estimator
 from slt.models.quadratic import Quadratic
 from slt.records import OK, LLCEstimate, LLCPath, Trajectory, from_dataset
@@ -54,8 +54,8 @@ def _trajectory(seeds, checkpoints):
 def test_every_seed_is_asked_about_on_its_own_data_and_put_back_in_order():
     model = Quadratic(dimension=2)
     data = np.broadcast_to(np.arange(2.0)[:, None, None], (2, 5, 2))  # every value tells its data set
-    stage = AlongTraining(Echo(), model, _trajectory(4, 9), data, seeds=3, checkpoints=3)
-    estimate, path = drive(stage, jax.random.key(1))
+    stage = AlongTraining(Echo(), (Part(model),), _trajectory(4, 9), data, seeds=3, checkpoints=3)
+    [(estimate, path)] = drive(stage, jax.random.key(1))
     assert path.steps.tolist() == [0, 40, 80]
     assert path.llc.tolist() == [[0, 4, 8], [100, 104, 108], [200, 204, 208]]
     assert path.error.tolist() == [[0] * 3, [1] * 3, [0] * 3]
@@ -65,8 +65,10 @@ def test_every_seed_is_asked_about_on_its_own_data_and_put_back_in_order():
 def test_a_diverged_checkpoint_has_no_estimate_and_spoils_no_other():
     trajectory = _trajectory(2, 3)
     trajectory.params["w"][1, 2] = np.nan
-    stage = AlongTraining(Echo(), Quadratic(dimension=2), trajectory, None, seeds=9, checkpoints=None)
-    _, path = drive(stage, jax.random.key(1))
+    stage = AlongTraining(
+        Echo(), (Part(Quadratic(dimension=2)),), trajectory, None, seeds=9, checkpoints=None
+    )
+    [(_, path)] = drive(stage, jax.random.key(1))
     assert np.isnan(path.llc[1, 2])
     assert path.status[1, 2].startswith("no estimate")
     assert np.isfinite(np.delete(path.llc.ravel(), 5)).all()

@@ -14,6 +14,7 @@ from slt.errors import ConfigError
 from slt.llc.base import Estimator, Question, free_entries
 from slt.llc.hessian import Hessian
 from slt.llc.metropolis import Metropolis
+from slt.llc.minibatch import Minibatch
 from slt.llc.regression import BetaRegression
 from slt.llc.sgld import SGLD
 from slt.llc.thermodynamic import Thermodynamic, free_energy
@@ -36,6 +37,7 @@ SMALL = {
     "BetaRegression": {"particles": 128, "repeats": 4, "n": None, "localisation": None},
     "WAIC": {"particles": 128, "repeats": 4},
     "Hessian": {},
+    "Minibatch": {"draws": 800, "burn_in": 200, "localisation": 1.0, "t": 300.0},
 }
 REGULAR = Quadratic(dimension=2, condition=2.0)
 
@@ -67,7 +69,8 @@ def test_protocol(path):
     assert all(values.ndim == 3 and values.shape[0] == 2 for values in one.curve.values())
     assert all(values.shape == (2,) for values in one.info.values())
     np.testing.assert_array_equal(one.llc, again.llc)
-    np.testing.assert_allclose(one.loss, question.losses())
+    single = isinstance(estimator, Minibatch)  # float32
+    np.testing.assert_allclose(one.loss, question.losses(), rtol=1e-5 if single else 1e-7)
     assert np.all(np.isfinite(one.llc))
     assert np.all(one.low <= one.llc)
     assert np.all(one.llc <= one.high)
@@ -86,6 +89,8 @@ def test_zero_weights_are_the_same_as_no_observations(path):
     point = {"w": jnp.zeros((1, 2))}
     if isinstance(estimator, Volume | Thermodynamic):
         pytest.skip("these need a minimum, and the point is none")
+    if isinstance(estimator, Minibatch):
+        pytest.skip("which observations make a minibatch depends on how many there are")
     weighted = estimator(Question(REGULAR, point, data, np.arange(60) < 40), jax.random.key(1))
     cut = estimator(Question(REGULAR, point, few), jax.random.key(1))
     np.testing.assert_allclose(weighted.llc, cut.llc, rtol=1e-6, atol=1e-9)

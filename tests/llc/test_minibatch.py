@@ -1,0 +1,118 @@
+"""SGLD for networks: what a localised coefficient is in closed form, restricted, on data, and at no minimum."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.flatten_util import ravel_pytree
+
+from slt.llc import slopes
+from slt.llc.base import Question
+from slt.llc.minibatch import STIFF, Minibatch
+from slt.models.deep_linear import DeepLinear
+from slt.models.quadratic import Quadratic
+from slt.records import OK, flag_names
+
+MODEL = Quadratic(dimension=6, condition=100.0)
+ORIGIN = {"w": jnp.zeros((2, 6))}
+KEY = jax.random.key(0)
+
+
+def expected(t, gamma, free=slice(None)):
+    """E[t K] under exp(-t K) N(0, 1 / gamma) of a quadratic K."""
+    curved = t * MODEL.curvatures[free]
+    return float(np.sum(curved / (curved + gamma)) / 2)
+
+
+@pytest.mark.parametrize("free", [None, (0, 1, 5)])
+def test_a_regular_models_coefficient_is_what_its_localisation_leaves_of_it(free):
+    estimator = Minibatch(t=50.0, localisation=2.0, burn_in=400, draws=3000, anchor=65536)
+    estimate = estimator(Question(MODEL, ORIGIN, free=free), KEY)
+    truth = expected(50.0, 2.0, slice(None) if free is None else list(free))
+    assert np.all(estimate.error < 0.05 * truth)
+    assert np.all(
+        np.abs(estimate.llc - truth) < 3.5 * estimate.error + 0.02 * truth
+    )  # 2 %: the step, the anchor
+    assert estimate.status.tolist() == [OK, OK]
+    dims = 6 if free is None else 3
+    np.testing.assert_allclose(
+        estimate.info["hessian_trace"], MODEL.curvatures[list(free or range(6))].sum(), rtol=1e-4
+    )
+    assert estimate.curve["mean"].shape == (2, 4, 64)
+    assert estimate.info["ess"].min() > 50 * dims / 6
+
+
+def test_calibration_takes_the_weakest_localisation_that_chains_forget_by():
+    chosen = Minibatch(t=50.0, burn_in=400, draws=200).settled(Question(MODEL, ORIGIN), KEY).calibration
+    assert chosen.step_size * 400 / 2 >= 3
+    assert chosen.step_size <= STIFF
+    assert chosen.localisation == chosen.gammas[chosen.chosen] < 50.0
+    assert np.all(chosen.gammas[:-1] > chosen.gammas[1:])
+    assert chosen.noise[chosen.chosen] <= 0.05
+    assert chosen.step_sensitivity < 0.2
+
+
+def test_it_is_the_same_for_all_points_and_seeds_share_it():
+    settled = Minibatch(burn_in=64, draws=64, traces=0).settled(Question(MODEL, ORIGIN), KEY)
+    first, second = (settled(Question(MODEL, ORIGIN), jax.random.key(k)) for k in (1, 2))
+    assert first.info["step_size"][0] == second.info["step_size"][1] == settled.calibration.step_size
+    assert not np.array_equal(first.llc, second.llc)
+
+
+def test_on_data_the_slope_at_a_point_is_that_of_all_observations():
+    model = DeepLinear(widths=(3, 3, 3), singular_values=(2.0,))
+    data = model.sample(KEY, 37)
+    weights = np.linspace(0.5, 1.5, 37)
+    points = jax.vmap(model.init)(jax.random.split(KEY, 2))
+    asked = slopes.setting(model, data, weights, points, None, 10.0)
+    found = slopes.at_points(asked, slopes.flat(points), observations=0, together=1)
+
+    def loss(point):
+        return jnp.sum(weights * model.losses(point, data)) / weights.sum()
+
+    for i in range(2):
+        point = jax.tree.map(lambda leaf, i=i: leaf[i], points)
+        np.testing.assert_allclose(found.loss[i], loss(point), rtol=1e-5)
+        exact = ravel_pytree(jax.grad(loss)(point))[0]
+        np.testing.assert_allclose(found.gradient[i], exact, rtol=1e-4, atol=1e-5)
+
+
+def test_a_point_on_a_slope_is_flagged():
+    away = {"w": jnp.full((1, 6), 2.0)}
+    estimate = Minibatch(t=50.0, localisation=1.0, burn_in=100, draws=100)(Question(MODEL, away), KEY)
+    assert {"escaped", "negative", "not critical"} <= set(flag_names(str(estimate.status[0])))
+
+
+def test_a_step_that_is_too_large_is_flagged_and_not_averaged():
+    wild = Minibatch(t=50.0, localisation=1.0, step_size=9.0, burn_in=100, draws=100)
+    estimate = wild(Question(MODEL, ORIGIN), KEY)
+    assert "diverged" in flag_names(str(estimate.status[0]))
+    assert np.isnan(estimate.llc).all()
+
+
+def test_traces_of_a_network_agree_with_its_whole_hessian():
+    model = DeepLinear(widths=(3, 2, 3), singular_values=(2.0,))
+    point = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], model.phases()[-1].point)
+    asked = slopes.setting(model, None, None, point, None, 10.0)
+    flat = slopes.flat(point)
+    some = slopes.few(asked)
+    hessian = jax.hessian(slopes.batch_loss)(flat[0], asked, some)
+    found = slopes.traces(asked, flat, slopes.FEW, together=1)
+    assert abs(found["hessian_trace"][0] - np.trace(hessian)) < 4 * found["hessian_trace_error"][0] + 1e-3
+    scale = jnp.ones_like(flat)
+    largest = slopes.largest_curvature(asked, flat, scale, KEY)
+    np.testing.assert_allclose(largest[0], np.abs(np.linalg.eigvalsh(hessian)).max(), rtol=0.05)
+    each = jax.vmap(
+        lambda x, y: jax.grad(slopes.batch_loss)(
+            flat[0], asked, slopes.Batch(type(some.data)(x[None], y[None]), jnp.ones(1, jnp.float32))
+        )
+    )(*some.data)
+    np.testing.assert_allclose(found["fisher_trace"][0], np.mean(np.sum(each**2, axis=1)), rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "options", [{"batch": 0}, {"chains": 1}, {"t": -1.0}, {"burn_in": 2}, {"together": 0}, {"anchor": 1}]
+)
+def test_options_out_of_range_are_named(options):
+    with pytest.raises(ValueError, match=next(iter(options))):
+        Minibatch(**options)
