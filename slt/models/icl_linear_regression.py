@@ -160,14 +160,15 @@ class ICLLinearRegression(Probed):
         return dataclasses.replace(self, tasks=0)
 
     def observables(self, w: Params) -> dict[str, jax.Array]:
-        """Mean squares over `PROBE` sequences and, unless said otherwise, over positions.
+        """Mean squares over `PROBE` sequences and, unless said otherwise, over positions; errors are expected ones,
+        given each x and the pairs before it.
 
         "error": of predictions, on tasks like those of training; "error_new": on new tasks from N(0, I), where tasks
         are finitely many; "error_far": on new tasks and inputs `FAR` times as large.
         "in_context": error at the last position less that at the middle one (positions 8 and 4 of Hoogland et al.).
         "last_over_ridge": error at the last position over that of ridge regression, on new tasks: 1 is ideal.
-        "to_ridge": distance to ridge regression, on new tasks; "to_dmmse": to dMMSE, on the tasks that it knows. Both
-        are mean squares over `dimension` (Raventos et al. 2023, section 2).
+        "to_ridge", "to_dmmse": distance to both ideal predictors on tasks like those of training, a mean square over
+        `dimension` (Raventos et al. 2023, section 2).
         """
         new = self.unrestricted
         far = dataclasses.replace(new, input_scale=FAR * self.input_scale)
@@ -176,17 +177,17 @@ class ICLLinearRegression(Probed):
         on_known, on_unknown, on_beyond = jnp.split(
             self.predictions(w, data), 3
         )  # at once: one program, not three
-        error, error_new = _errors(on_known, known), _errors(on_unknown, unknown)
+        error, error_new = known.errors(on_known), unknown.errors(on_unknown)
         watched = {
             "error": jnp.mean(error),
-            "error_far": jnp.mean(_errors(on_beyond, beyond)),
+            "error_far": jnp.mean(beyond.errors(on_beyond)),
             "in_context": error[-1] - error[self.length // 2 - 1],
-            "last_over_ridge": error_new[-1] / _errors(unknown.ridge, unknown)[-1],
-            "to_ridge": jnp.mean((on_unknown - unknown.ridge) ** 2) / self.dimension,
+            "last_over_ridge": error_new[-1] / unknown.errors(unknown.ridge)[-1],
+            "to_ridge": jnp.mean((on_known - known.ridge) ** 2) / self.dimension,
         }
         if self.tasks:
             watched["error_new"] = jnp.mean(error_new)
-            watched["to_dmmse"] = jnp.mean((on_known - known.dmmse) ** 2) / self.dimension
+            watched["to_dmmse"] = jnp.mean((on_known - known.best.mean) ** 2) / self.dimension
         return watched
 
     def drawing(self, w: Params) -> Drawing:
@@ -194,32 +195,30 @@ class ICLLinearRegression(Probed):
         seen = _seen(self)
         lines = {"network": _predictions(self, w, seen.data), "ridge": seen.ridge}
         if self.tasks:
-            lines["dMMSE"] = seen.dmmse
-        errors = np.stack([_errors(np.asarray(line), seen) for line in lines.values()])
+            lines["dMMSE"] = seen.best.mean
+        errors = np.stack([np.asarray(seen.errors(line)) for line in lines.values()])
         axes = ("pairs seen before", "mean squared error")
         return Drawing("curves", errors, labels=tuple(lines), axes=axes)
 
 
 class _Seen(NamedTuple):
-    """The probe of a model, and what ideal predictors say of it, (PROBE, length); no dMMSE without tasks."""
+    """The probe of a model, what is best said of it, and what ridge regression says, (PROBE, length)."""
 
     data: Sequences
+    best: icl_ideal.Ideal
     ridge: np.ndarray
-    dmmse: np.ndarray
+
+    def errors(self, predicted: Any) -> Any:
+        """(length,) mean squared error of predictions, by position: expected over y, whose noise is thus left out."""
+        return ((predicted - self.best.mean) ** 2 + self.best.variance).mean(axis=0)
 
 
 @functools.lru_cache(maxsize=32)
 def _seen(model: ICLLinearRegression) -> _Seen:
     data = model.probe(PROBE)
-    ridge = icl_ideal.ridge(data.x, data.y, model.variance).mean
-    if not model.tasks:
-        return _Seen(data, ridge, np.full_like(ridge, np.nan))
-    return _Seen(data, ridge, icl_ideal.dmmse(data.x, data.y, model.variance, model.table).mean)
-
-
-def _errors(predicted: Any, seen: _Seen) -> Any:
-    """(length,) mean squared error by position of predictions (PROBE, length)."""
-    return ((predicted - seen.data.y) ** 2).mean(axis=0)
+    ridge = icl_ideal.ridge(data.x, data.y, model.variance)
+    known = icl_ideal.dmmse(data.x, data.y, model.variance, model.table) if model.tasks else ridge
+    return _Seen(data, known, ridge.mean)
 
 
 _predictions = jax.jit(ICLLinearRegression.predictions)
