@@ -22,6 +22,9 @@ from flax import traverse_util
 
 from slt.models.base import Params
 
+# Flax's fast variance, E[x^2] - E[x]^2, cancels where the coordinates nearly agree.
+_Norm = functools.partial(nn.LayerNorm, use_fast_variance=False)
+
 
 class Head(nn.Module):
     """The matrices of one attention head: query, key and value (width, size), out (size, width)."""
@@ -51,7 +54,7 @@ class Layer(nn.Module):
         size = self.width // self.heads
         each = [Head(self.width, size, name=f"head_{h}")() for h in range(self.heads)]
         into = jnp.concatenate([head[name] for name in ("query", "key", "value") for head in each], axis=1)
-        seen = nn.LayerNorm(name="norm_attention")(x).reshape(-1, self.width) @ into
+        seen = _Norm(name="norm_attention")(x).reshape(-1, self.width) @ into
         query, key, value = jnp.moveaxis(seen.reshape(n, positions, 3, self.heads, size), 2, 0)
         score = jnp.einsum("nqhs,nkhs->nhqk", query, key) / size**0.5
         causal = jnp.tril(jnp.ones((positions, positions), bool))
@@ -59,7 +62,7 @@ class Layer(nn.Module):
         moved = jnp.einsum("nhqk,nkhs->nqhs", pattern, value).reshape(-1, self.width)
         x = x + (moved @ jnp.concatenate([head["out"] for head in each])).reshape(x.shape)
         if self.neurons:
-            inner = nn.gelu(nn.Dense(self.neurons, name="mlp_in")(nn.LayerNorm(name="norm_mlp")(x)))
+            inner = nn.gelu(nn.Dense(self.neurons, name="mlp_in")(_Norm(name="norm_mlp")(x)))
             x = x + nn.Dense(self.width, name="mlp_out")(inner)
         return x, pattern
 
@@ -89,7 +92,7 @@ class Transformer(nn.Module):
         for i in range(self.layers):
             x, pattern = Layer(self.width, self.heads, self.neurons, name=f"layer_{i}")(x)
             patterns.append(pattern)
-        outputs = nn.Dense(self.outputs, name="unembed")(nn.LayerNorm(name="norm")(x))
+        outputs = nn.Dense(self.outputs, name="unembed")(_Norm(name="norm")(x))
         return outputs, jnp.stack(patterns, axis=1)
 
 
