@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from slt import datasets, discovered, phases, portraits, trust
+from slt import datasets, development, discovered, phases, portraits, trust
 from slt.comparer.assemble import Sides, assemble
 from slt.comparer.summary import plain
 from slt.driving import Driver
@@ -44,7 +44,7 @@ from slt.typed import build
 Records = Mapping[str, Record]
 REPEATS = 4  # of an annealed ladder, at least
 Items = dict[str, Any]
-STAGES = ("data", "training", "posterior", "annealed", "llc", "phases", "comparison", "report")
+STAGES = ("data", "training", "posterior", "annealed", "llc", "phases", "comparison", "development", "report")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,6 +90,8 @@ def plan(experiment: Experiment, config: Mapping[str, Any]) -> list[Stage]:
         stages["llc"] = _llc(experiment, config, stages)
     stages["phases"] = _phases(experiment, config, stages)
     stages["comparison"] = _comparison(config, stages)
+    if experiment.training is not None and experiment.posterior is None:
+        stages["development"] = _development(experiment, config, stages)
     return list(stages.values())
 
 
@@ -361,6 +363,25 @@ def _make_comparison(experiment: Experiment, records: Records, drive: Driver) ->
     return {**found, "comparison": plain(dataclasses.asdict(comparison))}
 
 
+def _development(experiment: Experiment, config: Mapping[str, Any], stages: Mapping[str, Stage]) -> Stage:
+    """Stages of learning by the formula alone, of a run that has no posterior."""
+    needs = tuple(name for name in ("training", "llc") if name in stages)
+    inputs = {name: stages[name].recipe.hash for name in needs}
+    code = _code(_make_development, [experiment.model])
+    recipe = Recipe("development", {"model": config["model"]}, inputs, code)
+    return Stage(recipe, "stages of learning, by the formula", needs, _make_development)
+
+
+def _make_development(experiment: Experiment, records: Records, drive: Driver) -> Items:
+    trajectory = from_dataset(Trajectory, records["training"].array("trajectory"))
+    path = None
+    if "llc" in records and records["llc"].has("path"):
+        path = from_dataset(LLCPath, records["llc"].array("path"))
+    found, moved = development.develop(experiment.model, trajectory, path)
+    items: Items = {"stages": plain([dataclasses.asdict(seed) for seed in found])}
+    return items if moved is None else items | {"essential": to_dataset(moved)}
+
+
 def _doubted(rungs: Mapping[int, str]) -> list[str]:
     if not rungs:
         return []
@@ -376,6 +397,7 @@ def _code(make: Callable, parts: list[Any]) -> str:
         _make_data: ("slt.datasets",),
         _make_phases: ("slt.discovered", "slt.portraits", "slt.models.drawing"),
         _make_comparison: ("slt.comparer.assemble", "slt.trust"),
+        _make_development: ("slt.development",),
     }
     functions = [make, _several] if make is _make_annealed else [make]
     if make is _make_phases:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from slt import trust
-from slt.comparer.summary import summary_of
+from slt.comparer.summary import plain, summary_of
+from slt.essential import EssentialDynamics
 from slt.models.drawing import Drawing
 from slt.outcomes import diagnostics, statuses
 from slt.portraits import Portrait
@@ -26,6 +28,7 @@ from slt.records import (
 from slt.report.page import ReportInputs, write_report
 from slt.runs import Run
 from slt.store import Record, StoreError, digest, write_json
+from slt.transitions.stages import SeedStages, headline, pool
 from slt.typed import build
 
 
@@ -64,6 +67,16 @@ def _write_report(this: Run, manifest: Mapping[str, Any], records: Mapping[str, 
             found = record.array("estimate")
             values = (found[name].values.tolist() for name in ("llc", "error", "status"))
             measured = dict(zip(record.json("phases"), zip(*values, strict=True), strict=True))
+    restricted: dict[str, LLCPath] = {}
+    if "llc" in records and records["llc"].has("restricted"):
+        for i, name in enumerate(records["llc"].json("restricted")):
+            restricted[name] = from_dataset(LLCPath, records["llc"].array(f"path_{i}"))
+    stages: tuple[SeedStages, ...] = ()
+    moved: EssentialDynamics | None = None
+    if "development" in records:
+        stages = build(records["development"].json("stages"), tuple[SeedStages, ...])
+        if records["development"].has("essential"):
+            moved = from_dataset(EssentialDynamics, records["development"].array("essential"))
     status = statuses(records)
     provenance = {
         **manifest["provenance"],
@@ -79,6 +92,7 @@ def _write_report(this: Run, manifest: Mapping[str, Any], records: Mapping[str, 
     summary = {
         **summary_of(facts, occupancy, comparison, names),
         "untrusted": [{"n": n, "why": why} for n, why in doubted.items()],
+        "development": development_of(stages),
         "diagnostics": diagnostics(records),
         "status": status,
         "provenance": provenance,
@@ -98,11 +112,23 @@ def _write_report(this: Run, manifest: Mapping[str, Any], records: Mapping[str, 
         untrusted=doubted,
         draw_labels=labels,
         portraits=_portraits(labelled),
+        stages=stages,
+        essential=moved,
+        restricted=restricted,
         config=manifest["config"],
         provenance=provenance,
         status=_unseen(status),
     )
     return write_report(inputs, this.path)
+
+
+def development_of(stages: tuple[SeedStages, ...]) -> dict[str, Any] | None:
+    """What `summary.json` says of stages without a posterior; None where there are none."""
+    if not stages:
+        return None
+    pooled = [dataclasses.asdict(boundary) for boundary in pool(stages)]
+    seeds = [dataclasses.asdict(seed) for seed in stages]
+    return {"headline": headline(stages), "boundaries": plain(pooled), "seeds": plain(seeds)}
 
 
 def _portraits(labelled: Record) -> tuple[Portrait, ...]:

@@ -6,8 +6,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from slt.essential import EssentialDynamics
 from slt.portraits import Portrait
 from slt.records import Array, Comparison, Ladder, LLCEstimate, LLCPath, Occupancy, PhasePath, Trajectory
+from slt.transitions.stages import SeedStages
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +29,9 @@ class ReportInputs:
       untrusted: n of the rungs whose posteriors are not trusted -> why; `occupancy` has nothing of them.
       draw_labels: (dataset, n, repeat, draw) index into `names` of the ladder's draws, to colour them by phase.
       portraits: drawings of each phase, of a model that draws itself.
+      stages: of each seed, in a run that has no posterior.
+      essential: where the function of a model with a probe goes along training.
+      restricted: name -> coefficients of some of the weights or of the data.
       config: the resolved configuration (nested, of plain values).
       provenance: versions, seed, hash, device, seconds of each stage (nested, of plain values).
       status: stage -> "ok", or what went wrong.
@@ -45,6 +50,9 @@ class ReportInputs:
     untrusted: Mapping[int, str] = dataclasses.field(default_factory=dict)
     draw_labels: Array | None = None
     portraits: tuple[Portrait, ...] = ()
+    stages: tuple[SeedStages, ...] = ()
+    essential: EssentialDynamics | None = None
+    restricted: Mapping[str, LLCPath] = dataclasses.field(default_factory=dict)
     config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     status: Mapping[str, str] = dataclasses.field(default_factory=dict)

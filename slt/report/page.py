@@ -13,8 +13,10 @@ from slt.report import (
     figures_phases,
     figures_portraits,
     figures_posterior,
+    figures_stages,
     figures_weights,
     moving,
+    stage_tables,
     style,
     tables,
     transition_tables,
@@ -39,6 +41,9 @@ _FIGURES = (
     figures_dynamics.losses,
     figures_llc.along,
     figures_llc.calibration,
+    figures_stages.restricted,
+    figures_stages.stages,
+    figures_stages.essential,
     figures_posterior.occupancy,
     figures_posterior.free_energy,
     figures_weights.polygons,
@@ -84,6 +89,7 @@ def page(inputs: ReportInputs, palette: Palette, plates: list[Plate]) -> str:
         *map(_figure, plates),
         _section("Phases", tables.phases(comparison, palette, inputs.phase_llc)),
         _section("Transitions of SGD, in steps t", transition_tables.dynamical(comparison, palette)),
+        _stages(inputs),
         _section(
             "Transitions of the posterior, in observations n", transition_tables.bayesian(comparison, palette)
         ),
@@ -157,6 +163,12 @@ def _endings(comparison: Comparison, palette: Palette) -> Markup:
     return _section(
         "Where SGD ends, and where the posterior is", transition_tables.kinetics(comparison, palette)
     )
+
+
+def _stages(inputs: ReportInputs) -> Markup:
+    if not inputs.stages:
+        return join([])
+    return _section("Stages, and what the formula says of them", *stage_tables.stages(inputs.stages))
 
 
 def _sampler(inputs: ReportInputs) -> Markup:

@@ -1,0 +1,37 @@
+"""How a network develops where no posterior can be had: its stages, and its function's way through training."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+
+from slt.essential import EssentialDynamics, essential
+from slt.models.base import Model
+from slt.models.probed import Probed
+from slt.records import Array, LLCPath, Trajectory
+from slt.training.loop import cast
+from slt.transitions import detected, stages
+
+
+def develop(
+    model: Model, trajectory: Trajectory, llc: LLCPath | None
+) -> tuple[tuple[stages.SeedStages, ...], EssentialDynamics | None]:
+    """The stages of each seed, by loss, observables and lambda-hat together (`transitions.stages`), and the essential
+    dynamics of a model that has a probe."""
+    known = np.isfinite(trajectory.population_loss).any()
+    loss = trajectory.population_loss if known else trajectory.loss
+    jumps = detected.find(detected.curves(trajectory, loss, llc), trajectory.steps)
+    events = detected.events(jumps, len(loss))
+    found = stages.find(trajectory.steps, loss, trajectory.status, events, llc)
+    moved = None
+    if isinstance(model, Probed):
+        moved = essential(trajectory.steps, outputs(model, trajectory.params))
+    return found, moved
+
+
+def outputs(model: Probed, params: dict[str, Array]) -> Array:
+    """(seed, checkpoint, k) float32 outputs on the probe, of parameters (seed, checkpoint, ...)."""
+    seeds, checkpoints = next(iter(params.values())).shape[:2]
+    flat = cast({name: leaf.reshape(-1, *leaf.shape[2:]) for name, leaf in params.items()}, np.float32)
+    seen = jax.jit(lambda points: jax.lax.map(model.outputs, points))(flat)
+    return np.asarray(seen).reshape(seeds, checkpoints, -1)
