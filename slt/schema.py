@@ -95,13 +95,6 @@ class LLCPlan:
     restricted: dict[str, Restriction] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        kept = {
-            name: part
-            if isinstance(part, Restriction)
-            else Restriction(tuple(part["weights"]), part["slice"])
-            for name, part in self.restricted.items()
-        }
-        object.__setattr__(self, "restricted", kept)
         if self.restricted and self.at != "checkpoints":
             raise ValueError("restricted coefficients are those of checkpoints: set at=checkpoints")
         for name, value, known in (

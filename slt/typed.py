@@ -38,6 +38,9 @@ def typed(value: Any, hint: Any, path: str = "") -> Any:
         return None
     if isinstance(value, Mapping) and (TARGET in value or dataclasses.is_dataclass(hint)):
         return _typed_fields(value, _class_of(value, hint, path), hint, path)
+    inner = _named_parts(hint)
+    if inner is not None and isinstance(value, Mapping):
+        return {str(name): typed(part, inner, _join(path, str(name))) for name, part in value.items()}
     if dataclasses.is_dataclass(hint):
         raise ConfigError(f"{path} must hold the options of {_class_name(hint)}, not {value!r}")
     if inspect.isabstract(hint):
@@ -61,6 +64,9 @@ def build(plain: Any, hint: Any, path: str = "") -> Any:
             return cls(**values)
         except (ValueError, TypeError) as error:
             raise ConfigError(f"{path + ': ' if path else ''}{error}") from error
+    inner = _named_parts(hint)
+    if inner is not None and isinstance(plain, dict):
+        return {name: build(part, inner, _join(path, name)) for name, part in plain.items()}
     if isinstance(plain, list) and typing.get_origin(hint) is tuple:  # what is static under jit must hash
         return tuple(build(item, typing.get_args(hint)[0], path) for item in plain)
     return plain
@@ -193,6 +199,12 @@ def _unwrap(hint: Any) -> tuple[Any, bool]:
         if len(inner) == 1 and len(inner) < len(typing.get_args(hint)):
             return inner[0], True
     return hint, hint in (Any, type(None))
+
+
+def _named_parts(hint: Any) -> Any:
+    """The class in dict[str, class], where it is a dataclass; None for other types."""
+    arguments = typing.get_args(hint) if typing.get_origin(hint) is dict else (None, None)
+    return arguments[1] if dataclasses.is_dataclass(arguments[1]) else None
 
 
 def _class_name(cls: Any) -> str:

@@ -54,7 +54,7 @@ class Calibration(NamedTuple):
       gammas, step_sizes: (gamma,) tried, strongest first, and the step size that each bears.
       noise: (gamma,) share of the estimate that the noise of minibatches adds, at most, on the worst probe.
       llc, lower: (probe, gamma) estimates, and share of blocks of draws at lower loss than the point's.
-      halved: (probe,) estimates at half the step size and twice the length.
+      halved: (probe,) estimates at half the step size and twice the burn-in.
     """
 
     chosen: int
@@ -169,7 +169,7 @@ class Settled(Estimator):
     def __call__(self, question: Question, key: jax.Array) -> LLCEstimate:
         setting = _setting(self.plan, question)
         chosen = self.calibration
-        walks = _Walks(chosen.step_size, chosen.localisation, self.plan.burn_in, self.plan.draws)
+        walks = _Walks(chosen.step_size, chosen.localisation, self.plan.burn_in)
         around = _around(self.plan, setting, slopes.flat(question.points), chosen.localisation)
         energy, _ = _walked(self.plan, setting, around, walks, key)
         return _record(self, setting, around, energy)
@@ -182,7 +182,6 @@ class _Walks(NamedTuple):
     step_size: float
     localisation: float
     burn_in: int
-    draws: int
 
 
 def _setting(plan: Minibatch, question: Question) -> Setting:
@@ -196,56 +195,51 @@ def _setting(plan: Minibatch, question: Question) -> Setting:
 class _Around(NamedTuple):
     """Points (point, d), what the loss is like there, and square roots of P (point, d)."""
 
-    points: jax.Array
+    points: Any
     slope: Slope
-    scale: jax.Array
+    scale: Any
 
 
 def _around(plan: Minibatch, setting: Setting, points: jax.Array, gamma: float) -> _Around:
-    slope = slopes.at_points(setting, points, observations=plan.anchor, together=plan.together)
+    look = partial(slopes.at_points, setting, observations=plan.anchor)
+    slope = slopes.in_turn(look, plan.together, points)
     return _scaled(_Around(points, slope, slope.fisher), setting, gamma)
 
 
 def _scaled(around: _Around, setting: Setting, gamma: float) -> _Around:
-    return around._replace(scale=(gamma + setting.t * around.slope.fisher) ** -0.5)
+    return around._replace(scale=(gamma + float(setting.t) * around.slope.fisher) ** -0.5)
 
 
 def _walked(
     plan: Minibatch, setting: Setting, around: _Around, walks: _Walks, key: jax.Array
 ) -> tuple[Array, jax.Array]:
     """t K (point, chain, draw), and where the chains end (point, chain, d)."""
-    energy, end = _walk(
-        setting,
-        around,
-        jax.random.split(key, (len(around.points), plan.chains)),
-        jnp.float32(walks.step_size),
-        jnp.float32(walks.localisation),
-        burn_in=walks.burn_in,
-        draws=walks.draws,
-        batch=plan.batch,
-        together=plan.together,
+    walk = partial(
+        _walk, setting, walks.step_size, walks.localisation, walks.burn_in, draws=plan.draws, batch=plan.batch
     )
-    return np.asarray(energy, float), end
+    keys = jax.random.split(key, (len(around.points), plan.chains))
+    energy, end = slopes.in_turn(walk, plan.together, around, keys)
+    return energy.astype(float), end
 
 
-@partial(jax.jit, static_argnames=("burn_in", "draws", "batch", "together"))
+@partial(jax.jit, static_argnames=("draws", "batch"))
 def _walk(
     setting: Setting,
-    around: _Around,
-    keys: jax.Array,
     step_size: jax.Array,
     gamma: jax.Array,
+    burn_in: jax.Array,
+    around: _Around,
+    keys: jax.Array,
     *,
-    burn_in: int,
     draws: int,
     batch: int,
-    together: int,
 ) -> tuple[jax.Array, jax.Array]:
     """See `_walked`."""
 
     def chain(around: _Around, key: jax.Array) -> tuple[jax.Array, jax.Array]:
         point, gradient = around.points, around.slope.gradient
         scale = setting.free * around.scale
+        e, strength = step_size.astype(point.dtype), gamma.astype(point.dtype)
 
         def step(u: jax.Array, key: jax.Array) -> tuple[jax.Array, jax.Array]:
             pick, shake = jax.random.split(key)
@@ -255,19 +249,19 @@ def _walk(
             )
             excess = setting.free * known - gradient
             energy = setting.t * (here - there - excess @ u)
-            drift = -(setting.t * (slope - excess) + gamma * u)
+            drift = -(setting.t * (slope - excess) + strength * u)
             noise = jax.random.normal(shake, u.shape, u.dtype)
-            return u + step_size / 2 * scale**2 * drift + jnp.sqrt(step_size) * scale * noise, energy
+            return u + e / 2 * scale**2 * drift + jnp.sqrt(e) * scale * noise, energy
 
         first, second = jax.random.split(key)
-        u, _ = jax.lax.scan(step, jnp.zeros_like(point), jax.random.split(first, burn_in))
+        u = jax.lax.fori_loop(
+            0, burn_in, lambda i, u: step(u, jax.random.fold_in(first, i))[0], jnp.zeros_like(point)
+        )
         u, energy = jax.lax.scan(step, u, jax.random.split(second, draws))
         return energy, point + u
 
-    def one(inputs: Any) -> tuple[jax.Array, jax.Array]:
-        return jax.vmap(chain, in_axes=(None, 0))(*inputs)
-
-    return jax.lax.map(one, (around, keys), batch_size=together)
+    over_chains = jax.vmap(chain, in_axes=(None, 0))
+    return jax.vmap(over_chains)(around, keys)
 
 
 # -- calibration ------------------------------------------------------------------------------------------------
@@ -285,7 +279,7 @@ def _calibrated(plan: Minibatch, question: Question, key: jax.Array) -> Calibrat
             break
     chosen = _chosen(plan, tried)
     gamma, step = gammas[chosen], tried[chosen].step_size
-    finer = _Walks(step / 2, gamma, 2 * plan.burn_in, 2 * plan.draws)
+    finer = _Walks(step / 2, gamma, 2 * plan.burn_in)
     halved, _ = _walked(plan, setting, _scaled(around, setting, gamma), finer, key)
     return Calibration(
         chosen,
@@ -312,15 +306,23 @@ class _Tried(NamedTuple):
 
 def _try(plan: Minibatch, setting: Setting, around: _Around, gamma: float, key: jax.Array) -> _Tried:
     stiff, key = jax.random.split(key)
-    curvature = slopes.largest_curvature(setting, around.points, around.scale, stiff)
+    stretch = lambda points, scale: slopes.largest_curvature(setting, points, scale, stiff)  # noqa: E731
+    curvature = slopes.in_turn(stretch, plan.together, around.points, around.scale)
     step = plan.step_size or STIFF / (1.0 + float(setting.t) * float(np.max(curvature)))
     while True:
         key, first, second = jax.random.split(key, 3)
-        energy, end = _walked(plan, setting, around, _Walks(step, gamma, plan.burn_in, plan.draws), first)
+        energy, end = _walked(plan, setting, around, _Walks(step, gamma, plan.burn_in), first)
         llc = local.moments(_given_up(energy))[0]
-        spread = slopes.gradient_noise(setting, around.points, around.scale, end, second, batch=plan.batch)
+        spread = slopes.in_turn(
+            partial(slopes.gradient_noise, setting, batch=plan.batch),
+            plan.together,
+            around.points,
+            around.scale,
+            end,
+            jax.random.split(second, len(around.points)),
+        )
         with np.errstate(invalid="ignore", divide="ignore"):
-            share = np.where(llc > 0, step * np.asarray(spread, float) / 8 / llc, np.nan)
+            share = np.where(llc > 0, step * spread.astype(float) / 8 / llc, np.nan)
         noise = float(np.nanmax(share)) if np.isfinite(share).any() else np.nan
         lost = not np.isfinite(llc).all()
         if plan.step_size or not (lost or noise > NOISE):

@@ -1,5 +1,7 @@
 """Losses of a network around many points in float32: minibatches, slopes, curvatures and their traces.
 
+Functions of many points take a few of them at a time, always equally many, so that each is compiled once.
+
 Traces are estimated with random signs: E[v H v] = tr H (Hutchinson 1990, "A stochastic estimator of the trace of the
 influence matrix"). That of the Fisher information is the mean squared norm of the gradients of single observations
 at their own labels (the empirical Fisher).
@@ -8,6 +10,7 @@ at their own labels (the empirical Fisher).
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -124,8 +127,19 @@ def _pieces(batch: Batch) -> tuple[Batch, int]:
     return pieces._replace(weights=jnp.where(place < n, pieces.weights * (place.size / n), 0)), size
 
 
-@partial(jax.jit, static_argnames=("observations", "together"))
-def at_points(setting: Setting, points: jax.Array, *, observations: int, together: int) -> Slope:
+def in_turn(function: Callable[..., Any], together: int, *inputs: Any) -> Any:
+    """`function` of pytrees with leading axis (point,), called with `together` points at a time; a last one that is
+    short is filled up with its last point. Arrays come back as numpy."""
+    count = len(jax.tree.leaves(inputs)[0])
+    found = []
+    for first in range(0, count, together):
+        rows = np.minimum(np.arange(first, first + together), count - 1)
+        found.append(jax.device_get(function(*jax.tree.map(lambda leaf: leaf[rows], inputs))))  # noqa: B023
+    return jax.tree.map(lambda *parts: np.concatenate(parts)[:count], *found)
+
+
+@partial(jax.jit, static_argnames="observations")
+def at_points(setting: Setting, points: jax.Array, *, observations: int) -> Slope:
     """On all the data; without data on so many fresh observations, always the same."""
     some = setting.data or draw(setting, jax.random.key(_KEY + 1), observations)
     pieces, size = _pieces(some)
@@ -141,7 +155,7 @@ def at_points(setting: Setting, points: jax.Array, *, observations: int, togethe
         gain = jnp.maximum(first @ second, 0.0) / (2 * (bend + 1e-9))
         return Slope(jnp.mean(loss), mean, gain, size * jnp.var(slope, axis=(0, 1)))
 
-    return jax.lax.map(one, points, batch_size=together)
+    return jax.vmap(one)(points)
 
 
 @jax.jit
@@ -161,12 +175,12 @@ def largest_curvature(setting: Setting, points: jax.Array, scale: jax.Array, key
         start = setting.free * jax.random.normal(key, w.shape, w.dtype)
         return jax.lax.fori_loop(0, _POWERS, power, (start / jnp.linalg.norm(start), jnp.float32(0)))[1]
 
-    return jax.lax.map(one, (points, scale))
+    return jax.vmap(one)((points, scale))
 
 
 @partial(jax.jit, static_argnames="batch")
 def gradient_noise(
-    setting: Setting, points: jax.Array, scale: jax.Array, where: jax.Array, key: jax.Array, *, batch: int
+    setting: Setting, points: jax.Array, scale: jax.Array, where: jax.Array, keys: jax.Array, *, batch: int
 ) -> jax.Array:
     """(point,) variance, summed over entries, that a minibatch adds to t grad L in the coordinates w / scale.
 
@@ -189,7 +203,7 @@ def gradient_noise(
 
         return jnp.mean(jax.lax.map(spread, (chains, jax.random.split(key, len(chains)))))
 
-    return jax.lax.map(one, (points, scale, where, jax.random.split(key, len(points))))
+    return jax.vmap(one)((points, scale, where, keys))
 
 
 def traces(setting: Setting, points: jax.Array, observations: int, *, together: int) -> dict[str, Array]:
@@ -197,19 +211,18 @@ def traces(setting: Setting, points: jax.Array, observations: int, *, together: 
 
     They come from the first `observations` of `few`.
     """
-    hessian, fisher = _traces(setting, points, observations=observations, together=together)
-    hessian = np.asarray(hessian, float)
+    trace = partial(_traces, setting, observations=observations)
+    hessian, fisher = in_turn(trace, together, points)
+    hessian = hessian.astype(float)
     return {
         "hessian_trace": hessian.mean(axis=1),
         "hessian_trace_error": hessian.std(axis=1, ddof=1) / _SIGNS**0.5,
-        "fisher_trace": np.asarray(fisher, float),
+        "fisher_trace": fisher.astype(float),
     }
 
 
-@partial(jax.jit, static_argnames=("observations", "together"))
-def _traces(
-    setting: Setting, points: jax.Array, *, observations: int, together: int
-) -> tuple[jax.Array, jax.Array]:
+@partial(jax.jit, static_argnames="observations")
+def _traces(setting: Setting, points: jax.Array, *, observations: int) -> tuple[jax.Array, jax.Array]:
     some = jax.tree.map(lambda leaf: leaf[:observations], few(setting))
     signs = jax.random.rademacher(jax.random.key(0), (_SIGNS, points.shape[1]), jnp.float32) * setting.free
 
@@ -222,4 +235,4 @@ def _traces(
 
         return hessian, jnp.mean(jax.lax.map(squared, some, batch_size=32))
 
-    return jax.lax.map(one, points, batch_size=together)
+    return jax.vmap(one)(points)

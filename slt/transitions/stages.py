@@ -266,7 +266,7 @@ def headline(found: tuple[SeedStages, ...]) -> str:
         return f"{said}: no curve of theirs jumps."
     known = [seed for seed in found if seed.agrees is not None]
     if not known:
-        return f"{said}. Without lambda-hat along training (llc=minibatch) the formula says nothing of them."
+        return f"{said}. Of none of them lambda-hat is known throughout, so that the formula says nothing."
     agree = sum(bool(seed.agrees) for seed in known)
     every = [b for seed in known for b in seed.boundaries]
     preferred = sum(bool(b.preferred) for b in every)

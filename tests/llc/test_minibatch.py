@@ -65,7 +65,7 @@ def test_on_data_the_slope_at_a_point_is_that_of_all_observations():
     weights = np.linspace(0.5, 1.5, 37)
     points = jax.vmap(model.init)(jax.random.split(KEY, 2))
     asked = slopes.setting(model, data, weights, points, None, 10.0)
-    found = slopes.at_points(asked, slopes.flat(points), observations=0, together=1)
+    found = slopes.at_points(asked, slopes.flat(points), observations=0)
 
     def loss(point):
         return jnp.sum(weights * model.losses(point, data)) / weights.sum()
