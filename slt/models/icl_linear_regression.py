@@ -163,13 +163,13 @@ class ICLLinearRegression(Probed):
         """Mean squares over `PROBE` sequences and, unless said otherwise, over positions; errors are expected ones,
         given each x and the pairs before it.
 
-        "error": of predictions, on tasks like those of training; "error_far": on new tasks from N(0, I) and inputs `FAR`
-        times as large.
+        "error": of predictions, on tasks like those of training; "error_far": on new tasks from N(0, I) and inputs
+        `FAR` times as large.
         "in_context": error at the last position less that at the middle one (positions 8 and 4 of Hoogland et al.).
         "last_over_ridge": error at the last position over that of ridge regression, on new tasks: 1 is ideal.
-        "to_ridge", and where tasks are finitely many "to_dmmse": distance to both ideal predictors on new tasks, where
-        they differ most, a mean square over `dimension` (Raventos et al. 2023, section 2). Since ridge regression is
-        best on new tasks, the error there is dimension x to_ridge and a constant.
+        "to_ridge", and where tasks are finitely many "to_dmmse": distance to both ideal predictors on new tasks,
+        where they differ most, a mean square over `dimension` (Raventos et al. 2023, section 2). Ridge regression
+        being the best on new tasks, the error there is dimension x to_ridge and a constant.
         """
         new = self.unrestricted
         far = dataclasses.replace(new, input_scale=FAR * self.input_scale)
@@ -202,9 +202,8 @@ class ICLLinearRegression(Probed):
 
 
 class _Seen(NamedTuple):
-    """A probe; what ridge regression and dMMSE say of it, (PROBE, length), the latter NaN without a list of tasks; and
-    the better of the two there.
-    """
+    """A probe; what ridge regression and dMMSE say of it, (PROBE, length), the latter NaN without a list of tasks;
+    and the better of the two there."""
 
     data: Sequences
     ridge: np.ndarray
