@@ -13,15 +13,28 @@ from slt.records import Array, Trajectory
 from slt.rng import named_key
 from slt.schema import experiment
 from slt.stage import drive
+from slt.training.trainer import Trainer
 
 
-def trained(*overrides: str) -> tuple[ICLLinearRegression, Trajectory]:
-    """A preset's network and its training, as `slt run` would have it."""
-    plan = experiment(compose(overrides))[0]
-    assert isinstance(plan.model, ICLLinearRegression)
-    assert plan.training is not None
-    key = named_key(plan.seed, "training")
-    return plan.model, drive(plan.training.stage(plan.model, None), key)
+class Plan(NamedTuple):
+    """What of a preset is run here."""
+
+    model: ICLLinearRegression
+    trainer: Trainer
+    seed: int
+
+
+def planned(*overrides: str) -> Plan:
+    """A preset, read."""
+    whole = experiment(compose(overrides))[0]
+    assert isinstance(whole.model, ICLLinearRegression)
+    assert whole.training is not None
+    return Plan(whole.model, whole.training, whole.seed)
+
+
+def trained(plan: Plan) -> Trajectory:
+    """As `slt run` would train it."""
+    return drive(plan.trainer.stage(plan.model, None), named_key(plan.seed, "training"))
 
 
 class References(NamedTuple):
@@ -47,6 +60,13 @@ def references(model: ICLLinearRegression) -> References:
         return np.mean((said - best.mean) ** 2 + best.variance, axis=0)
 
     return References(error(0.0), error(best.mean), error(ridge.mean))
+
+
+def apart(model: ICLLinearRegression) -> float:
+    """Distance from ridge regression to dMMSE on new tasks, as the observables "to_ridge" and "to_dmmse" have it."""
+    x, y = model.unrestricted.probe(PROBE)
+    gap = icl_ideal.dmmse(x, y, model.variance, model.table).mean - icl_ideal.ridge(x, y, model.variance).mean
+    return float(np.mean(gap**2) / model.dimension)
 
 
 def first(steps: Array, there: Array) -> Array:

@@ -23,7 +23,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.finding import Finding
-from experiments.in_context import References, first, references, trained
+from experiments.in_context import References, first, planned, references, trained
 from slt.records import Array
 from slt.report import style
 
@@ -52,9 +52,10 @@ REDUCED = (
 
 
 def study(reduced: bool = False) -> Finding:
-    model, trajectory = trained("experiment=icl_stages", *(REDUCED if reduced else ()))
+    plan = planned("experiment=icl_stages", *(REDUCED if reduced else ()))
+    trajectory = trained(plan)
     seen = {name: np.asarray(curve) for name, curve in trajectory.observables.items()}
-    known = references(model)
+    known = references(plan.model)
     data = measured(trajectory.steps, seen, known)
     verdict, numbers = judged(data)
     return Finding(verdict, numbers, picture(trajectory.steps, seen, known, data), data)
