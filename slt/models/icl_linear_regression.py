@@ -163,50 +163,52 @@ class ICLLinearRegression(Probed):
         """Mean squares over `PROBE` sequences and, unless said otherwise, over positions; errors are expected ones,
         given each x and the pairs before it.
 
-        "error": of predictions, on tasks like those of training; "error_new": on new tasks from N(0, I), where tasks
-        are finitely many; "error_far": on new tasks and inputs `FAR` times as large.
+        "error": of predictions, on tasks like those of training; "error_far": on new tasks from N(0, I) and inputs
+        `FAR` times as large.
         "in_context": error at the last position less that at the middle one (positions 8 and 4 of Hoogland et al.).
         "last_over_ridge": error at the last position over that of ridge regression, on new tasks: 1 is ideal.
-        "to_ridge", "to_dmmse": distance to both ideal predictors on tasks like those of training, a mean square over
-        `dimension` (Raventos et al. 2023, section 2).
+        "to_ridge", and where tasks are finitely many "to_dmmse": distance to both ideal predictors on new tasks,
+        where they differ most, a mean square over `dimension` (Raventos et al. 2023, section 2). Ridge regression
+        being the best on new tasks, the error there is dimension x to_ridge and a constant.
         """
         new = self.unrestricted
         far = dataclasses.replace(new, input_scale=FAR * self.input_scale)
-        known, unknown, beyond = (_seen(model) for model in (self, new, far))
+        known, unknown, beyond = (_seen(self, on) for on in (self, new, far))
         data = jax.tree.map(lambda *parts: np.concatenate(parts), known.data, unknown.data, beyond.data)
         on_known, on_unknown, on_beyond = jnp.split(
             self.predictions(w, data), 3
         )  # at once: one program, not three
-        error, error_new = known.errors(on_known), unknown.errors(on_unknown)
+        error = known.errors(on_known)
         watched = {
             "error": jnp.mean(error),
             "error_far": jnp.mean(beyond.errors(on_beyond)),
             "in_context": error[-1] - error[self.length // 2 - 1],
-            "last_over_ridge": error_new[-1] / unknown.errors(unknown.ridge)[-1],
-            "to_ridge": jnp.mean((on_known - known.ridge) ** 2) / self.dimension,
+            "last_over_ridge": unknown.errors(on_unknown)[-1] / unknown.errors(unknown.ridge)[-1],
+            "to_ridge": jnp.mean((on_unknown - unknown.ridge) ** 2) / self.dimension,
         }
         if self.tasks:
-            watched["error_new"] = jnp.mean(error_new)
-            watched["to_dmmse"] = jnp.mean((on_known - known.best.mean) ** 2) / self.dimension
+            watched["to_dmmse"] = jnp.mean((on_unknown - unknown.dmmse) ** 2) / self.dimension
         return watched
 
     def drawing(self, w: Params) -> Drawing:
         """Mean squared error by position, beside those of the ideal predictors."""
-        seen = _seen(self)
+        seen = _seen(self, self)
         lines = {"network": _predictions(self, w, seen.data), "ridge": seen.ridge}
         if self.tasks:
-            lines["dMMSE"] = seen.best.mean
+            lines["dMMSE"] = seen.dmmse
         errors = np.stack([np.asarray(seen.errors(line)) for line in lines.values()])
         axes = ("pairs seen before", "mean squared error")
         return Drawing("curves", errors, labels=tuple(lines), axes=axes)
 
 
 class _Seen(NamedTuple):
-    """The probe of a model, what is best said of it, and what ridge regression says, (PROBE, length)."""
+    """A probe; what ridge regression and dMMSE say of it, (PROBE, length), the latter NaN without a list of tasks;
+    and the better of the two there."""
 
     data: Sequences
-    best: icl_ideal.Ideal
     ridge: np.ndarray
+    dmmse: np.ndarray
+    best: icl_ideal.Ideal
 
     def errors(self, predicted: Any) -> Any:
         """(length,) mean squared error of predictions, by position: expected over y, whose noise is thus left out."""
@@ -214,11 +216,14 @@ class _Seen(NamedTuple):
 
 
 @functools.lru_cache(maxsize=32)
-def _seen(model: ICLLinearRegression) -> _Seen:
-    data = model.probe(PROBE)
-    ridge = icl_ideal.ridge(data.x, data.y, model.variance)
-    known = icl_ideal.dmmse(data.x, data.y, model.variance, model.table) if model.tasks else ridge
-    return _Seen(data, known, ridge.mean)
+def _seen(model: ICLLinearRegression, on: ICLLinearRegression) -> _Seen:
+    """The probe of `on`, by who knows the tasks of `model`."""
+    x, y = data = on.probe(PROBE)
+    ridge = icl_ideal.ridge(x, y, model.variance)
+    if not model.tasks:
+        return _Seen(data, ridge.mean, np.full_like(ridge.mean, np.nan), ridge)
+    dmmse = icl_ideal.dmmse(x, y, model.variance, model.table)
+    return _Seen(data, ridge.mean, dmmse.mean, dmmse if on.tasks else ridge)
 
 
 _predictions = jax.jit(ICLLinearRegression.predictions)

@@ -1,0 +1,74 @@
+"""Regression in context: training a preset, and the errors of those that know best and of who says nothing."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from slt.compose import compose
+from slt.models import icl_ideal
+from slt.models.icl_linear_regression import PROBE, ICLLinearRegression
+from slt.records import Array, Trajectory
+from slt.rng import named_key
+from slt.schema import experiment
+from slt.stage import drive
+from slt.training.trainer import Trainer
+
+
+class Plan(NamedTuple):
+    """What of a preset is run here."""
+
+    model: ICLLinearRegression
+    trainer: Trainer
+    seed: int
+
+
+def planned(*overrides: str) -> Plan:
+    """A preset, read."""
+    whole = experiment(compose(overrides))[0]
+    assert isinstance(whole.model, ICLLinearRegression)
+    assert whole.training is not None
+    return Plan(whole.model, whole.training, whole.seed)
+
+
+def trained(plan: Plan) -> Trajectory:
+    """As `slt run` would train it."""
+    return drive(plan.trainer.stage(plan.model, None), named_key(plan.seed, "training"))
+
+
+class References(NamedTuple):
+    """Mean squared errors by position, (length,) each, on the sequences by which a network is seen.
+
+    Attributes:
+      silent: of the prediction 0.
+      best: of the ideal predictor for these tasks.
+      ridge: of ridge regression.
+    """
+
+    silent: Array
+    best: Array
+    ridge: Array
+
+
+def references(model: ICLLinearRegression) -> References:
+    x, y = model.probe(PROBE)
+    ridge = icl_ideal.ridge(x, y, model.variance)
+    best = icl_ideal.dmmse(x, y, model.variance, model.table) if model.tasks else ridge
+
+    def error(said: Array | float) -> Array:
+        return np.mean((said - best.mean) ** 2 + best.variance, axis=0)
+
+    return References(error(0.0), error(best.mean), error(ridge.mean))
+
+
+def apart(model: ICLLinearRegression) -> float:
+    """Distance from ridge regression to dMMSE on new tasks, as the observables "to_ridge" and "to_dmmse" have it."""
+    x, y = model.unrestricted.probe(PROBE)
+    gap = icl_ideal.dmmse(x, y, model.variance, model.table).mean - icl_ideal.ridge(x, y, model.variance).mean
+    return float(np.mean(gap**2) / model.dimension)
+
+
+def first(steps: Array, there: Array) -> Array:
+    """(seed,) the first step at which each row of `there` (seed, checkpoint) is true; infinite where none is."""
+    return np.where(there.any(axis=1), steps[there.argmax(axis=1)].astype(float), np.inf)
