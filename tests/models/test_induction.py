@@ -161,7 +161,7 @@ def test_the_population_stands_for_fresh_sequences(w):
         ({"length": 3}, "length must be at least 4, not 3"),
         ({"copying": 1.0}, "copying must be at least 0 and less than 1, not 1.0"),
         ({"slice": "fourgram"}, "slice must be one of all, bigram, trigram, copy, not 'fourgram'"),
-        ({"width": 9}, "width must be a multiple of heads = 2, not 9"),
+        ({"width": 9}, "width must be a multiple of heads = 4, not 9"),
         ({"prior_scale": 0.0}, "prior_scale"),
     ],
 )
