@@ -48,16 +48,18 @@ def _losses(ax: Axes, trajectory: Trajectory, ideals: dict[str, dict[str, float]
         ax.axhline(level, color=COLOURS[predictor], linestyle=":", linewidth=1)
         words = "best possible" if predictor == "copying" else predictor
         ax.annotate(words, (1, level), va="bottom", fontsize=style.SMALL, color=style.INK)
+    ax.set_ylim(0.7 * ideals["copying"]["copy"], None)
     ax.set(
-        title="Cross-entropy by kind of token\n(dotted: ideal, where copying may)", ylabel="nats per token"
+        title="Cross-entropy by kind of token\n(dotted: ideal predictors, if it may be copied)",
+        ylabel="nats per token",
     )
     ax.legend(loc="lower left")
 
 
 def _heads(ax: Axes, trajectory: Trajectory, seeds: list[dict[str, Any]]) -> None:
     for stage, words in (
-        ("previous token", "previous token, layer 0"),
-        ("induction", "prefix matching, layer 1"),
+        ("previous token", "previous token, first layer"),
+        ("induction", "prefix matching, second layer"),
     ):
         curves = np.array(
             [trajectory.observables[one["curves"][stage]][seed] for seed, one in enumerate(seeds)]

@@ -14,8 +14,8 @@ and is mixed otherwise:
 
 * order: unigram, bigram, previous token and induction are all passed, each at a later checkpoint than the last;
 * halves: the previous token is passed at an earlier checkpoint than copying;
-* hidden: at least one of the four is passed within a *hidden* transition (`slt.transitions.detected`) in which its
-  own curve jumps, and outside of all transitions of the loss.
+* hidden: the previous token is passed within a jump of its own curve, and outside of all transitions of the loss
+  (`slt.transitions.detected`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from experiments.finding import Finding
 from experiments.induction.picture import picture
 from slt.compose import compose
 from slt.models.induction import Induction
-from slt.records import Array, Trajectory
+from slt.records import Array, Jumps, Trajectory
 from slt.rng import named_key
 from slt.schema import experiment
 from slt.stage import drive
@@ -90,40 +90,34 @@ def _run(*overrides: str) -> Bump:
 def measured(bump: Bump) -> dict[str, Any]:
     """When each seed passes each stage, which of them its loss does not show, and where it ends."""
     trajectory = bump.trajectory
-    found = detected.curves(trajectory, trajectory.population_loss, None)
-    events = detected.events(detected.find(found, trajectory.steps), len(trajectory.status))
-    seeds = [_seed(bump, seed, events[seed]) for seed in range(len(trajectory.status))]
+    curves = detected.curves(trajectory, trajectory.population_loss, None)
+    found = detected.find(curves, trajectory.steps)
+    events = detected.events(found, len(trajectory.status))
+    seeds = [_seed(bump, seed, found, events[seed]) for seed in range(len(trajectory.status))]
     last = {name: np.round(values[:, -1], 4).tolist() for name, values in trajectory.observables.items()}
     return {"ideals": bump.ideals, "steps": int(trajectory.steps[-1]), "seeds": seeds, "end": last}
 
 
-def _seed(bump: Bump, seed: int, events: list[detected.Event]) -> dict[str, Any]:
+def _seed(bump: Bump, seed: int, found: Jumps, events: list[detected.Event]) -> dict[str, Any]:
     trajectory = bump.trajectory
     names = own_curves(trajectory, seed)
     curves = {stage: trajectory.observables[name][seed] for stage, name in names.items()}
     passed = {stage: passes(curve, stage) for stage, curve in curves.items()}
+    jumps = {stage: _jumps(found, seed, name) for stage, name in names.items()}
     mark = (bump.ideals["bigram"]["copy"] + bump.ideals["copying"]["copy"]) / 2
     passed[COPYING] = _first(trajectory.observables["loss copy"][seed] <= mark)
-    loud = [event for event in events if not event.hidden]
-    hidden = [
-        stage
-        for stage in STAGES
-        if passed[stage] is not None
-        and any(_holds(e, passed[stage]) and names[stage] in e.changes for e in events if e.hidden)
-        and not any(_holds(e, passed[stage]) for e in loud)
-    ]
+    loud = [(event.start, event.end) for event in events if not event.hidden]
+    begins = {stage: passes(curve, stage, ONSET) for stage, curve in curves.items()}
     return {
         "status": str(trajectory.status[seed]),
         "passed": {stage: _step(trajectory, at) for stage, at in passed.items()},
-        "begins": {stage: _step(trajectory, passes(curve, stage, ONSET)) for stage, curve in curves.items()},
+        "begins": {stage: _step(trajectory, at) for stage, at in begins.items()},
         "curves": names,
-        "hidden": hidden,
-        "transitions of the loss": [[_step(trajectory, e.start), _step(trajectory, e.end)] for e in loud],
-        "hidden transitions": [
-            {"from": _step(trajectory, e.start), "to": _step(trajectory, e.end), "curves": list(e.changes)}
-            for e in events
-            if e.hidden
-        ],
+        "hidden": [s for s in STAGES if _within(passed[s], jumps[s]) and not _within(passed[s], loud)],
+        "transitions of the loss": [[_step(trajectory, at) for at in ends] for ends in loud],
+        "jumps": {
+            stage: [[_step(trajectory, at) for at in ends] for ends in jumps[stage]] for stage in STAGES
+        },
     }
 
 
@@ -153,8 +147,14 @@ def _first(there: Array) -> int | None:
     return int(np.argmax(there)) if there.any() else None
 
 
-def _holds(event: detected.Event, checkpoint: int | None) -> bool:
-    return checkpoint is not None and event.start <= checkpoint <= event.end
+def _jumps(found: Jumps, seed: int, name: str) -> list[tuple[int, int]]:
+    """First and last checkpoint of the jumps of one curve."""
+    own = (found.seed == seed) & (found.curve == name)
+    return list(zip(found.start[own].tolist(), found.end[own].tolist(), strict=True))
+
+
+def _within(checkpoint: int | None, spans: list[tuple[int, int]]) -> bool:
+    return checkpoint is not None and any(start <= checkpoint <= end for start, end in spans)
 
 
 def _step(trajectory: Trajectory, checkpoint: int | None) -> int | None:
@@ -168,15 +168,16 @@ def _judge(data: dict[str, Any]) -> tuple[str, str]:
     shown = {
         "order": [_increasing([one["passed"][stage] for stage in STAGES]) for one in seeds],
         "halves": [_increasing([one["passed"]["previous token"], one["passed"][COPYING]]) for one in seeds],
-        "hidden": [bool(one["hidden"]) for one in seeds],
+        "hidden": ["previous token" in one["hidden"] for one in seeds],
     }
     true = [sum(each) >= MOST * len(seeds) for each in shown.values()]
     verdict = "holds" if all(true) else "mixed" if any(true) else "fails"
     medians = ", ".join(f"{stage} {_median(seeds, stage)}" for stage in (*STAGES, COPYING))
     order, halves, hidden = (f"{sum(each)} of {len(seeds)}" for each in shown.values())
+    loud = sum(len(one["transitions of the loss"]) for one in seeds)
     numbers = (
-        f"stages in order in {order} seeds, the previous token before copying in {halves}, a stage hidden from the "
-        f"loss in {hidden}; median steps: {medians}"
+        f"stages in order in {order} seeds, the previous token before copying in {halves} and hidden from the loss "
+        f"in {hidden}; transitions of the loss in all seeds: {loud}; median steps: {medians}"
     )
     return verdict, numbers
 
