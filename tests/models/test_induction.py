@@ -120,7 +120,7 @@ def data():
 
 @pytest.fixture(scope="module")
 def computed(w, data):
-    """Log-probabilities before and after a change of the tokens from position 5 on; losses by slice; the population's."""
+    """Log-probabilities before and after a change of the tokens from position 5 on; by slice, the losses."""
 
     @jax.jit
     def everything(w):
