@@ -55,12 +55,12 @@ class Induction(Probed):
     Raises ValueError for options that are not of this form.
     """
 
-    vocabulary: int = static(16)
+    vocabulary: int = static(24)
     length: int = static(32)
-    copying: float = static(0.6)
+    copying: float = static(0.5)
     language_seed: int = static(0)
     width: int = static(32)
-    heads: int = static(2)
+    heads: int = static(4)
     layers: int = static(2)
     prior_scale: float = static(1.0)
     population: int = static(512)

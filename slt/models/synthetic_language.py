@@ -25,7 +25,7 @@ from slt.records import Array
 
 KINDS = ("bigram", "trigram", "copy")
 PREDICTORS = ("unigram", "bigram", "trigram", "copying")
-_UNIGRAM, _BIGRAM, _TRIGRAM = 0.7, 1.5, 2.0  # standard deviations of u, v and s
+_UNIGRAM, _BIGRAM, _TRIGRAM = 0.7, 1.5, 3.0  # standard deviations of u, v and s
 
 
 class Language(NamedTuple):

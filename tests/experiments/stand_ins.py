@@ -401,3 +401,22 @@ def staircase(order=0.91, low=1.9, far=3.1):
         "parity over staircase, SGD, five bits": (1.0, 0.9, 1.1),
         "parity over staircase, Bayes, five bits": (1.0, 0.9, 1.1),
     }
+
+
+def induction(order=7, halves=7, hidden=7):
+    """Eight seeds, of which so many show each part."""
+
+    def seed(i):
+        return {
+            "passed": {
+                "unigram": 4,
+                "bigram": 8,
+                "previous token": 1000,
+                "induction": 1500 if i < order else (1000, None)[i % 2],
+                "copying": 1700 if i < halves else (1000, None)[i % 2],
+            },
+            "hidden": ["unigram", *["previous token"] * (i < hidden)],
+            "transitions of the loss": [],
+        }
+
+    return {"seeds": [seed(i) for i in range(8)]}

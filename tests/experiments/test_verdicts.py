@@ -153,6 +153,11 @@ def test_a_kept_verdict_is_what_the_rule_says_of_the_data_kept_with_it(monkeypat
 @pytest.mark.parametrize(
     ("name", "data", "verdict"),
     [
+        ("induction", given.induction(), "holds"),
+        ("induction", given.induction(order=6), "mixed"),
+        ("induction", given.induction(halves=6), "mixed"),
+        ("induction", given.induction(hidden=6), "mixed"),
+        ("induction", given.induction(order=6, halves=6, hidden=6), "fails"),
         ("sparse_parity", given.sparse_parity(), "holds"),
         ("sparse_parity", given.sparse_parity(exponent=(1.5, 0.3)), "holds"),  # far, but its interval holds 1
         ("sparse_parity", given.sparse_parity(one=0.94), "mixed"),
@@ -172,7 +177,7 @@ def test_a_rule_judges_data(name, data, verdict):
     assert making.load(name)._judge(data)[0] == verdict
 
 
-@pytest.mark.parametrize("name", ["sparse_parity", "staircase"])
+@pytest.mark.parametrize("name", ["induction", "sparse_parity", "staircase"])
 def test_a_kept_verdict_and_its_numbers_follow_from_the_data_kept_with_it(name):
     kept = making.findings()[name]
     assert making.load(name)._judge(kept["data"]) == (kept["verdict"], kept["numbers"])
