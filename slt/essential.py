@@ -17,6 +17,7 @@ from scipy.signal import find_peaks
 from slt.records import Array
 
 COMPONENTS = 4
+SMALL = 1e-3  # of the variance: a component with less has no turning points
 TURN = 0.1  # of a component's range: by how much it goes back, to have turned
 
 
@@ -64,15 +65,15 @@ def essential(steps: Array, seen: Array) -> EssentialDynamics:
             plane[checkpoints - 1] < plane[0], -1.0, 1.0
         )  # the first seed ends to the right, and up
         score[finite] = plane.reshape(-1, checkpoints, COMPONENTS)
-    return EssentialDynamics(np.asarray(steps), score, explained, _turning(score))
+    return EssentialDynamics(np.asarray(steps), score, explained, _turning(score, explained >= SMALL))
 
 
-def _turning(score: Array) -> Array:
-    """(seed, checkpoint, component) peaks and troughs that stand out by TURN of the component's range."""
+def _turning(score: Array, counts: Array) -> Array:
+    """(seed, checkpoint, component) peaks and troughs of components that count, by TURN of their range or more."""
     found = np.zeros(score.shape, bool)
     for seed, component in np.ndindex(score.shape[0], score.shape[2]):
         curve = score[seed, :, component]
-        if np.isfinite(curve).all() and np.ptp(curve) > 0:
+        if counts[component] and np.isfinite(curve).all() and np.ptp(curve) > 0:
             for side in (curve, -curve):
                 found[seed, find_peaks(side, prominence=TURN * np.ptp(curve))[0], component] = True
     return found
