@@ -114,6 +114,7 @@ class Superposition(Model):
         active = jnp.stack([high - low, (high**2 - low**2) / 2, (high**3 - low**3) / 3], axis=-1)
         return _squared_error(slope, bias, active, jnp.full(self.features, 1 / 3)) / self.features
 
+    @jax.jit  # one dispatch, where it is not part of a larger program
     def summarise(self, data: Inputs, weights: jax.Array) -> PrefixSums:
         order = jnp.lexsort((data.value, data.feature))
         feature, value, weights = data.feature[order], data.value[order], weights[order]
