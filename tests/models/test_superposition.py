@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scipy.integrate
 
+from slt.models import superposition
 from slt.models.superposition import Inputs, Superposition
 
 
@@ -74,6 +75,29 @@ def test_statistics_count_each_observation_by_its_weight():
     assert float(model.summed_loss(w, model.summarise(data, weights))) == pytest.approx(
         float(direct), rel=1e-12
     )
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        jax.random.uniform(jax.random.key(0), (500,), jnp.float64),
+        0.37 + 1e-12 * jax.random.uniform(jax.random.key(0), (500,), jnp.float64),  # all in one cell
+        jnp.repeat(
+            jnp.array([0.0, 0.25, 1 - 2**-53]), 5
+        ),  # ties, and the last rounds to the next whole number
+        jnp.array([0.5]),
+    ],
+)
+def test_search_finds_the_place_that_searchsorted_finds(value):
+    model = Superposition(features=3)
+    data = Inputs(jnp.arange(value.size, dtype=jnp.int32) % 2, value)  # nothing of the last feature
+    summary = model.summarise(data, jnp.ones(value.size))
+    keys = summary.keys
+    beside = [jnp.clip(jnp.nextafter(keys, to), 0.0, 3.0) for to in (-jnp.inf, jnp.inf)]
+    anywhere = 3 * jax.random.uniform(jax.random.key(1), (5000,), jnp.float64)
+    query = jnp.concatenate([keys, *beside, anywhere, jnp.arange(4.0)])
+    found = jnp.minimum(superposition._search(summary, query), value.size)
+    np.testing.assert_array_equal(found, jnp.searchsorted(keys, query))
 
 
 @pytest.mark.parametrize("value", [0.0, 1e-320, 1e-130, -1e-130])
