@@ -9,7 +9,8 @@ the statistical induction head of Edelman et al. 2024 (arXiv:2402.11004), here b
 T is a chain of second order, of random logits u(c) + v(b, c), and + s(a, c) after those tokens a that are half of the
 vocabulary: there a trigram tells more than a bigram. The bigram and the unigram predictor are the stationary
 conditionals of T, so that each is the best of its kind for a sequence without copying. Copying makes sequences go
-round in short circles and so shifts the frequencies a little.
+round in short circles and so shifts the frequencies a little: with 24 tokens and copying 0.5 the best predictor from
+one token alone lies 0.006 nats from the bigram predictor here.
 """
 
 from __future__ import annotations
