@@ -36,6 +36,8 @@ STUDIES = (
     "llc_kgons",
     "llc_along",
     "llc_peer",
+    "llc_medium",
+    "transformers",
     "killed",
     "zoo",
     "benchmarks",

@@ -1,0 +1,100 @@
+"""Learning coefficients of medium networks: cost and stability of `llc=minibatch` from 1e3 to 1e6 parameters."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from scripts.results import Result, table
+from slt.llc.base import Question
+from slt.llc.minibatch import Minibatch, Settled
+from slt.models.deep_linear import DeepLinear
+
+MODULES = ("slt.llc.minibatch", "slt.models.deep_linear")
+WIDTHS = (18, 58, 183, 577)  # of four layers: 1e3, 1e4, 1e5, 1e6 parameters in three matrices
+KEYS = 3
+ESTIMATOR = Minibatch(chains=2, batch=64, t=1000.0, anchor=65_536, burn_in=300, draws=200, traces=0)
+
+
+def study() -> Result:
+    rows = [_measured(width) for width in WIDTHS]
+    header = ["parameters", "λ, by theory", "λ̂ (three keys)", "λ at γ", "λ̂ / λ at γ", "λ̂ / λ", "γ / t", "e"]
+    header += ["seconds a point", "to calibrate", "status"]
+    text = f"""# Learning coefficients of medium networks
+
+Deep linear networks of three square matrices, at the truth: the teacher has a quarter of the full rank, with
+singular values from 2 to 1, and the point is balanced. `llc=minibatch` on the population loss, with one protocol for
+all sizes: {ESTIMATOR.chains} chains, batches of {ESTIMATOR.batch}, {ESTIMATOR.burn_in} steps of burn-in and
+{ESTIMATOR.draws} draws, t = {ESTIMATOR.t:,.0f}; step size and localisation are the calibration's own.
+
+λ by theory is that of the network without a localisation (Aoyagi 2024). With one, and to second order in the offset,
+a direction of curvature h counts h t / (2 (h t + γ)); the curvatures are known (h of entry i, j of the product is the
+sum over layers of what the other layers pass on, squared). That sum is "λ at γ": what the chains should find. How far
+it lies from λ is the price of a localisation that so few steps can forget.
+
+{table(header, [row["cells"] for row in rows])}
+"""
+    return Result(text, {"widths": list(WIDTHS), "rows": [row["numbers"] for row in rows]})
+
+
+def _measured(width: int) -> dict[str, Any]:
+    model = DeepLinear(widths=(width,) * 4, singular_values=tuple(np.linspace(2, 1, width // 4).tolist()))
+    phase = model.phases()[-1]
+    assert phase.llc is not None
+    points = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], phase.point)
+    question = Question(model, points)
+    started = time.perf_counter()
+    settled = ESTIMATOR.settled(question, jax.random.key(0))
+    assert isinstance(settled, Settled)
+    calibrating = time.perf_counter() - started
+    settled(question, jax.random.key(1))  # compiles what calibration did not
+    started = time.perf_counter()
+    found = [settled(question, jax.random.key(2 + i)) for i in range(KEYS)]
+    seconds = (time.perf_counter() - started) / KEYS
+    llc, error = (np.array([getattr(one, name)[0] for one in found]) for name in ("llc", "error"))
+    chosen = settled.calibration
+    localised = _localised(phase.point, model.layers(), chosen.localisation)
+    numbers = {
+        "parameters": 3 * width**2,
+        "truth": phase.llc,
+        "localised": localised,
+        "llc": llc.tolist(),
+        "error": error.tolist(),
+        "localisation": chosen.localisation,
+        "gammas": chosen.gammas.tolist(),
+        "tried": chosen.llc.tolist(),
+        "step_size": chosen.step_size,
+        "seconds": seconds,
+        "calibration_seconds": calibrating,
+        "status": [str(one.status[0]) for one in found],
+    }
+    cells = [
+        f"{numbers['parameters']:,}",
+        f"{phase.llc:,.1f}",
+        ", ".join(f"{value:,.1f}" for value in llc),
+        f"{localised:,.1f}",
+        f"{llc.mean() / localised:.3f} ± {llc.std(ddof=1) / localised:.3f}",
+        f"{llc.mean() / phase.llc:.3f}",
+        f"{chosen.localisation / ESTIMATOR.t:.2g}",  # type: ignore[operator]
+        f"{chosen.step_size:.2g}",
+        f"{seconds:.1f}",
+        f"{calibrating:.0f}",
+        ", ".join(sorted(set(numbers["status"]))),
+    ]
+    return {"cells": cells, "numbers": numbers}
+
+
+def _localised(point: Any, layers: tuple[str, ...], gamma: float) -> float:
+    """E[t K] to second order in the offset, of diagonal layers, the first of which meets the input."""
+    passed = [np.diag(np.asarray(point[name])) ** 2 for name in layers]
+    curvature = np.zeros((len(passed[0]),) * 2)
+    for i in range(len(passed)):
+        above, below = (np.prod(part, axis=0) for part in (passed[i + 1 :], passed[:i]))
+        curvature += np.outer(above * np.ones(len(curvature)), below * np.ones(len(curvature)))
+    t = ESTIMATOR.t
+    assert t is not None
+    return float(np.sum(curvature * t / (curvature * t + gamma)) / 2)
