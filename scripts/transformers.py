@@ -12,6 +12,7 @@ from slt.pipeline import run
 from slt.records import Array, LLCEstimate, LLCPath, Trajectory, flag_names, from_dataset
 from slt.runs import Run
 from slt.schema import experiment
+from slt.transitions.stages import broken
 
 MODULES = (
     "slt.llc.minibatch",
@@ -25,7 +26,6 @@ SIGMAS = 2.0  # standard errors by which a coefficient rises or falls
 STAYS = 0.05  # of the whole fall of the loss
 FALLS = 0.10  # of itself, by which lambda-hat falls where the loss stays
 HEADS = tuple(f"layer_{layer}.head_{head}" for layer in range(2) for head in range(4))
-BROKEN = ("escaped", "negative", "diverged", "no estimate")
 
 
 def _restricted(slices: tuple[str, ...], layers: tuple[str, ...]) -> list[str]:
@@ -139,8 +139,7 @@ def _seen(done: Run) -> _Seen:
 
 def known(path: LLCPath) -> Array:
     """(seed, checkpoint) lambda-hat, NaN where it is no estimate."""
-    broken = np.vectorize(lambda status: bool(set(flag_names(status)) & set(BROKEN)))(path.status)
-    return np.where(broken, np.nan, path.llc)
+    return np.where(np.vectorize(broken)(path.status), np.nan, path.llc)
 
 
 def flags(path: LLCPath) -> dict[str, int]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from matplotlib.axes import Axes
 
-from slt.records import OK, Array
+from slt.records import OK, Array, LLCPath
 from slt.report import style
 from slt.report.figures_dynamics import step_axis
 from slt.report.inputs import ReportInputs
 from slt.report.plates import Plate, plate
 from slt.report.style import Palette
 from slt.report.summaries import plural
-from slt.transitions.stages import pool
+from slt.transitions.stages import broken, pool
 
 _MOST = 6  # observables drawn, those that move by most of their scatter
 _COLOURS = ("#0072B2", "#D55E00", "#00916A", "#CC79A7", "#E69F00", "#56B4E9", "#8A6D3B", "#555555")
@@ -29,16 +31,16 @@ def stages(inputs: ReportInputs, palette: Palette) -> Plate | None:
     sound = np.array([status == OK for status in trajectory.status])
     curves = {name: values[sound] for name, values in _liveliest(trajectory.observables, sound)}
     panels = 2 + (inputs.llc is not None)
-    fig = style.figure(1.7 * panels + 0.6)
+    fig = style.figure(1.7 * panels + 1.0)
     axes = fig.subplots(panels, 1, sharex=True)
     rows: list[tuple[object, ...]] = []
     _lines(axes[0], trajectory.steps, loss[sound], "#333333")
     axes[0].set_ylabel("loss, nats")
     rows += _table("loss", trajectory.steps, loss[sound])
     if inputs.llc is not None:
-        value = np.where(np.isfinite(inputs.llc.llc), inputs.llc.llc, np.nan)
+        value = _sound(inputs.llc)
         _lines(axes[1], inputs.llc.steps, value, "#0072B2")
-        axes[1].set_ylim(min(0.0, float(np.nanquantile(value, 0.05))), 1.1 * float(np.nanmax(value)))
+        axes[1].set_ylim(bottom=0)
         axes[1].set_ylabel("λ̂")
         rows += _table("llc", inputs.llc.steps, value)
     last = axes[-1]
@@ -49,7 +51,9 @@ def stages(inputs: ReportInputs, palette: Palette) -> Plate | None:
         rows += _table(name, trajectory.steps, values)
     last.set_ylabel("observables, of range")
     if curves:
-        last.legend(fontsize=style.SMALL, ncols=2, frameon=False, loc="center left")
+        last.legend(
+            fontsize=style.SMALL, ncols=3, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), borderpad=0
+        )
     boundaries = pool(inputs.stages)
     for boundary in boundaries:
         for ax in axes:
@@ -65,7 +69,7 @@ def stages(inputs: ReportInputs, palette: Palette) -> Plate | None:
         "Stages of learning",
         f"Thin lines are {plural(int(sound.sum()), 'seed')}, thick ones their median. Vertical lines: the "
         f"{plural(len(boundaries), 'transition')} that {usual} of them share, where the loss, an observable or λ̂ "
-        "jumps (median step).",
+        "jumps (median step). λ̂ is left out where chains found lower loss than the checkpoint's.",
         "Loss, learning coefficient and observables against training step, with transitions marked.",
         ("curve", "seed", "step", "value"),
         rows,
@@ -81,12 +85,13 @@ def restricted(inputs: ReportInputs, palette: Palette) -> Plate | None:
     rows: list[tuple[object, ...]] = []
     ends: list[tuple[float, str, str]] = []
     for (name, path), colour in zip(inputs.restricted.items(), _cycle(len(inputs.restricted)), strict=True):
-        value = np.where(np.isfinite(path.llc), path.llc, np.nan)
-        middle = np.nanmedian(value, axis=0)
-        error = np.sqrt(np.nanmean(path.error**2, axis=0) / len(path.seed))
+        value = _sound(path)
+        middle = _median(value)
+        error = np.sqrt(np.mean(path.error**2, axis=0) / len(path.seed))
         ax.plot(path.steps, middle, color=colour, linewidth=1.4)
         ax.fill_between(path.steps, middle - error, middle + error, color=colour, alpha=0.15, linewidth=0)
-        ends.append((float(middle[-1]), name, colour))
+        if np.isfinite(middle).any():
+            ends.append((float(middle[np.isfinite(middle)][-1]), name, colour))
         rows += _table(name, path.steps, value)
     _names(ax, ends)
     ax.set_ylim(bottom=0)
@@ -163,7 +168,19 @@ def _liveliest(observables: dict[str, Array], sound: Array) -> list[tuple[str, A
 def _lines(ax: Axes, steps: Array, values: Array, colour: str) -> None:
     for one in values:
         ax.plot(steps, one, color=colour, linewidth=0.6, alpha=0.35)
-    ax.plot(steps, np.nanmedian(values, axis=0), color=colour, linewidth=1.6)
+    ax.plot(steps, _median(values), color=colour, linewidth=1.6)
+
+
+def _median(values: Array) -> Array:
+    """(checkpoint,) over the seeds that are known; NaN where none is."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return np.nanmedian(values, axis=0)
+
+
+def _sound(path: LLCPath) -> Array:
+    """(seed, checkpoint) lambda-hat, NaN where it is none."""
+    return np.where(np.vectorize(broken)(path.status), np.nan, path.llc)
 
 
 def _table(name: str, steps: Array, values: Array) -> list[tuple[object, ...]]:

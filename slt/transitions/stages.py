@@ -20,7 +20,7 @@ from itertools import pairwise
 import numpy as np
 import scipy.stats
 
-from slt.records import OK, Array, LLCPath, PhaseFacts, Prediction
+from slt.records import OK, Array, LLCPath, PhaseFacts, Prediction, flag_names
 from slt.transitions import detected, predicted
 
 SIGMAS = 2.0  # standard errors beyond which lambda-hat has changed
@@ -97,9 +97,9 @@ def find(
     value, error = np.full((2, *loss.shape), np.nan)
     if llc is not None:
         place = np.ix_(llc.seed, np.searchsorted(steps, llc.steps))
-        broken = np.vectorize(_broken)(llc.status)
-        value[place] = np.where(broken, np.nan, llc.llc)
-        error[place] = np.where(broken, np.nan, llc.error)
+        none = np.vectorize(broken)(llc.status)
+        value[place] = np.where(none, np.nan, llc.llc)
+        error[place] = np.where(none, np.nan, llc.error)
     return tuple(
         _of_seed(seed, steps, loss[seed], value[seed], error[seed], events[seed])
         for seed in range(len(loss))
@@ -107,9 +107,10 @@ def find(
     )
 
 
-def _broken(status: str) -> bool:
-    """Whether an estimate says nothing: that a point is on a slope does not spoil it as much."""
-    return any(name in status for name in ("escaped", "negative", "no estimate"))
+def broken(status: str) -> bool:
+    """Whether an estimate is none, since its chains found lower loss or ran away; that a point is not critical does
+    not spoil it as much."""
+    return bool({"escaped", "negative", "diverged", "no estimate"}.intersection(flag_names(status)))
 
 
 def _of_seed(
