@@ -102,7 +102,7 @@ def _explanation(error: Exception, overrides: Sequence[str], config_dir: str | P
         return f"{wrong}: what stands here is the name of a preset, e.g. model=superposition"
     found = re.search(r"Could not override '([^']+)'", text)
     if found:
-        return _unknown_key(found.group(1), config_dir)
+        return _unknown_key(found.group(1), overrides, config_dir)
     return "\n".join(line.strip() for line in text.splitlines()[:3])
 
 
@@ -114,7 +114,7 @@ def _keys(node: Any, prefix: str = "") -> Iterator[str]:
             yield from _keys(node._get_node(name), f"{prefix}{name}.")
 
 
-def _unknown_key(key: str, config_dir: str | Path | None) -> str:
+def _unknown_key(key: str, overrides: Sequence[str], config_dir: str | Path | None) -> str:
     """For a key that the configuration does not have: what it has at the same place."""
     if key.startswith("hydra."):
         return f"neither Hydra nor its chosen launcher has an option {key!r}\nTo add it, write +{key}=VALUE"
@@ -125,9 +125,14 @@ def _unknown_key(key: str, config_dir: str | Path | None) -> str:
     elsewhere = [known for known in _keys(default) if known.rpartition(".")[2] == last]
     if elsewhere:
         return f"there is no option {key!r}\nDid you mean {' or '.join(map(repr, elsewhere[:3]))}?"
-    while parent and not OmegaConf.is_dict(OmegaConf.select(default, parent)):
+    group = r"(model|optimizer|sampler|llc|experiment)=\w+"
+    presets = [override for override in overrides if re.fullmatch(group, override)]
+    chosen = compose(presets, config_dir) if presets else default
+    while parent and not OmegaConf.is_dict(OmegaConf.select(chosen, parent)):
         key, (parent, _, last) = parent, parent.rpartition(".")
-    node = OmegaConf.select(default, parent) if parent else default
+    node = OmegaConf.select(chosen, parent) if parent else chosen
+    if not node:
+        return f"there is no option {key!r}\nTo add it, write +{key}=VALUE"
     choices = [str(name) for name in node] + (
         [] if parent else ["model", "optimizer", "sampler", "experiment"]
     )
