@@ -8,19 +8,18 @@ import numpy as np
 from slt.essential import EssentialDynamics, essential
 from slt.models.base import Model
 from slt.models.probed import Probed
-from slt.records import Array, LLCPath, Trajectory
+from slt.records import Array, Jumps, LLCPath, Trajectory
 from slt.training.loop import cast
 from slt.transitions import detected, stages
 
 
 def develop(
-    model: Model, trajectory: Trajectory, llc: LLCPath | None
+    model: Model, trajectory: Trajectory, llc: LLCPath | None, jumps: Jumps
 ) -> tuple[tuple[stages.SeedStages, ...], EssentialDynamics | None]:
-    """The stages of each seed, by loss, observables and lambda-hat together (`transitions.stages`), and the essential
-    dynamics of a model that has a probe."""
+    """The stages of each seed, from the jumps of loss, observables and lambda-hat together (`transitions.stages`), and
+    the essential dynamics of a model that has a probe."""
     known = np.isfinite(trajectory.population_loss).any()
     loss = trajectory.population_loss if known else trajectory.loss
-    jumps = detected.find(detected.curves(trajectory, loss, llc), trajectory.steps)
     events = detected.events(jumps, len(loss))
     found = stages.find(trajectory.steps, loss, trajectory.status, events, llc)
     moved = None

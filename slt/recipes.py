@@ -26,6 +26,7 @@ from slt.models.borrowed import Borrower
 from slt.models.drawing import Drawn
 from slt.posterior.base import LadderSampler
 from slt.records import (
+    Jumps,
     Ladder,
     LLCPath,
     Occupancy,
@@ -365,7 +366,7 @@ def _make_comparison(experiment: Experiment, records: Records, drive: Driver) ->
 
 def _development(experiment: Experiment, config: Mapping[str, Any], stages: Mapping[str, Stage]) -> Stage:
     """Stages of learning by the formula alone, of a run that has no posterior."""
-    needs = tuple(name for name in ("training", "llc") if name in stages)
+    needs = tuple(name for name in ("training", "llc", "comparison") if name in stages)
     inputs = {name: stages[name].recipe.hash for name in needs}
     code = _code(_make_development, [experiment.model])
     recipe = Recipe("development", {"model": config["model"]}, inputs, code)
@@ -377,7 +378,8 @@ def _make_development(experiment: Experiment, records: Records, drive: Driver) -
     path = None
     if "llc" in records and records["llc"].has("path"):
         path = from_dataset(LLCPath, records["llc"].array("path"))
-    found, moved = development.develop(experiment.model, trajectory, path)
+    jumps = from_dataset(Jumps, records["comparison"].array("jumps"))
+    found, moved = development.develop(experiment.model, trajectory, path, jumps)
     items: Items = {"stages": plain([dataclasses.asdict(seed) for seed in found])}
     return items if moved is None else items | {"essential": to_dataset(moved)}
 
