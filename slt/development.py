@@ -16,8 +16,8 @@ from slt.transitions import detected, stages
 def develop(
     model: Model, trajectory: Trajectory, llc: LLCPath | None, jumps: Jumps
 ) -> tuple[tuple[stages.SeedStages, ...], EssentialDynamics | None]:
-    """The stages of each seed, from the jumps of loss, observables and lambda-hat together (`transitions.stages`), and
-    the essential dynamics of a model that has a probe."""
+    """The stages of each seed, from the jumps of all its curves together (`transitions.stages`), and the essential
+    dynamics of a model that has a probe."""
     known = np.isfinite(trajectory.population_loss).any()
     loss = trajectory.population_loss if known else trajectory.loss
     events = detected.events(jumps, len(loss))

@@ -41,7 +41,7 @@ class Lines(Silent):
         self._line = ""
 
     def start(self, stage: str, what: str) -> None:
-        self._line = f"{stage:<11}{what}"
+        self._line = f"{stage:<12}{what}"
 
     def wait(self) -> None:
         print(f"{self._line}: another run is making it, and this one waits", file=self._stream, flush=True)

@@ -77,6 +77,8 @@ def _write_report(this: Run, manifest: Mapping[str, Any], records: Mapping[str, 
         stages = build(records["development"].json("stages"), tuple[SeedStages, ...])
         if records["development"].has("essential"):
             moved = from_dataset(EssentialDynamics, records["development"].array("essential"))
+    if stages and not comparison.verdicts:  # of phases there is nothing to say
+        comparison = dataclasses.replace(comparison, headline=headline(stages))
     status = statuses(records)
     provenance = {
         **manifest["provenance"],

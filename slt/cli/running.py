@@ -57,8 +57,6 @@ def _one(config: DictConfig, force: list[str]) -> int:
 def _say(run: Any) -> None:
     """What was found, and where the report is."""
     print(f"\n{run.summary['headline']}")
-    if run.summary["development"]:
-        print(f"\n{run.summary['development']['headline']}")
     for note in run.summary["notes"]:
         print(f"  {note}")
     print(f"\nreport: {run.path / 'report.html'}")
