@@ -1,0 +1,72 @@
+"""A small transformer through the whole pipeline: stages, restricted coefficients, essential dynamics, the page."""
+
+import numpy as np
+import pytest
+
+import slt
+from slt.compose import compose
+from slt.essential import COMPONENTS, EssentialDynamics
+from slt.records import LLCPath, from_dataset
+from slt.schema import experiment
+
+TINY = (
+    "model=induction",
+    "model={vocabulary: 6, length: 8, width: 8, heads: 2, population: 16}",
+    "optimizer=adam",
+    "data=null",
+    "posterior=null",
+    "training={n: null, seeds: 2, steps: 60, batch_size: 8, checkpoints: 12, optimizer: {learning_rate: 0.01}}",
+    "llc=minibatch",
+    "llc.checkpoints=3",
+    "llc.estimator={t: 5, chains: 2, batch: 8, anchor: 64, burn_in: 16, draws: 16, traces: 8, step_size: 0.1, "
+    "localisation: 10}",
+    "+llc.restricted.first={weights: [layer_0.head_1]}",
+)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return slt.run([*TINY], store=tmp_path_factory.mktemp("store"), progress=False)
+
+
+def test_the_whole_and_its_parts_are_measured_with_one_calibration(run):
+    record = run.record("llc")
+    assert record.json("restricted") == ["first"]
+    paths = [from_dataset(LLCPath, record.array(name)) for name in ("path", "path_0")]
+    assert {path.llc.shape for path in paths} == {(2, 3)}
+    assert paths[0].steps.tolist() == paths[1].steps.tolist()
+    settings = {
+        (estimate["info.step_size"].values[0], estimate["info.localisation"].values[0])
+        for estimate in (record.array(name) for name in ("estimate", "estimate_0"))
+    }
+    assert len(settings) == 1
+    whole, first = (record.array(name)["info.fisher_trace"].values for name in ("estimate", "estimate_0"))
+    assert np.all(first < whole)  # fewer weights
+
+
+def test_a_slice_of_the_data_is_another_models_losses():
+    copies = [*TINY, "+llc.restricted.copies={slice: copy}"]
+    parts = experiment(compose(copies))[0].parts()
+    model, weights = parts["copies"]
+    assert (model.slice, weights) == ("copy", ())
+    assert parts[""][0].slice == "all"
+    assert parts["first"] == (parts[""][0], ("layer_0.head_1",))
+
+
+def test_a_run_without_a_posterior_has_stages_and_a_plane(run):
+    told = run.summary["development"]
+    assert run.summary["headline"] == told["headline"]
+    assert "seeds go through" in told["headline"]
+    assert [seed["seed"] for seed in told["seeds"]] == [0, 1]
+    moved = from_dataset(EssentialDynamics, run.record("development").array("essential"))
+    assert moved.score.shape == (2, len(moved.steps), COMPONENTS)
+    assert 0.5 < moved.explained.sum() <= 1 + 1e-9
+
+
+def test_the_page_shows_them(run):
+    page = (run.path / "report.html").read_text()
+    for title in ("Stages of learning", "Restricted learning coefficients", "Where the function goes"):
+        assert title in page
+    assert "what the formula says of them" in page
+    for name in ("stages", "llc_restricted", "essential"):
+        assert (run.path / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
