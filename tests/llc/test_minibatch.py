@@ -8,7 +8,8 @@ from jax.flatten_util import ravel_pytree
 
 from slt.llc import slopes
 from slt.llc.base import Question
-from slt.llc.minibatch import STIFF, Minibatch
+from slt.llc.minibatch import Minibatch
+from slt.llc.minibatch_calibration import STIFF
 from slt.models.deep_linear import DeepLinear
 from slt.models.quadratic import Quadratic
 from slt.records import OK, flag_names

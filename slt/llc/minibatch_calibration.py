@@ -1,0 +1,144 @@
+"""One step size and one localisation for all points that are compared, from walks around a few of them.
+
+At each localisation of a grid the step size is the largest for which no direction is stepped too far (e h <= 0.4, h
+being the largest curvature in the preconditioned coordinates) and the noise of minibatches adds no more than 5 % to
+the estimate: in equilibrium it adds at most e tr(P C) / 8 nats, C being the covariance of its gradient. The
+localisation is the weakest at which chains still forget their start within the burn-in (e burn_in / 2 >= 3), among
+those from which as few probes as possible are left for lower loss.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from slt.llc import flags as flag
+from slt.llc import local, slopes
+from slt.llc.minibatch_walk import Around, Plan, Walks, around_points, given_up, lower_share, scaled, walked
+from slt.llc.slopes import Setting
+from slt.records import Array
+
+PROBES = 4  # points on which the calibration looks
+STIFF = 0.4  # step size times the largest curvature, at most
+NOISE = 0.05  # share of the estimate that the noise of minibatches may add
+FORGOTTEN = 3.0  # factors of e by which a chain forgets its start during burn-in, at least
+GRID = tuple(10 ** (-k / 2) for k in range(7))  # localisations tried, in units of t, strongest first
+
+
+class Calibration(NamedTuple):
+    """What was tried on the probes, and chosen: see `Minibatch`.
+
+    Attributes:
+      chosen: index of the localisation that was taken.
+      gammas, step_sizes: (gamma,) tried, strongest first, and the step size that each bears.
+      noise: (gamma,) share of the estimate that the noise of minibatches adds, at most, on the worst probe.
+      llc, lower: (probe, gamma) estimates, and share of blocks of draws at lower loss than the point's.
+      halved: (probe,) estimates at half the step size and twice the burn-in.
+    """
+
+    chosen: int
+    gammas: Array
+    step_sizes: Array
+    noise: Array
+    llc: Array
+    lower: Array
+    halved: Array
+
+    @property
+    def localisation(self) -> float:
+        return float(self.gammas[self.chosen])
+
+    @property
+    def step_size(self) -> float:
+        return float(self.step_sizes[self.chosen])
+
+    @property
+    def sensitivity(self) -> float:
+        """Median relative change of the estimate at ten times the localisation; NaN where that was not tried."""
+        return self._change(self.llc[:, self.chosen - 2]) if self.chosen >= 2 else np.nan
+
+    @property
+    def step_sensitivity(self) -> float:
+        """Median relative change of the estimate at half the step size."""
+        return self._change(self.halved)
+
+    def _change(self, other: Array) -> float:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            change = np.abs(other / self.llc[:, self.chosen] - 1)
+        return float(np.nanmedian(change)) if np.isfinite(change).any() else np.nan
+
+
+def calibrated(plan: Plan, setting: Setting, points: jax.Array, key: jax.Array) -> Calibration:
+    """What suits `points` (point, d) at the temperature of `setting`; see the module."""
+    probes = np.unique(np.linspace(len(points) - 1, 0, PROBES).round().astype(int))
+    around = around_points(plan, setting, points[probes], 1.0)
+    gammas = [plan.localisation] if plan.localisation else [float(setting.t) * k for k in GRID]
+    tried: list[_Tried] = []
+    for gamma in gammas:
+        key, own = jax.random.split(key)
+        tried.append(_try(plan, setting, scaled(around, setting, gamma), gamma, own))
+        if not plan.localisation and len(tried) > 1 and not tried[-1].forgets(plan):
+            break
+    chosen = _chosen(plan, tried)
+    gamma, step = gammas[chosen], tried[chosen].step_size
+    finer = Walks(step / 2, gamma, 2 * plan.burn_in)
+    halved, _ = walked(plan, setting, scaled(around, setting, gamma), finer, key)
+    return Calibration(
+        chosen,
+        np.array(gammas[: len(tried)]),
+        np.array([one.step_size for one in tried]),
+        np.array([one.noise for one in tried]),
+        np.stack([one.llc for one in tried], axis=1),
+        np.stack([one.lower for one in tried], axis=1),
+        local.moments(given_up(halved))[0],
+    )
+
+
+class _Tried(NamedTuple):
+    """One localisation on the probes: the step size it bears, share of noise, and (probe,) estimates and `lower`."""
+
+    step_size: float
+    noise: float
+    llc: Array
+    lower: Array
+
+    def forgets(self, plan: Plan) -> bool:
+        return self.step_size * plan.burn_in / 2 >= FORGOTTEN
+
+
+def _try(plan: Plan, setting: Setting, around: Around, gamma: float, key: jax.Array) -> _Tried:
+    stiff, key = jax.random.split(key)
+    stretch = lambda points, scale: slopes.largest_curvature(setting, points, scale, stiff)  # noqa: E731
+    curvature = slopes.in_turn(stretch, plan.together, around.points, around.scale)
+    step = plan.step_size or STIFF / (1.0 + float(setting.t) * float(np.max(curvature)))
+    while True:
+        key, first, second = jax.random.split(key, 3)
+        energy, end = walked(plan, setting, around, Walks(step, gamma, plan.burn_in), first)
+        llc = local.moments(given_up(energy))[0]
+        spread = slopes.in_turn(
+            partial(slopes.gradient_noise, setting, batch=plan.batch),
+            plan.together,
+            around.points,
+            around.scale,
+            end,
+            jax.random.split(second, len(around.points)),
+        )
+        with np.errstate(invalid="ignore", divide="ignore"):
+            share = np.where(llc > 0, step * spread.astype(float) / 8 / llc, np.nan)
+        noise = float(np.nanmax(share)) if np.isfinite(share).any() else np.nan
+        lost = not np.isfinite(llc).all()
+        if plan.step_size or not (lost or noise > NOISE):
+            return _Tried(step, noise, llc, lower_share(energy))
+        step *= 0.1 if lost else max(0.1, 0.9 * NOISE / noise)
+        if step * plan.burn_in / 2 < FORGOTTEN:  # too small to be taken
+            return _Tried(step, noise, llc, lower_share(energy))
+
+
+def _chosen(plan: Plan, tried: list[_Tried]) -> int:
+    """The weakest localisation that chains forget by, of those that fewest probes are left from."""
+    fit = [i for i, one in enumerate(tried) if one.forgets(plan)] or [0]
+    left = [int(np.sum((tried[i].lower > flag.SHARE_LOWER) | ~np.isfinite(tried[i].llc))) for i in fit]
+    return max(i for i, count in zip(fit, left, strict=True) if count == min(left))
