@@ -41,6 +41,7 @@ STUDIES = (
     "killed",
     "zoo",
     "benchmarks",
+    "posterior_cost",
 )
 PEERS = ("llc_peer", "benchmarks")  # need the extra `peers`, and are made only when named
 

@@ -42,14 +42,14 @@ RUNS: dict[str, list[str]] = {
     "icl_parts": [
         "experiment=icl_stages",
         "llc.seeds=1",
-        "llc.checkpoints=6",
+        "llc.checkpoints=5",
         *_restricted(("early", "late"), ("layer_0", "layer_1")),
     ],
     "induction": ["experiment=induction"],
     "induction_parts": [
         "experiment=induction",
         "llc.seeds=1",
-        "llc.checkpoints=8",
+        "llc.checkpoints=6",
         *_restricted(("bigram", "trigram", "copy"), ("layer_0", "layer_1")),
     ],
 }

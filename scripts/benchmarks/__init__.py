@@ -28,16 +28,14 @@ def study() -> Result:
     from scripts.benchmarks import ensemble, ladder, sgld, whole
     from scripts.benchmarks.timing import HEADER
 
-    commands, command_numbers = _told(whole.rows())  # first: nothing of ours is in memory yet
-    sgd_rows, sgd_numbers = _told(ensemble.rows())
-    llc_rows, llc_numbers = _told(sgld.rows())
-    rung_rows, rung_numbers = _told(ladder.rows())
-    cost_rows, cost_numbers = _told(ladder.cost_against_n())
-    nuts_rows, nuts_numbers = _told(ladder.against_nuts())
+    commands, command_numbers = told(whole.rows())  # first: nothing of ours is in memory yet
+    sgd_rows, sgd_numbers = told(ensemble.rows())
+    llc_rows, llc_numbers = told(sgld.rows())
+    rung_rows, rung_numbers = told(ladder.rows())
     share = command_numbers["compiling_second_over_first"]
     text = f"""# Speed and memory
 
-Measured on {_machine()}, nothing else running, the two sides of a row in turn. Ratios hold on other machines,
+Measured on {machine()}, nothing else running, the two sides of a row in turn. Ratios hold on other machines,
 seconds do not. Warm means compiled; other columns are medians. Ours ran on one
 device: one core, but for what XLA by itself divides.
 
@@ -55,43 +53,25 @@ the minibatch.
 {chr(10).join("| " + " | ".join(row) + " |" for row in commands)}
 
 In a second process compiling costs {share:.0%} of what it cost in the first: programs come from the persistent cache.
-
-## The posterior's cost against n
-
-From the prior to the posterior at n in one rung, {ladder.PARTICLES:,} particles in two populations: more observations
-mean more temperatures, and each look at them costs a little more.
-
-{table(["n", "seconds", "temperatures", "ms a move", "seconds / log n"], cost_rows)}
-
-## Effective draws a second, beside NUTS
-
-How well the share of 6-gons is known: p (1 - p) / variance, for each second of work. The ladder is the whole ladder
-up to n without compilation, its variance that of {ladder.OCCUPANCY_REPEATS} independent populations; NUTS is
-numpyro's on the direct sum over observations with its few seconds of compilation, {ladder.CHAINS} vectorised chains
-of {ladder.WARMUP} + {ladder.DRAWS} draws that start at draws from the prior.
-
-{table(ladder.NUTS_HEADER, nuts_rows)}
 """
     numbers: dict[str, Any] = {
-        "machine": _machine(),
+        "machine": machine(),
         "sgld": llc_numbers,
         "sgd": sgd_numbers,
         "ladder": rung_numbers,
-        "cost": cost_numbers,
-        "nuts": nuts_numbers,
         "commands": command_numbers,
     }
     return Result(text, numbers)
 
 
-def _told(measured: tuple[list[list[Any]], Any]) -> tuple[list[list[Any]], Any]:
+def told(measured: tuple[list[list[Any]], Any]) -> tuple[list[list[Any]], Any]:
     """What was measured, shown at once: the rest takes minutes."""
     for row in measured[0]:
         print("   ", " | ".join(str(cell) for cell in row), flush=True)
     return measured
 
 
-def _machine() -> str:
+def machine() -> str:
     import jax
 
     devices = ", ".join(sorted({device.device_kind for device in jax.devices()}))

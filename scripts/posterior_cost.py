@@ -1,0 +1,38 @@
+"""The posterior's cost against n, and effective draws a second beside numpyro's NUTS."""
+
+from __future__ import annotations
+
+from scripts.benchmarks import machine, told
+from scripts.benchmarks.ladder import (
+    against_nuts,
+    cost_against_n,
+)
+from scripts.results import Result, table
+
+MODULES = ("slt.models.superposition", "slt.posterior.ladder", "scripts.benchmarks.ladder")
+
+
+def study() -> Result:
+    cost_rows, cost_numbers = told(cost_against_n())
+    nuts_rows, nuts_numbers = told(against_nuts())
+    text = f"""# What the posterior costs
+
+Measured on {machine()}, nothing else running.
+
+## The posterior's cost against n
+
+From the prior to the posterior at n in one rung, {ladder.PARTICLES:,} particles in two populations: more observations
+mean more temperatures, and each look at them costs a little more.
+
+{table(["n", "seconds", "temperatures", "ms a move", "seconds / log n"], cost_rows)}
+
+## Effective draws a second, beside NUTS
+
+How well the share of 6-gons is known: p (1 - p) / variance, for each second of work. The ladder is the whole ladder
+up to n without compilation, its variance that of {ladder.OCCUPANCY_REPEATS} independent populations; NUTS is
+numpyro's on the direct sum over observations with its few seconds of compilation, {ladder.CHAINS} vectorised chains
+of {ladder.WARMUP} + {ladder.DRAWS} draws that start at draws from the prior.
+
+{table(ladder.NUTS_HEADER, nuts_rows)}
+"""
+    return Result(text, {"machine": machine(), "cost": cost_numbers, "nuts": nuts_numbers})
