@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from scripts.benchmarks import machine, told
-from scripts.benchmarks.ladder import (
-    against_nuts,
-    cost_against_n,
-)
+from scripts.benchmarks import ladder, machine, told
 from scripts.results import Result, table
 
 MODULES = ("slt.models.superposition", "slt.posterior.ladder", "scripts.benchmarks.ladder")
 
 
 def study() -> Result:
-    cost_rows, cost_numbers = told(cost_against_n())
-    nuts_rows, nuts_numbers = told(against_nuts())
+    cost_rows, cost_numbers = told(ladder.cost_against_n())
+    nuts_rows, nuts_numbers = told(ladder.against_nuts())
     text = f"""# What the posterior costs
 
 Measured on {machine()}, nothing else running.
