@@ -38,14 +38,14 @@ def _restricted(slices: tuple[str, ...], layers: tuple[str, ...]) -> list[str]:
 
 
 RUNS: dict[str, list[str]] = {
-    "icl_stages": ["experiment=icl_stages"],
+    "icl_stages": ["experiment=icl_stages", "llc.checkpoints=20"],
     "icl_parts": [
         "experiment=icl_stages",
         "llc.seeds=1",
         "llc.checkpoints=5",
         *_restricted(("early", "late"), ("layer_0", "layer_1")),
     ],
-    "induction": ["experiment=induction"],
+    "induction": ["experiment=induction", "llc.checkpoints=20"],
     "induction_parts": [
         "experiment=induction",
         "llc.seeds=1",

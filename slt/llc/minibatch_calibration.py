@@ -1,10 +1,11 @@
 """One step size and one localisation for all points that are compared, from walks around a few of them.
 
-At each localisation of a grid the step size is the largest for which no direction is stepped too far (e h <= 0.4, h
-being the largest curvature in the preconditioned coordinates) and the noise of minibatches adds no more than 5 % to
-the estimate: in equilibrium it adds at most e tr(P C) / 8 nats, C being the covariance of its gradient. The
-localisation is the weakest at which chains still forget their start within the burn-in (e burn_in / 2 >= 3), among
-those from which as few probes as possible are left for lower loss.
+At each localisation of a grid the step size e is the largest, up to 0.1, for which the stiffest direction is not
+stepped too far (e h <= 1.5, h being its curvature in the preconditioned coordinates; it then varies 1.6 times too much,
+all others less) and the noise of minibatches adds no more than a tenth to the estimate: in equilibrium it adds at most
+e tr(P C) / 8 nats, C being the covariance of its gradient. The localisation is the weakest at which chains still forget
+their start within the burn-in (e burn_in / 2 >= 3), among those from which as few probes as possible are left for lower
+loss.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from slt.llc.slopes import Setting
 from slt.records import Array
 
 PROBES = 4  # points on which the calibration looks
-STIFF = 0.4  # step size times the largest curvature, at most
-NOISE = 0.05  # share of the estimate that the noise of minibatches may add
+LARGEST = 0.1  # step size: where every direction is as stiff as its row of the Hessian says, errors are e / 4
+STIFF = 1.5  # step size times the largest curvature, at most
+NOISE = 0.1  # share of the estimate that the noise of minibatches may add
 FORGOTTEN = 3.0  # factors of e by which a chain forgets its start during burn-in, at least
 GRID = tuple(10 ** (-k / 2) for k in range(7))  # localisations tried, in units of t, strongest first
 
@@ -54,6 +56,10 @@ class Calibration(NamedTuple):
     @property
     def step_size(self) -> float:
         return float(self.step_sizes[self.chosen])
+
+    def forgotten(self, burn_in: int) -> float:
+        """Factors of e by which the flattest directions forget their start in `burn_in` steps."""
+        return self.step_size * burn_in / 2
 
     @property
     def sensitivity(self) -> float:
@@ -113,7 +119,7 @@ def _try(plan: Plan, setting: Setting, around: Around, gamma: float, key: jax.Ar
     stiff, key = jax.random.split(key)
     stretch = lambda points, scale: slopes.largest_curvature(setting, points, scale, stiff)  # noqa: E731
     curvature = slopes.in_turn(stretch, plan.together, around.points, around.scale)
-    step = plan.step_size or STIFF / (1.0 + float(setting.t) * float(np.max(curvature)))
+    step = plan.step_size or min(LARGEST, STIFF / (1.0 + float(setting.t) * float(np.max(curvature))))
     while True:
         key, first, second = jax.random.split(key, 3)
         energy, end = walked(plan, setting, around, Walks(step, gamma, plan.burn_in), first)
@@ -127,7 +133,10 @@ def _try(plan: Plan, setting: Setting, around: Around, gamma: float, key: jax.Ar
             jax.random.split(second, len(around.points)),
         )
         with np.errstate(invalid="ignore", divide="ignore"):
-            share = np.where(llc > 0, step * spread.astype(float) / 8 / llc, np.nan)
+            at_rest = (llc > 0) & (
+                lower_share(energy) <= flag.SHARE_LOWER
+            )  # others have no estimate to spoil
+            share = np.where(at_rest, step * spread.astype(float) / 8 / llc, np.nan)
         noise = float(np.nanmax(share)) if np.isfinite(share).any() else np.nan
         lost = not np.isfinite(llc).all()
         if plan.step_size or not (lost or noise > NOISE):

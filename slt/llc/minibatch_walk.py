@@ -2,12 +2,11 @@
 
 A step is that of Lau et al. 2023 (arXiv:2308.12108) with a diagonal preconditioner P that is held fixed,
 
-    w += (e / 2) P (-t g - gamma (w - point)) + sqrt(e P) N(0, I),       P = 1 / (gamma + t F),
+    w += (e / 2) P (-t g - gamma (w - point)) + sqrt(e P) N(0, I),       P = 1 / (gamma + t |H_i|),
 
-F being the diagonal of the gradients' covariance at the point (which for a likelihood is about the Hessian's): so all
-directions forget at about the same rate, e / 2 a step, flat ones too. The gradient is that of a fresh minibatch B,
-drawn from the model where there are no data, so that the coefficient is that of the population; it is corrected by
-what the same minibatch says at the point, where the gradient is known well:
+|H_i| being the norm of the Hessian's row at the point (as in AdaHessian, Yao et al. 2021, arXiv:2006.00719): so stiff
+directions take small steps and flat ones large ones, which forget at the rate e / 2 a step. The gradient is that of a
+fresh minibatch B; it is corrected by what the same minibatch says at the point, where the gradient is known well:
 
     g = grad L_B(w) - grad L_B(point) + grad L(point)
 
@@ -74,11 +73,11 @@ class Around(NamedTuple):
 def around_points(plan: Plan, setting: Setting, points: jax.Array, gamma: float) -> Around:
     look = partial(slopes.at_points, setting, observations=plan.anchor)
     slope = slopes.in_turn(look, plan.together, points)
-    return scaled(Around(points, slope, slope.fisher), setting, gamma)
+    return scaled(Around(points, slope, slope.bend), setting, gamma)
 
 
 def scaled(around: Around, setting: Setting, gamma: float) -> Around:
-    return around._replace(scale=(gamma + float(setting.t) * around.slope.fisher) ** -0.5)
+    return around._replace(scale=(gamma + float(setting.t) * around.slope.bend) ** -0.5)
 
 
 def walked(

@@ -26,6 +26,7 @@ from slt.training.loop import cast
 FEW = 512  # observations for losses, slopes and curvatures at a point, at most
 _POWERS = 20  # products with the Hessian in a search for its largest eigenvalue
 _SIGNS = 8  # random signs for a trace
+_PRODUCTS, _FEWER = 4, 128  # products with the Hessian, of so many observations, for the norms of its rows
 _BATCHES = 16  # minibatches whose gradients are compared
 _KEY = 2**32 - 7  # of the few observations of a population
 
@@ -107,24 +108,24 @@ class Slope(NamedTuple):
       loss: (point,) mean loss.
       gradient: (point, d) of the mean loss, of the entries that may move.
       gain: (point,) how far a Newton step along the gradient lowers it (see `base.gains`), without bias from noise.
-      fisher: (point, d) diagonal of the covariance of the gradients of single observations, roughly.
+      bend: (point, d) norms of the Hessian's rows, roughly: root mean squares of products with random signs.
     """
 
     loss: jax.Array
     gradient: jax.Array
     gain: jax.Array
-    fisher: jax.Array
+    bend: jax.Array
 
 
-def _pieces(batch: Batch) -> tuple[Batch, int]:
+def _pieces(batch: Batch) -> Batch:
     """The observations in two halves of up to 16 pieces, leading axes (half, piece, observation), filled up with some
-    that count nothing; and how many are in a piece."""
+    that count nothing."""
     n = len(batch.weights)
     parts = max(1, min(16, n // 2))
     size = -(-n // (2 * parts))
     place = np.moveaxis(np.arange(2 * parts * size).reshape(size, 2, parts), 0, 2)
     pieces = jax.tree.map(lambda leaf: leaf[place % n], batch)
-    return pieces._replace(weights=jnp.where(place < n, pieces.weights * (place.size / n), 0)), size
+    return pieces._replace(weights=jnp.where(place < n, pieces.weights * (place.size / n), 0))
 
 
 def in_turn(function: Callable[..., Any], together: int, *inputs: Any) -> Any:
@@ -142,7 +143,13 @@ def in_turn(function: Callable[..., Any], together: int, *inputs: Any) -> Any:
 def at_points(setting: Setting, points: jax.Array, *, observations: int) -> Slope:
     """On all the data; without data on so many fresh observations, always the same."""
     some = setting.data or draw(setting, jax.random.key(_KEY + 1), observations)
-    pieces, size = _pieces(some)
+    pieces = _pieces(some)
+    signs = jax.random.rademacher(jax.random.key(1), (_PRODUCTS, points.shape[1]), jnp.float32)
+    fewer = jax.tree.map(lambda leaf: leaf[:_FEWER], few(setting))
+
+    def rows(w: jax.Array) -> jax.Array:
+        products = jax.lax.map(lambda u: _curved(setting, w, u, fewer), signs)
+        return jnp.sqrt(jnp.mean(products**2, axis=0))
 
     def one(w: jax.Array) -> Slope:
         value = lambda piece: jax.value_and_grad(batch_loss)(w, setting, piece)  # noqa: E731
@@ -153,7 +160,7 @@ def at_points(setting: Setting, points: jax.Array, *, observations: int) -> Slop
         unit = mean / jnp.sqrt(jnp.sum(mean**2) + 1e-30)
         bend = jnp.abs(unit @ _curved(setting, w, unit, few(setting)))
         gain = jnp.maximum(first @ second, 0.0) / (2 * (bend + 1e-9))
-        return Slope(jnp.mean(loss), mean, gain, size * jnp.var(slope, axis=(0, 1)))
+        return Slope(jnp.mean(loss), mean, gain, rows(w))
 
     return jax.vmap(one)(points)
 

@@ -9,7 +9,7 @@ from jax.flatten_util import ravel_pytree
 from slt.llc import slopes
 from slt.llc.base import Question
 from slt.llc.minibatch import Minibatch
-from slt.llc.minibatch_calibration import STIFF
+from slt.llc.minibatch_calibration import LARGEST, NOISE
 from slt.models.deep_linear import DeepLinear
 from slt.models.quadratic import Quadratic
 from slt.records import OK, flag_names
@@ -46,10 +46,10 @@ def test_a_regular_models_coefficient_is_what_its_localisation_leaves_of_it(free
 def test_calibration_takes_the_weakest_localisation_that_chains_forget_by():
     chosen = Minibatch(t=50.0, burn_in=400, draws=200).settled(Question(MODEL, ORIGIN), KEY).calibration
     assert chosen.step_size * 400 / 2 >= 3
-    assert chosen.step_size <= STIFF
+    assert chosen.step_size <= LARGEST
     assert chosen.localisation == chosen.gammas[chosen.chosen] < 50.0
     assert np.all(chosen.gammas[:-1] > chosen.gammas[1:])
-    assert chosen.noise[chosen.chosen] <= 0.05
+    assert chosen.noise[chosen.chosen] <= NOISE
     assert chosen.step_sensitivity < 0.2
 
 
