@@ -1,11 +1,11 @@
 """One step size and one localisation for all points that are compared, from walks around a few of them.
 
 At each localisation of a grid the step size e is the largest, up to 0.1, for which the stiffest direction is not
-stepped too far (e h <= 1.5, h being its curvature in the preconditioned coordinates; it then varies 1.6 times too much,
-all others less) and the noise of minibatches adds no more than a tenth to the estimate: in equilibrium it adds at most
-e tr(P C) / 8 nats, C being the covariance of its gradient. The localisation is the weakest at which chains still forget
-their start within the burn-in (e burn_in / 2 >= 3), among those from which as few probes as possible are left for lower
-loss.
+stepped too far (e h <= 1.5, h being its curvature in the preconditioned coordinates; it then varies 1.6 times too
+much, all others less) and the noise of minibatches adds no more than a tenth to the estimate: in equilibrium it adds
+at most e tr(P C) / 8 nats, C being the covariance of its gradient. The localisation is the weakest at which chains
+still forget their start within the burn-in (e burn_in / 2 >= 3), among those from which as few probes as possible are
+left for lower loss. A probe that is left, being on a slope, has no estimate that noise could spoil, and no say in that.
 """
 
 from __future__ import annotations
