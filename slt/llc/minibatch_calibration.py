@@ -5,7 +5,7 @@ stepped too far (e h <= 1.5, h being its curvature in the preconditioned coordin
 much, all others less) and the noise of minibatches adds no more than a tenth to the estimate: in equilibrium it adds
 at most e tr(P C) / 8 nats, C being the covariance of its gradient. The localisation is the weakest at which chains
 still forget their start within the burn-in (e burn_in / 2 >= 3), among those from which as few probes as possible are
-left for lower loss. A probe that is left, being on a slope, has no estimate that noise could spoil, and no say in that.
+left for lower loss. A probe on a slope has no estimate that noise could spoil, and no say in that.
 """
 
 from __future__ import annotations
