@@ -25,12 +25,15 @@ MODULES = (
 SIGMAS = 2.0  # standard errors by which a coefficient rises or falls
 STAYS = 0.05  # of the whole fall of the loss
 FALLS = 0.10  # of itself, by which lambda-hat falls where the loss stays
-HEADS = tuple(f"layer_{layer}.head_{head}" for layer in range(2) for head in range(4))
+LAYERS = ("layer_0", "layer_1")
+HEADS = tuple(f"{layer}.head_{head}" for layer in LAYERS for head in range(4))
 
 
-def _restricted(slices: tuple[str, ...], layers: tuple[str, ...]) -> list[str]:
-    weights = {name.replace("layer_", "head_").replace(".head_", "_"): name for name in HEADS}
-    named = weights | {layer: layer for layer in layers}
+def _restricted(slices: tuple[str, ...], weights: tuple[str, ...]) -> list[str]:
+    named = {
+        name.replace("layer_", "head_").replace(".head_", "_") if "." in name else name: name
+        for name in weights
+    }
     return [
         *(f"+llc.restricted.{part}={{weights: [{name}]}}" for part, name in named.items()),
         *(f"+llc.restricted.{part}_tokens={{slice: {part}}}" for part in slices),
@@ -43,14 +46,14 @@ RUNS: dict[str, list[str]] = {
         "experiment=icl_stages",
         "llc.seeds=1",
         "llc.checkpoints=5",
-        *_restricted(("early", "late"), ("layer_0", "layer_1")),
+        *_restricted(("early", "late"), LAYERS),
     ],
     "induction": ["experiment=induction", "llc.checkpoints=20"],
     "induction_parts": [
         "experiment=induction",
         "llc.seeds=1",
         "llc.checkpoints=6",
-        *_restricted(("bigram", "trigram", "copy"), ("layer_0", "layer_1")),
+        *_restricted(("bigram", "trigram", "copy"), HEADS + LAYERS),
     ],
 }
 
