@@ -45,14 +45,14 @@ RUNS: dict[str, list[str]] = {
     "icl_parts": [
         "experiment=icl_stages",
         "llc.seeds=1",
-        "llc.checkpoints=5",
+        "llc.checkpoints=4",
         *_restricted(("early", "late"), LAYERS),
     ],
     "induction": ["experiment=induction", "llc.checkpoints=20"],
     "induction_parts": [
         "experiment=induction",
         "llc.seeds=1",
-        "llc.checkpoints=6",
+        "llc.checkpoints=4",
         *_restricted(("bigram", "trigram", "copy"), HEADS + LAYERS),
     ],
 }
