@@ -204,7 +204,7 @@ def test_models_lists_the_zoo(capsys):
     assert zoo["superposition"]["dimension"] == 18
     assert {phase["name"]: phase["llc"] for phase in zoo["superposition"]["phases"]}["5"] == 7
     assert all(entry["about"] and entry["dimension"] for entry in zoo.values())
-    sequences = {"icl_linear_regression"}  # whose phases are found
+    sequences = {"icl_linear_regression", "induction"}  # whose phases are found
     assert {name for name, entry in zoo.items() if not entry["phases"]} == sequences
 
 
