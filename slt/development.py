@@ -10,18 +10,18 @@ from slt.models.base import Model
 from slt.models.probed import Probed
 from slt.records import Array, Jumps, LLCPath, Trajectory
 from slt.training.loop import cast
-from slt.transitions import detected, stages
+from slt.transitions import detected, resting, stages
 
 
 def develop(
     model: Model, trajectory: Trajectory, llc: LLCPath | None, jumps: Jumps
 ) -> tuple[tuple[stages.SeedStages, ...], EssentialDynamics | None]:
-    """The stages of each seed, from the jumps of all its curves together (`transitions.stages`), and the essential
+    """The stages of each seed, from the jumps of all its curves together (`transitions.resting`), and the essential
     dynamics of a model that has a probe."""
     known = np.isfinite(trajectory.population_loss).any()
     loss = trajectory.population_loss if known else trajectory.loss
     events = detected.events(jumps, len(loss))
-    found = stages.find(trajectory.steps, loss, trajectory.status, events, llc)
+    found = resting.find(trajectory.steps, loss, trajectory.status, events, llc)
     moved = None
     if isinstance(model, Probed):
         moved = essential(trajectory.steps, outputs(model, trajectory.params))

@@ -81,7 +81,7 @@ def test_the_summary_has_what_its_page_promises(first):
     summary = json.loads(text, parse_constant=pytest.fail)
     promised = {
         "headline", "phases", "occupancy", "free_energy", "dominance", "dynamical", "bayesian", "comparison",
-        "notes", "kinetics", "s_curves", "untrusted", "diagnostics", "status", "provenance",
+        "notes", "kinetics", "s_curves", "development", "untrusted", "diagnostics", "status", "provenance",
     }  # fmt: skip
     assert set(summary) == promised
     assert {"name", "loss", "llc", "multiplicity", "source"} <= set(summary["phases"][0])
