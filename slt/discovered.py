@@ -26,6 +26,7 @@ import numpy as np
 
 from slt import clusters
 from slt.models.base import Model
+from slt.models.probed import Probed
 from slt.phases import at_points
 from slt.records import Array, Ladder, PhaseFacts, PhasePath, Trajectory
 
@@ -72,7 +73,7 @@ def find(model: Model, trajectory: Trajectory | None, ladder: Ladder | None) -> 
         raise ValueError("phases are found in a trajectory, a ladder or both: neither is there")
     seen: list[_Seen] = []
     if trajectory is not None:
-        points = _look(model, trajectory.params, trajectory.loss)
+        points = _recorded(model, trajectory) or _look(model, trajectory.params, trajectory.loss)
         seen.append(points._replace(samples=[_resting(points, trajectory)]))
     if ladder is not None:
         points = _look(model, ladder.draws, ladder.loss)
@@ -110,6 +111,23 @@ def _look(model: Model, params: dict[str, Array], loss: Array) -> _Seen:
     for value in (loss, *observables.values()):
         finite = finite & np.isfinite(value).reshape(finite.shape)
     return _Seen(loss.ravel(), values["log_prior"].ravel(), observables, finite.ravel(), [])
+
+
+def _recorded(model: Model, trajectory: Trajectory) -> _Seen | None:
+    """What the trajectory says of itself, of a model whose loss over a whole sample is dear; None of others."""
+    if not isinstance(model, Probed):
+        return None
+    shape = trajectory.loss.shape
+    log_prior, finite = at_points(_log_prior, model, trajectory.params, axes=len(shape))
+    loss = trajectory.population_loss if model.has_population_loss else trajectory.loss
+    observables = {name: np.asarray(value, float).ravel() for name, value in trajectory.observables.items()}
+    for value in (loss, *observables.values()):
+        finite = finite & np.isfinite(value).reshape(shape)
+    return _Seen(loss.ravel(), log_prior.ravel(), observables, finite.ravel(), [])
+
+
+def _log_prior(model: Model, w: Any) -> Any:
+    return model.log_prior(w)
 
 
 # -- the sample -------------------------------------------------------------------------------------------------
