@@ -57,6 +57,9 @@ def _one(config: DictConfig, force: list[str]) -> int:
 def _say(run: Any) -> None:
     """What was found, and where the report is."""
     print(f"\n{run.summary['headline']}")
+    development = run.summary["development"]
+    if development and development["headline"] != run.summary["headline"]:
+        print(development["headline"])
     for note in run.summary["notes"]:
         print(f"  {note}")
     print(f"\nreport: {run.path / 'report.html'}")
