@@ -37,8 +37,13 @@ def statuses(records: Records) -> dict[str, dict[str, int]]:
             values, times = np.unique(records[stage].array(item)["status"].values, return_counts=True)
             counts[stage] = dict(zip(values.tolist(), times.tolist(), strict=True))
     if "llc" in records:
-        found = records["llc"].array("estimate")["status"].values.tolist()
-        counts["llc"] = dict(Counter(name for status in found for name in flag_names(status) or (OK,)))
+        record = records["llc"]
+        items = {"llc": "estimate"}
+        if record.has("restricted"):
+            items |= {f"llc of {part}": f"estimate_{i}" for i, part in enumerate(record.json("restricted"))}
+        for name, item in items.items():
+            found = record.array(item)["status"].values.tolist()
+            counts[name] = dict(Counter(flag for status in found for flag in flag_names(status) or (OK,)))
     return counts
 
 

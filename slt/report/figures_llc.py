@@ -117,6 +117,10 @@ def calibration(inputs: ReportInputs, palette: Palette) -> Plate | None:
     style.plain_log(size.xaxis, float(info["step_size"].min()), 1.01 * float(info["step_size"].max()))
     size.set_ylim(0, 1.03)
     size.set_title("step size, acceptance")
+    if not np.isfinite(info["acceptance"]).any():
+        size.text(
+            0.5, 0.5, "nothing is adjusted", transform=size.transAxes, ha="center", fontsize=style.SMALL
+        )
     with np.errstate(divide="ignore", invalid="ignore"):
         relative = 100 * estimate.error[sound] / np.abs(estimate.llc[sound])
     error.hist(relative[np.isfinite(relative)], bins=24, color="#0072B2")

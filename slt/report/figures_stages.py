@@ -84,8 +84,10 @@ def restricted(inputs: ReportInputs, palette: Palette) -> Plate | None:
     ax = fig.subplots()
     rows: list[tuple[object, ...]] = []
     ends: list[tuple[float, str, str]] = []
+    drawn = asked = 0
     for (name, path), colour in zip(inputs.restricted.items(), _cycle(len(inputs.restricted)), strict=True):
         value = _sound(path)
+        drawn, asked = drawn + int(np.isfinite(value).sum()), asked + value.size
         middle = _median(value)
         error = np.sqrt(np.mean(path.error**2, axis=0) / len(path.seed))
         ax.plot(path.steps, middle, color=colour, linewidth=1.4)
@@ -102,7 +104,8 @@ def restricted(inputs: ReportInputs, palette: Palette) -> Plate | None:
         "llc_restricted",
         "Restricted learning coefficients",
         "Only the named weights move, or only the named losses count; settings are those of the whole. Lines are "
-        f"medians over {plural(len(next(iter(inputs.restricted.values())).seed), 'seed')}, bands standard errors.",
+        f"medians over {plural(len(next(iter(inputs.restricted.values())).seed), 'seed')}, bands standard errors. "
+        f"{drawn} of {asked} estimates are drawn; around the others chains found lower loss or ran away.",
         "Restricted learning coefficients against training step.",
         ("part", "seed", "step", "llc"),
         rows,
