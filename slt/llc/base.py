@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from functools import partial
+import functools
 from typing import Any
 
 import jax
@@ -82,14 +82,21 @@ class Question:
 
     def losses(self) -> jax.Array:
         """(point,) exact loss at each point, nats per observation."""
-        return _losses(self.full(1.0), self.points)
+        return self._losses
+
+    @functools.cached_property
+    def _losses(self) -> jax.Array:
+        return _losses(self._full, self.points)
 
     def full(self, t: Any) -> Potential:
         """The model's potential at inverse temperature t in observations (n beta = t)."""
+        return dataclasses.replace(self._full, beta=jnp.asarray(t, jnp.float64) / self._full.n)
+
+    @functools.cached_property
+    def _full(self) -> Potential:
         if self.data is None:
-            return potential(self.model, None, 1.0, t)
-        full = potential(self.model, self.data, self.weights)
-        return dataclasses.replace(full, beta=jnp.asarray(t, jnp.float64) / full.n)
+            return potential(self.model, None, 1.0)
+        return potential(self.model, self.data, self.weights)
 
     def around(self, gamma: Any) -> Potential:
         """The potential at t = 1 of each point's neighbourhood; every leaf has the leading axis (point,), the
@@ -179,7 +186,7 @@ def _losses(full: Potential, points: Params) -> jax.Array:
     return jax.vmap(full.loss)(points)
 
 
-@partial(jax.jit, static_argnames=("free",))
+@functools.partial(jax.jit, static_argnames=("free",))
 def gains(full: Potential, points: Params, free: tuple[int, ...] | None = None) -> jax.Array:
     """(point,) how many nats per observation a Newton step along the gradient would lower the loss: the point is
     critical where this is nothing beside 1 / t."""

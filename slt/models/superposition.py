@@ -189,8 +189,8 @@ def _slope(w: Params) -> jax.Array:
 def _squared_error(w: Params, active: jax.Array, squares: jax.Array) -> jax.Array:
     """Summed ||x - f(x)||^2 from sums of (1, t, t^2) over the inputs on which each output is positive.
 
-    Its derivative is written out, which takes samplers two thirds of what autodiff's takes. It leaves out how `active`
-    moves with w: outputs are 0 where an interval ends. Second derivatives have it again.
+    Its derivative is written out: samplers take a quarter less time than with autodiff's. It leaves out how `active`
+    moves with w, since outputs are 0 where an interval ends; second derivatives have it again.
 
     Args:
       w: the parameters.
@@ -203,7 +203,7 @@ def _squared_error(w: Params, active: jax.Array, squares: jax.Array) -> jax.Arra
 @_squared_error.defjvp
 def _(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[jax.Array, jax.Array]:
     value, gradient = _error_and_gradient(*primals)
-    return value, sum(jnp.sum(gradient[name] * tangents[0][name]) for name in ("W", "b"))
+    return value, jnp.vdot(gradient["W"], tangents[0]["W"]) + jnp.vdot(gradient["b"], tangents[0]["b"])
 
 
 def _error_and_gradient(w: Params, active: jax.Array, squares: jax.Array) -> tuple[jax.Array, Params]:
