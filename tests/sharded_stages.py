@@ -96,7 +96,7 @@ def partition():
     whole, split = (
         loop.advance.lower(
             state.ensemble, np.arange(8, dtype=np.int32), MODEL, stage.data, stage.dataset,
-            optimizer=Adam(), batch_size=7,
+            optimizer=Adam(), batch_size=7, horizon=None,
         ).compile()
         for state in (stage.init(KEY), spread(stage.init(KEY)))
     )  # fmt: skip

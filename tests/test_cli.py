@@ -116,6 +116,7 @@ WRONG = [
     (["run", "training.checkpoints=1"], "at least 2"),
     (["run", "training.spacing=cubic"], "log, linear"),
     (["run", "training.optimizer.learning_rate=nan"], "positive and finite"),
+    (["run", "training.optimizer.schedule=cosin"], "constant, linear, cosine"),
     (["run", "+training.extra=1"], "training.extra"),
     (["run", "llc=magic"], "choices: hessian"),
     (["run", "llc=sgld", "llc.at=nowhere"], "checkpoints, phases"),

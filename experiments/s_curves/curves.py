@@ -52,7 +52,7 @@ class Shape(NamedTuple):
 @partial(jax.jit, static_argnames=("model", "optimizer", "seeds", "steps"))
 def descend(model: LowRank, optimizer: Optimizer, seeds: int, steps: int) -> jax.Array:
     """(seeds, steps + 1) population loss before each step and after the last, nats; in float32, as in training."""
-    rule = optimizer.build()
+    rule = optimizer.build(steps)
 
     def one(key: jax.Array) -> jax.Array:
         start = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), model.init(key))

@@ -140,7 +140,11 @@ def _record(settled: Settled, setting: Setting, around: Around, energy: Array) -
     flags.add(
         "burn-in", drifting & ~short, "the halves of the draws disagree: burn in longer, or walk longer"
     )
-    flags.add("burn-in", short, f"flat directions forget their start by {forgotten:.1f} factors of e, not 3")
+    flags.add(
+        "burn-in",
+        short,
+        f"in flat directions t K comes closer to its mean by {forgotten:.1f} factors of e, not 3",
+    )
     few = (ess < local.FEW) & (lost < chains)
     flags.add("few effective draws", few, [f"{k:.0f}, all chains together" for k in ess])
     parts = np.array_split(energy, min(local.LEVELS, draws), axis=2)

@@ -4,8 +4,9 @@ At each localisation of a grid the step size e is the largest, up to 0.1, for wh
 stepped too far (e h <= 1.5, h being its curvature in the preconditioned coordinates; it then varies 1.6 times too
 much, all others less) and the noise of minibatches adds no more than a tenth to the estimate: in equilibrium it adds
 at most e tr(P C) / 8 nats, C being the covariance of its gradient. The localisation is the weakest at which chains
-still forget their start within the burn-in (e burn_in / 2 >= 3), among those from which as few probes as possible are
-left for lower loss. A probe on a slope has no estimate that noise could spoil, and no say in that.
+still forget their start within the burn-in, among those from which as few probes as possible are left for lower loss.
+Chains start at the point, where t K is 0, and in the flattest directions come up to its mean as 1 - exp(-e k) in k
+steps, twice as fast as their positions forget: e burn_in >= 3 leaves at most a twentieth of what these add. A probe on a slope has no estimate that noise could spoil, and no say in that.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ PROBES = 4  # points on which the calibration looks
 LARGEST = 0.1  # step size: where every direction is as stiff as its row of the Hessian says, errors are e / 4
 STIFF = 1.5  # step size times the largest curvature, at most
 NOISE = 0.1  # share of the estimate that the noise of minibatches may add
-FORGOTTEN = 3.0  # factors of e by which a chain forgets its start during burn-in, at least
+FORGOTTEN = 3.0  # factors of e by which the energy comes closer to its mean during burn-in, at least
 GRID = tuple(10 ** (-k / 2) for k in range(7))  # localisations tried, in units of t, strongest first
 
 
@@ -58,8 +59,8 @@ class Calibration(NamedTuple):
         return float(self.step_sizes[self.chosen])
 
     def forgotten(self, burn_in: int) -> float:
-        """Factors of e by which the flattest directions forget their start in `burn_in` steps."""
-        return self.step_size * burn_in / 2
+        """Factors of e by which the energy of the flattest directions comes closer to its mean in `burn_in` steps."""
+        return self.step_size * burn_in
 
     @property
     def sensitivity(self) -> float:
@@ -112,7 +113,7 @@ class _Tried(NamedTuple):
     lower: Array
 
     def forgets(self, plan: Plan) -> bool:
-        return self.step_size * plan.burn_in / 2 >= FORGOTTEN
+        return self.step_size * plan.burn_in >= FORGOTTEN
 
 
 def _try(plan: Plan, setting: Setting, around: Around, gamma: float, key: jax.Array) -> _Tried:
@@ -142,7 +143,7 @@ def _try(plan: Plan, setting: Setting, around: Around, gamma: float, key: jax.Ar
         if plan.step_size or not (lost or noise > NOISE):
             return _Tried(step, noise, llc, lower_share(energy))
         step *= 0.1 if lost else max(0.1, 0.9 * NOISE / noise)
-        if step * plan.burn_in / 2 < FORGOTTEN:  # too small to be taken
+        if step * plan.burn_in < FORGOTTEN:  # too small to be taken
             return _Tried(step, noise, llc, lower_share(energy))
 
 

@@ -47,16 +47,18 @@ def cast(tree: Any, dtype: Any) -> Any:
     return jax.tree.map(one, tree)
 
 
-@functools.partial(jax.jit, static_argnames=("optimizer", "seeds", "n"))
-def begin(model: Model, key: jax.Array, *, optimizer: Optimizer, seeds: int, n: int) -> Ensemble:
+@functools.partial(jax.jit, static_argnames=("optimizer", "seeds", "n", "horizon"))
+def begin(
+    model: Model, key: jax.Array, *, optimizer: Optimizer, seeds: int, n: int, horizon: int | None
+) -> Ensemble:
     """The ensemble at step 0. Seed s depends on `key` and s alone, not on how many seeds there are."""
     of_seed = jax.vmap(lambda s: jax.random.split(jax.random.fold_in(key, s)))(jnp.arange(seeds))
     params = cast(jax.vmap(model.init)(of_seed[:, 0]), jnp.float32)
-    memory = jax.vmap(optimizer.build().init)(params)
+    memory = jax.vmap(optimizer.build(horizon).init)(params)
     return Ensemble(jnp.int32(0), of_seed[:, 1], params, memory, jnp.zeros((seeds, n), jnp.int32))
 
 
-@functools.partial(jax.jit, static_argnames=("optimizer", "batch_size"))
+@functools.partial(jax.jit, static_argnames=("optimizer", "batch_size", "horizon"))
 def advance(
     ensemble: Ensemble,
     stops: jax.Array,
@@ -66,6 +68,7 @@ def advance(
     *,
     optimizer: Optimizer,
     batch_size: int,
+    horizon: int | None,
 ) -> tuple[Ensemble, Params]:
     """Take every seed to each of `stops` in turn.
 
@@ -79,11 +82,12 @@ def advance(
       dataset: (seed,) index of each seed's data set.
       optimizer: the update rule.
       batch_size: observations in a minibatch.
+      horizon: how many steps the run has, where the optimiser has to know (`Optimizer.horizon`).
 
     Returns:
       The ensemble at the last stop, and the parameters at each stop with leading axes (checkpoint, seed).
     """
-    descend = _descent(cast(model, jnp.float32), optimizer)
+    descend = _descent(cast(model, jnp.float32), optimizer.build(horizon).update)
 
     def stream(ensemble: Ensemble, stop: jax.Array) -> Ensemble:
         def batches(step: jax.Array) -> Data:
@@ -119,10 +123,9 @@ def advance(
 
 
 def _descent(
-    model: Model, optimizer: Optimizer
+    model: Model, update: Callable[..., Any]
 ) -> Callable[[Ensemble, jax.Array, Callable[[jax.Array], Data]], Ensemble]:
     """The loop that takes an ensemble to step `end`; `batches(step)` has leading axes (seed, batch_size)."""
-    update = optimizer.build().update
 
     def one(params: Params, memory: Any, batch: Data) -> tuple[Params, Any]:
         gradient = jax.grad(lambda w: jnp.mean(model.losses(w, batch)))(params)

@@ -138,10 +138,19 @@ class Training:
 
     def init(self, key: jax.Array) -> State:
         trainer = self.trainer
-        return State(
-            0,
-            loop.begin(self.model, key, optimizer=trainer.optimizer, seeds=trainer.seeds, n=trainer.n or 0),
+        ensemble = loop.begin(
+            self.model,
+            key,
+            optimizer=trainer.optimizer,
+            seeds=trainer.seeds,
+            n=trainer.n or 0,
+            horizon=self._horizon,
         )
+        return State(0, ensemble)
+
+    @property
+    def _horizon(self) -> int | None:
+        return self.trainer.optimizer.horizon(self.trainer.steps)
 
     def progress(self, state: State) -> int:
         return int(self.grid[state.done - 1]) if state.done else 0
@@ -158,6 +167,7 @@ class Training:
             self.dataset,
             optimizer=self.trainer.optimizer,
             batch_size=self.trainer.batch_size,
+            horizon=self._horizon,
         )
         measured = loop.measure(params, self.model, self.summaries, self.dataset, self.trainer.n or 0)
         params = jax.tree.map(lambda leaf: np.swapaxes(leaf, 0, 1), jax.device_get(params))

@@ -9,7 +9,8 @@ from jax.flatten_util import ravel_pytree
 from slt.llc import slopes
 from slt.llc.base import Question
 from slt.llc.minibatch import Minibatch
-from slt.llc.minibatch_calibration import LARGEST, NOISE
+from slt.llc.minibatch_calibration import FORGOTTEN, LARGEST, NOISE
+from slt.llc.minibatch_walk import Walks, around_points, walked
 from slt.models.deep_linear import DeepLinear
 from slt.models.quadratic import Quadratic
 from slt.records import OK, flag_names
@@ -45,12 +46,28 @@ def test_a_regular_models_coefficient_is_what_its_localisation_leaves_of_it(free
 
 def test_calibration_takes_the_weakest_localisation_that_chains_forget_by():
     chosen = Minibatch(t=50.0, burn_in=400, draws=200).settled(Question(MODEL, ORIGIN), KEY).calibration
-    assert chosen.step_size * 400 / 2 >= 3
+    assert chosen.step_size * 400 >= FORGOTTEN
     assert chosen.step_size <= LARGEST
     assert chosen.localisation == chosen.gammas[chosen.chosen] < 50.0
     assert np.all(chosen.gammas[:-1] > chosen.gammas[1:])
     assert chosen.noise[chosen.chosen] <= NOISE
     assert chosen.step_sensitivity < 0.2
+
+
+def test_energy_comes_up_at_the_rate_by_which_burn_in_is_judged():
+    flat = Quadratic(dimension=2, condition=1.0)  # curvature 1 where gamma is 100 t: as flat as can be
+    points, t, e, count = {"w": jnp.zeros((1, 2))}, 1.0, 0.05, 2000
+    plan = Minibatch(t=t, chains=count, batch=1, anchor=65536, burn_in=16, draws=64)
+    asked = slopes.setting(flat, None, None, points, None, t)
+    around = around_points(plan, asked, slopes.flat(points), 100.0)
+    energy, _ = walked(plan, asked, around, Walks(e, 100.0, 16), KEY)
+    mean, error = energy[0].mean(axis=0), energy[0].std(axis=0) / count**0.5
+    steps = 16 + np.arange(64)
+    curved = t * flat.curvatures
+    rest = np.sum(curved / (curved + 100.0)) / 2
+    z = (mean / (rest * (1 - np.exp(-e * steps))) - 1) / (error / rest)
+    assert np.abs(z.mean()) < 2.0  # draws of a chain are close to each other: one number, not 64
+    assert np.all(np.abs(z) < 4.5)
 
 
 def test_it_is_the_same_for_all_points_and_seeds_share_it():

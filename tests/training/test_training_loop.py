@@ -12,7 +12,12 @@ from slt.training import loop
 from slt.training.optimizers import Adam, AdamW, Momentum, Sgd
 from slt.training.trainer import Trainer
 
-OPTIMIZERS = [Sgd(0.05), Momentum(0.02, nesterov=True), Adam(0.05), AdamW(0.05, weight_decay=0.1)]
+OPTIMIZERS = [
+    Sgd(0.05),
+    Momentum(0.02, nesterov=True),
+    Adam(0.05, schedule="cosine", warmup=0.1),
+    AdamW(0.05, weight_decay=0.1),
+]
 KEY = jax.random.key(0)
 
 
@@ -70,9 +75,9 @@ def batches_of_an_epoch_run(ensemble, data, seed, which, batch_size, steps):
         yield jax.tree.map(lambda leaf, rows=rows: np.asarray(leaf)[which, rows], data)
 
 
-def by_hand(model, optimizer, w, batches):
+def by_hand(model, optimizer, w, batches, steps):
     """A plain loop of optax updates."""
-    rule = optimizer.build()
+    rule = optimizer.build(steps)
 
     @jax.jit
     def step(w, memory, batch):
@@ -94,7 +99,7 @@ def test_agrees_with_a_plain_loop_of_optax_updates(optimizer):
     start = stage.init(KEY).ensemble
     w = jax.tree.map(lambda leaf: leaf[seed], start.params)
     expected = by_hand(
-        model, optimizer, w, batches_of_an_epoch_run(start, stage.data, seed, seed % 3, 7, steps)
+        model, optimizer, w, batches_of_an_epoch_run(start, stage.data, seed, seed % 3, 7, steps), steps
     )
     record = drive(stage, KEY)
     for name, leaf in expected.items():
@@ -108,7 +113,7 @@ def test_a_fresh_stream_agrees_with_a_plain_loop():
     start = stage.init(KEY).ensemble
     draw = jax.jit(lambda t: loop.cast(model.sample(jax.random.fold_in(start.keys[seed], t), 5), jnp.float32))
     w = jax.tree.map(lambda leaf: leaf[seed], start.params)
-    expected = by_hand(model, Sgd(0.05), w, map(draw, range(steps)))
+    expected = by_hand(model, Sgd(0.05), w, map(draw, range(steps)), steps)
     np.testing.assert_allclose(drive(stage, KEY).params["w"][seed, -1], expected["w"], rtol=2e-5)
 
 
@@ -134,9 +139,10 @@ def test_float32_stays_float32(optimizer, n):
     data = loop.cast(datasets(model, 40), jnp.float32) if n else None
 
     def train(key):
-        start = loop.begin(model, key, optimizer=optimizer, seeds=2, n=n or 0)
+        start = loop.begin(model, key, optimizer=optimizer, seeds=2, n=n or 0, horizon=9)
         stops, dataset = jnp.arange(3, dtype=jnp.int32), jnp.zeros(2, jnp.int32)
-        return start, loop.advance(start, stops, model, data, dataset, optimizer=optimizer, batch_size=5)
+        rule = {"optimizer": optimizer, "batch_size": 5, "horizon": 9}
+        return start, loop.advance(start, stops, model, data, dataset, **rule)
 
     before, (after, params) = jax.eval_shape(train, KEY)
     for leaf in jax.tree.leaves((before.params, before.memory, after.params, after.memory, params)):
@@ -156,6 +162,7 @@ def test_nothing_on_the_hot_path_is_computed_in_float64():
             stage.dataset,
             optimizer=Sgd(),
             batch_size=5,
+            horizon=None,
         )
     )(stage.init(KEY).ensemble, stage.data)
     assert "f32[2,3]" in str(program)
