@@ -41,7 +41,7 @@ def _restricted(slices: tuple[str, ...], weights: tuple[str, ...]) -> list[str]:
 
 
 RUNS: dict[str, list[str]] = {
-    "icl_stages": ["experiment=icl_stages", "llc.checkpoints=20"],
+    "icl_stages": ["experiment=icl_stages"],
     "icl_parts": [
         "experiment=icl_stages",
         "llc.seeds=1",

@@ -6,7 +6,8 @@ much, all others less) and the noise of minibatches adds no more than a tenth to
 at most e tr(P C) / 8 nats, C being the covariance of its gradient. The localisation is the weakest at which chains
 still forget their start within the burn-in, among those from which as few probes as possible are left for lower loss.
 Chains start at the point, where t K is 0, and in the flattest directions come up to its mean as 1 - exp(-e k) in k
-steps, twice as fast as their positions forget: e burn_in >= 3 leaves at most a twentieth of what these add. A probe on a slope has no estimate that noise could spoil, and no say in that.
+steps, twice as fast as their positions forget: e burn_in >= 3 leaves at most a twentieth of what these add. A probe
+on a slope has no estimate that noise could spoil, and no say in the step size.
 """
 
 from __future__ import annotations
