@@ -3,6 +3,8 @@
 A step is that of Lau et al. 2023 (arXiv:2308.12108), see `chains`. Its noise, and which observations make the
 minibatch, are drawn for many steps at once: with BlackJAX's `overdamped_langevin`, which draws them step by step, a
 step of a chain took 9.0 microseconds and not 4.4 (superposition, batches of 100 of 1,000 observations, one core).
+Losses of a minibatch are float32, as in training: what they round is nothing beside its noise. Positions and the losses
+of draws are float64.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from slt.llc.chains import Setting, Walkers, axes, density, energy
+from slt.training.loop import cast
 
 _TOGETHER = 4096  # numbers of a chain drawn at once, about
 
@@ -35,6 +38,7 @@ def walk(
     Returns the walkers, and t K of each draw (point, chain, length) on all the data. With `batch`, gradients come
     from that many observations of `data`, drawn anew each step with replacement.
     """
+    data, weights = cast((data, weights), jnp.float32)
     points, count, dimension = walkers.u.shape
     each = every * max(dimension, batch or 0)
     together = max(k for k in range(1, length + 1) if length % k == 0 and (k == 1 or k * each <= _TOGETHER))
@@ -80,11 +84,14 @@ def _batched(setting: Setting, data: Any, weights: jax.Array | None, rows: jax.A
     """An unbiased estimate of the log density in u (up to a constant), from the observations `rows` (batch,)."""
     assert weights is not None
     around: Any = setting.target.model
-    some, counted = jax.tree.map(lambda leaf: leaf[rows], data), weights[rows]
+    model, some, counted = cast(
+        (around.model, *jax.tree.map(lambda leaf: leaf[rows], (data, weights))), jnp.float32
+    )
 
     def log_density(u: jax.Array) -> jax.Array:
         w = {"offset": setting.scale * u}
-        total = len(weights) / len(rows) * jnp.sum(counted * around.model.losses(around.at(w), some))
+        losses = model.losses(cast(around.at(w), jnp.float32), some)
+        total = len(weights) / len(rows) * jnp.sum(counted * losses)
         return around.log_prior(w) - setting.target.beta * total
 
     return log_density

@@ -95,8 +95,13 @@ class Model(abc.ABC):
     def has_population_loss(self) -> bool:
         return type(self).population_loss is not Model.population_loss
 
+    def arrange(self, data: Data) -> Data:
+        """The observations prepared for being summarised again and again with other weights; `data` itself where
+        nothing would be gained. Every array of it has a leading axis, and that of the first is the observations'."""
+        return data
+
     def summarise(self, data: Data, weights: jax.Array) -> Summary:
-        """What `summed_loss` needs of the observations, each counted `weights[i]` >= 0 times.
+        """What `summed_loss` needs of the observations, as they are or arranged, each counted `weights[i]` >= 0 times.
 
         Weights serve three ends at once: zeros pad a data set so that one compiled program serves every n,
         fractions temper observations in, and any other values reweight the data.

@@ -35,23 +35,32 @@ class Inputs(NamedTuple):
     value: jax.Array
 
 
-class PrefixSums(NamedTuple):
-    """Weighted inputs, sorted by (feature, value).
+class Sorted(NamedTuple):
+    """Observations in the order of (feature, value).
 
     Attributes:
       keys: (N,) feature + value, non-decreasing.
+      value: (N,).
+      order: (N,) which observation each is.
       starts: (c + 1,) where each feature's block starts in `keys`.
-      sums: (N + 1, 3) running sums of weight x (1, t, t^2) over the inputs before each position.
       cells: (c G + 1,) how many keys lie below k / G: where to look for a key, from the cell that it is in. There are
         G cells between one whole number and the next.
-      crowd: how many keys the fullest cell holds.
+      crowd: (1,) how many keys the fullest cell holds.
     """
 
     keys: jax.Array
+    value: jax.Array
+    order: jax.Array
     starts: jax.Array
-    sums: jax.Array
     cells: jax.Array
     crowd: jax.Array
+
+
+class PrefixSums(NamedTuple):
+    """Weighted observations: `inputs`, and `sums` (N + 1, 3) of weight x (1, t, t^2) over those before each position."""
+
+    inputs: Sorted
+    sums: jax.Array
 
 
 @as_model
@@ -113,26 +122,34 @@ class Superposition(Model):
         return _squared_error(w, active, self.features / 3) / self.features
 
     @jax.jit  # one dispatch, where it is not part of a larger program
-    def summarise(self, data: Inputs, weights: jax.Array) -> PrefixSums:
+    def arrange(self, data: Inputs) -> Sorted:
         order = jnp.lexsort((data.value, data.feature))
-        feature, value, weights = data.feature[order], data.value[order], weights[order]
-        terms = weights[:, None] * jnp.stack([jnp.ones_like(value), value, value**2], axis=-1)
+        feature, value = data.feature[order], data.value[order]
         keys = feature + value
         grid = 1 << (8 * len(keys) // self.features).bit_length()  # 8 to 16 cells for each key
         counts = jnp.bincount((grid * keys).astype(jnp.int32), length=self.features * grid + 1)
-        return PrefixSums(
+        return Sorted(
             keys=keys,
+            value=value,
+            order=order,
             starts=jnp.searchsorted(feature, jnp.arange(self.features + 1)),
-            sums=jnp.concatenate([jnp.zeros((1, 3)), jnp.cumsum(terms, axis=0)]),
             cells=(jnp.cumsum(counts) - counts).astype(jnp.int32),
-            crowd=jnp.max(counts).astype(jnp.int32),
+            crowd=jnp.max(counts, keepdims=True).astype(jnp.int32),
         )
+
+    @jax.jit
+    def summarise(self, data: Inputs | Sorted, weights: jax.Array) -> PrefixSums:
+        inputs = data if isinstance(data, Sorted) else self.arrange(data)
+        value = inputs.value
+        terms = weights[inputs.order, None] * jnp.stack([jnp.ones_like(value), value, value**2], axis=-1)
+        return PrefixSums(inputs, jnp.concatenate([jnp.zeros((1, 3)), jnp.cumsum(terms, axis=0)]))
 
     def summed_loss(self, w: Params, summary: PrefixSums) -> jax.Array:
         slope, threshold = _threshold(w)
-        start, end = summary.starts[:-1, None], summary.starts[1:, None]
+        inputs = summary.inputs
+        start, end = inputs.starts[:-1, None], inputs.starts[1:, None]
         query = jnp.arange(self.features)[:, None] + threshold
-        cut = jnp.clip(_search(summary, query), start, end)
+        cut = jnp.clip(_search(inputs, query), start, end)
         at_start, at_cut, at_end = (summary.sums[i] for i in (start, cut, end))
         active = jnp.where((slope > 0)[..., None], at_end - at_cut, at_cut - at_start)
         return _squared_error(w, active, jnp.sum((at_end - at_start)[:, 0, 2]))
@@ -153,19 +170,19 @@ class Superposition(Model):
         return {"alive": jnp.sum(norms > kgons.ALIVE), "norm": jnp.sum(norms**2)}
 
 
-def _search(summary: PrefixSums, query: jax.Array) -> jax.Array:
+def _search(inputs: Sorted, query: jax.Array) -> jax.Array:
     """How many keys are less than each query in [0, c], exactly; where all N are, the answer may be more than N.
 
     As `jnp.searchsorted`, with which a gradient takes twice as long: keys in lower cells than the query's are less,
     those in higher ones are not (a power of two times a key is exact), and only its own cell is searched, by halving.
     """
-    grid = (len(summary.cells) - 1) // (len(summary.starts) - 1)
-    found = summary.cells[(grid * query).astype(jnp.int32)]
+    grid = (len(inputs.cells) - 1) // (len(inputs.starts) - 1)
+    found = inputs.cells[(grid * query).astype(jnp.int32)]
 
     def advance(found: jax.Array, step: Any) -> jax.Array:
-        return jnp.where(summary.keys[found + step - 1] < query, found + step, found)
+        return jnp.where(inputs.keys[found + step - 1] < query, found + step, found)
 
-    halvings = 32 - jax.lax.clz(summary.crowd)
+    halvings = 32 - jax.lax.clz(inputs.crowd[0])
     found = jax.lax.fori_loop(2, halvings, lambda k, found: advance(found, 1 << (halvings + 1 - k)), found)
     return advance(advance(found, 2), 1)  # enough where no cell holds more than three keys
 

@@ -32,7 +32,8 @@ class BridgingSMC(ParticleOptions, LadderSampler):
     """SMC over n by data tempering."""
 
     def stage(self, model: Model, data: Data, ns: tuple[int, ...]) -> LadderRun:
-        return LadderRun(self, model, data, tuple(ns))
+        arranged = None if data is None else jax.vmap(model.arrange)(data)
+        return LadderRun(self, model, arranged, tuple(ns))
 
 
 class State(NamedTuple):
@@ -49,7 +50,7 @@ class State(NamedTuple):
 @dataclasses.dataclass(frozen=True)
 class LadderRun:
     """Long stage: `advance` is one temperature; its chunk is the finished rung (a `Posterior` for each data
-    set), or None on the way there."""
+    set), or None on the way there. `data` are arranged, leading axes (dataset, N)."""
 
     sampler: BridgingSMC
     model: Model

@@ -192,6 +192,14 @@ def test_summed_loss_and_its_gradient_equal_the_weighted_sum(model, data, points
         assert np.linalg.norm(ours - theirs) <= 1e-10 * np.linalg.norm(theirs) + 1e-13 * scale
 
 
+def test_arranged_observations_are_summarised_alike(model, data):
+    arranged = model.arrange(data)
+    assert jax.tree.leaves(arranged)[0].shape[0] == N
+    for weights in weightings().values():
+        ours, theirs = (model.summarise(given, weights) for given in (arranged, data))
+        assert jax.tree.all(jax.tree.map(np.array_equal, ours, theirs))
+
+
 def test_a_model_that_draws_itself_can_draw_any_of_its_parameters(model, points):
     if not isinstance(model, Drawn):
         pytest.skip("does not draw itself")

@@ -92,11 +92,11 @@ def test_search_finds_the_place_that_searchsorted_finds(value):
     model = Superposition(features=3)
     data = Inputs(jnp.arange(value.size, dtype=jnp.int32) % 2, value)  # nothing of the last feature
     summary = model.summarise(data, jnp.ones(value.size))
-    keys = summary.keys
+    keys = summary.inputs.keys
     beside = [jnp.clip(jnp.nextafter(keys, to), 0.0, 3.0) for to in (-jnp.inf, jnp.inf)]
     anywhere = 3 * jax.random.uniform(jax.random.key(1), (5000,), jnp.float64)
     query = jnp.concatenate([keys, *beside, anywhere, jnp.arange(4.0)])
-    found = jnp.minimum(superposition._search(summary, query), value.size)
+    found = jnp.minimum(superposition._search(summary.inputs, query), value.size)
     np.testing.assert_array_equal(found, jnp.searchsorted(keys, query))
 
 
