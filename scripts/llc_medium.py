@@ -1,4 +1,4 @@
-"""Learning coefficients of medium networks: cost and stability of `llc=minibatch` from 1e3 to 1e5 parameters."""
+"""Learning coefficients of medium networks: cost and stability of `llc=minibatch` from 1e3 to 1e6 parameters."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from slt.llc.minibatch import Minibatch, Settled
 from slt.models.deep_linear import DeepLinear
 
 MODULES = ("slt.llc.minibatch", "slt.models.deep_linear")
-WIDTHS = (18, 58, 183)  # of four layers: 1e3, 1e4, 1e5 parameters in three matrices
+WIDTHS = (18, 58, 183, 577)  # of four layers: 1e3, 1e4, 1e5, 1e6 parameters in three matrices
 KEYS = 3
 ESTIMATOR = Minibatch(chains=2, batch=64, t=1000.0, anchor=65_536, burn_in=300, draws=200, traces=0)
 

@@ -3,8 +3,8 @@
 A step is that of Lau et al. 2023 (arXiv:2308.12108), see `chains`. Its noise, and which observations make the
 minibatch, are drawn for many steps at once: with BlackJAX's `overdamped_langevin`, which draws them step by step, a
 step of a chain took 9.0 microseconds and not 4.4 (superposition, batches of 100 of 1,000 observations, one core).
-Losses of a minibatch are float32, as in training: what they round is nothing beside its noise. Positions and the losses
-of draws are float64.
+Losses of a minibatch are float32, as in training: what they round is nothing beside its noise. Positions are float64,
+and so are the losses of draws.
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ class Model(abc.ABC):
         return data
 
     def summarise(self, data: Data, weights: jax.Array) -> Summary:
-        """What `summed_loss` needs of the observations, as they are or arranged, each counted `weights[i]` >= 0 times.
+        """What `summed_loss` needs of observations, as they are or arranged, each counted `weights[i]` >= 0 times.
 
         Weights serve three ends at once: zeros pad a data set so that one compiled program serves every n,
         fractions temper observations in, and any other values reweight the data.

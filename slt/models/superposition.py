@@ -57,7 +57,7 @@ class Sorted(NamedTuple):
 
 
 class PrefixSums(NamedTuple):
-    """Weighted observations: `inputs`, and `sums` (N + 1, 3) of weight x (1, t, t^2) over those before each position."""
+    """Weighted observations: sorted, and running `sums` (N + 1, 3) of weight x (1, t, t^2) over those before each."""
 
     inputs: Sorted
     sums: jax.Array
