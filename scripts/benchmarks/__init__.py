@@ -42,8 +42,8 @@ device: one core, but for what XLA by itself divides.
 {table(HEADER, llc_rows + sgd_rows + rung_rows)}
 
 devinterp is version 1.3.2 at its settings of [llc_peer](llc_peer.md): 10 chains of 500 burn-in steps and 1,000 draws,
-n = 1,000. Ours looks at the full loss at every draw, in float64, and only its minibatches are float32; devinterp's works in float32
-and looks at the loss of the minibatch.
+n = 1,000. Ours looks at the full loss at every draw, in float64, and only its minibatches are float32; devinterp's
+works in float32 and looks at the loss of the minibatch.
 {ensemble.sentence(sgd_numbers)}
 
 ## Whole commands
