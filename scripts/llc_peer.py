@@ -56,8 +56,8 @@ def study() -> Result:
 Superposition's 6-gon at c = 6, n = {N}: {CHAINS} chains of {BURN_IN} burn-in steps and {DRAWS} draws, step size
 {STEP_SIZE:g}, localisation {LOCALISATION:g}, n beta = n / log n; positions are float64 here, float32 there. The
 estimate is the mean over chains and its standard error; chains have independent keys on both sides. Here the loss at
-the point is exact and every draw's loss is the full one; devinterp takes the losses of minibatches, and of one minibatch
-for the point, an error that all its chains share and that is not in its bars.
+the point is exact and every draw's loss is the full one; devinterp takes the losses of minibatches, and of one
+minibatch for the point, an error that all its chains share and that is not in its bars.
 
 {table(header, rows)}
 
