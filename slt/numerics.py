@@ -14,6 +14,5 @@ jax.config.update("jax_enable_x64", True)
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     _cache_home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     jax.config.update("jax_compilation_cache_dir", str(_cache_home / "slt" / "jax"))
-    jax.config.update(
-        "jax_persistent_cache_min_compile_time_secs", 0
-    )  # dozens of small ones take seconds too
+    # also the small ones: a run has dozens, which together take seconds
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
