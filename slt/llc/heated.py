@@ -16,7 +16,7 @@ from slt.records import Array
 BUDGET = 2**12  # particles x dimension, where the number of particles is left open
 FEWEST, MOST = 256, 2048
 LOW = 10  # dimensions up to which going deep is cheap
-DEEPEST = 1e24  # t at which float64 no longer tells a point from its neighbourhood
+DEEPEST = 1e28  # t at which float64 no longer tells a point from its neighbourhood
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Heated(Estimator):
     repeats: int = 8
     ess: float | None = None
     leapfrog: int = 10
-    moves: int = 5
+    moves: int = 2
     forget: float = 0.1
     max_rounds: int = 8
     max_temperatures: int = 2000
@@ -74,6 +74,7 @@ class Heated(Estimator):
             self.forget,
             self.max_rounds,
             self.max_temperatures,
+            deep=True,
         )
         around = question.around(None if gamma is None else jnp.full(question.count, gamma))
         with np.errstate(divide="ignore"):

@@ -1,18 +1,20 @@
 """lambda and the multiplicity from a thermodynamic curve.
 
-For large t, -log Z(t) = lambda log t - (m - 1) log log t + O(1) (Watanabe 2009, theorem 7.1). Its slope in
-u = log t is t E[K], which is measured at every temperature with an error of its own:
+For large t, -log Z(t) = lambda log t - (m - 1) log log t + O(1) (Watanabe 2009, theorem 7.1). The slope of -log Z in
+u = log t is t E[K], which is measured at every temperature with an error of its own, and is fitted by
 
-    t E[K] = lambda - (m - 1) / (u + c) + a t^(-p),
+    t E[K] = lambda - lack(u + c) + a exp(-p u),
 
-where c stands for the constant and the lower powers of log t, and the last term, with p among `POWERS` or absent,
-for the next pole of the zeta function. Which m, which p and how many of the lowest temperatures to cut is weighed,
-not chosen: every combination has the weight exp(-AIC / 2), AIC = chi^2 + 2 (parameters) + 2 (temperatures cut)
-(Jay and Neil 2021, arXiv:2008.01069), and m the prior 2^-m, m <= d.
+where `lack` is one of `lacks`, and a exp(-p u), with p among `POWERS` or absent, stands for farther poles of the zeta
+function. Which of them, and how many of the lowest temperatures to cut, is weighed, not chosen: each combination has
+the weight exp(-AIC / 2), AIC = chi^2 + 2 (parameters) for what is fitted. What is cut is told by a smooth curve
+instead, which would leave one unit of chi^2 for each temperature and take a parameter for each unit of u. (With 2 for
+each temperature cut, which Jay and Neil 2021, arXiv:2008.01069, charge for independent data, dense temperatures buy
+fits that reach down to where no asymptotic law holds.)
 
-c and m are close to interchangeable on any range that can be measured: a larger m with a larger c looks the same. So
-c has a weak Gaussian prior, whose centre says that the formula gives about the right slope already at the onset of
-tempering, from which u is counted: c_0 = (m - 1) / (lambda - slope there), with a scatter of c_0 / 2 + 1.
+c is close to interchangeable with m on any range that can be measured: a larger m with a larger c looks the same. So
+it has a weak Gaussian prior, whose centre says that the formula gives about the right slope already at the onset of
+tempering, from which u is counted, with a scatter of c_0 / 2 + 1.
 
 The error is the jackknife over repeats of the weighed mean, with the scatter between the combinations added.
 """
@@ -25,13 +27,13 @@ import numpy as np
 from scipy.stats import norm
 from scipy.stats import t as student
 
+from slt.llc.lacks import Lack, lacks
 from slt.records import Array
 
-POWERS = (0.25, 0.5, 1.0)
-MULTIPLICITIES = 6  # the largest m that is tried
+POWERS = (0.25, 0.375, 0.5, 0.75, 1.0)
 LEAST = 6  # temperatures in a fit
 CUTS = 30  # how many lowest temperatures are tried, at most
-SHIFTS = 40
+SMOOTH = 2.0  # AIC of a smooth curve, for each unit of log t that is cut
 
 
 class PowerLaw(NamedTuple):
@@ -91,11 +93,12 @@ def fit(t: Array, mean: Array, variance: Array, particles: int, onset: float, di
     curves = np.array(
         [mean.mean(axis=0), *(np.delete(mean, i, axis=0).mean(axis=0) for i in range(len(mean)))]
     )
+    about = float(np.mean(curves[0, -max(LEAST, len(u) // 4) :]))
     starts = np.unique(np.linspace(0, len(u) - LEAST, CUTS).astype(int))
     fits = [
-        _combination(u, curves, noise, m, start, power)
+        _combination(u, curves, noise, start, lack, power)
         for start in starts
-        for m in range(1, min(MULTIPLICITIES, dimension) + 1)
+        for lack in lacks(about, dimension)
         for power in (None, *POWERS)
     ]
     aic = np.array([one.aic for one in fits])
@@ -158,27 +161,23 @@ class _Noise(NamedTuple):
         return np.concatenate([z[..., :1], rest], axis=-1)
 
 
-def _combination(u: Array, curves: Array, noise: _Noise, m: int, start: int, power: float | None) -> _Fit:
+def _combination(u: Array, curves: Array, noise: _Noise, start: int, lack: Lack, power: float | None) -> _Fit:
     """Least squares in lambda and a for each c on a grid; the best c by chi^2 and its prior."""
-    rows = noise.whiten(curves, start)[:, None, :]
-    shifts = np.linspace(0.5 - u[start], 6.0 * (m - 1) + 6, SHIFTS) if m > 1 else np.zeros(1)
-    if m > 1:
-        bent = (m - 1) / np.maximum(u + shifts[:, None], 0.25)
-        rows = rows + noise.whiten(bent, start)
+    shifts = lack.shifts(u[start], u[-1])
+    lacking = noise.whiten(lack.at(u + shifts[:, None]), start)
+    rows = noise.whiten(curves, start)[:, None, :] + lacking
     columns = [np.ones_like(u)] if power is None else [np.ones_like(u), np.exp(-power * u)]
     basis, upper = np.linalg.qr(noise.whiten(np.array(columns), start).T)
     coordinates = rows @ basis
     chi = np.sum(rows**2, axis=-1) - np.sum(coordinates**2, axis=-1)
     llc = (coordinates @ np.linalg.inv(upper).T)[..., 0]  # (repeat + 1, shift)
-    cost = chi
-    if m > 1:
-        centre = (m - 1) / np.maximum(llc - curves[0, 0], 1e-3)
-        cost = chi + ((shifts - centre) / (0.5 * centre + 1)) ** 2
+    cost = chi + lack.unlikely(shifts, llc - curves[0, 0])
     best = np.argmin(cost, axis=1)
-    parameters = 1 + (m > 1) + (power is not None)
+    parameters = 1 + (len(shifts) > 1) + (power is not None)
+    tried = 0.0 if power is None else 2 * np.log(len(POWERS))
     return _Fit(
-        aic=float(cost[0, best[0]] + 2 * parameters + 2 * start + 2 * np.log(2) * (m - 1)),
-        m=m,
+        aic=float(cost[0, best[0]] + 2 * parameters + start + SMOOTH * (u[start] - u[0]) + tried + lack.aic),
+        m=lack.m,
         start=start,
         misfit=float(chi[0, best[0]] / max(1, len(u) - start - parameters)),
         llc=llc[np.arange(len(llc)), best],

@@ -17,6 +17,7 @@ its path and populations carries those axes first.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -33,6 +34,8 @@ from slt.models.base import Data, Model, Params
 from slt.potential import Potential, Prior, potential
 
 TARGET_ACCEPTANCE = 0.8
+CALM = 0.05  # the calmest share of particles sets the longest steps of deep moves ...
+FARTHEST = 30.0  # ... which are no longer than this many nats above the shortest
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,10 +46,13 @@ class Options:
       particles: P, per repeat.
       ess: effective sample size kept at each temperature, as a share of P.
       leapfrog: integration steps of one HMC move; their size adapts to 80 % acceptance.
-      moves: HMC moves between looks at the correlation.
+      moves: HMC moves of each kind between looks at the correlation.
       forget: moves go on until the energies' correlation with those before the moves falls below this ...
       max_rounds: ... or this many rounds of `moves` were made.
       max_temperatures: between two rungs; beyond it the repeat is given up, with a status.
+      deep: for populations that hug a singular set, whose valley is far longer than wide and wider at its crossings:
+        to moves with masses from the particles' spread come some with masses from their slopes, whose steps suit
+        the steepest directions, and some with these masses and steps of every size up to what the calmest bear.
     """
 
     particles: int
@@ -56,11 +62,17 @@ class Options:
     forget: float
     max_rounds: int
     max_temperatures: int
+    deep: bool = False
+
+    @property
+    def tuned(self) -> int:
+        """Kinds of moves whose step size adapts."""
+        return 2 if self.deep else 1
 
 
 class Population(NamedTuple):
-    """What the next temperature needs: particles (P, ...), phi, log Z, step size, ancestors at the rung's
-    start (P,), the energies before the current moves (P,), and the last correlation and acceptance."""
+    """What the next temperature needs: particles (P, ...), phi, log Z, step sizes (tuned kind,), ancestors at the
+    rung's start (P,), the energies before the current moves (P,), and the last correlation and acceptance."""
 
     particles: Params
     phi: jax.Array
@@ -114,7 +126,9 @@ def from_prior(model: Prior, options: Options, key: jax.Array) -> Population:
         particles=particles,
         phi=jnp.ones(()),
         log_evidence=zero,
-        step_size=jnp.asarray(dimension**-0.25, jnp.float64),  # typed: a weak type would compile twice
+        step_size=jnp.full(
+            options.tuned, dimension**-0.25, jnp.float64
+        ),  # typed: a weak type would compile twice
         ancestors=jnp.arange(count),
         before=jnp.zeros(count),
         correlation=zero,
@@ -160,44 +174,71 @@ def reweight(
 
 
 def move(population: Population, path: Path, options: Options, key: jax.Array) -> Population:
-    """`options.moves` HMC moves of every particle at the current phi; step size and masses from the particles.
-
-    Masses of one half come from the other: a particle that had a say in its own would not quite leave the target
-    as it is, by about 1 / P in the mean energy. Neighbours share ancestors, so halves are taken whole.
-    """
+    """`options.moves` HMC moves of each kind for every particle at the current phi; step sizes and masses from the
+    particles."""
     target = path.at(population.phi)
-    flat = jax.vmap(lambda w: ravel_pytree(w)[0])(population.particles)
-    half = options.particles // 2
-    spreads = jnp.stack([jnp.var(flat[half:], axis=0), jnp.var(flat[:half], axis=0)]) + 1e-300
-    inverse_mass = spreads[(jnp.arange(options.particles) >= half).astype(int)]
+    states = jax.vmap(lambda w: hmc.init(w, target.log_density))(population.particles)
+    inverse_masses, reach = _masses(states, options)
+    kinds = jnp.tile(jnp.arange(len(inverse_masses)), options.moves)
     kernel = hmc.build_kernel()
     jitter_key, key = jax.random.split(key)
     # one size for every trajectory would let some directions come full circle
-    jitter = jax.random.uniform(jitter_key, (options.moves, options.particles), minval=0.6, maxval=1.2)
+    shape = (len(kinds), options.particles)
+    scales = jax.random.uniform(jitter_key, shape, minval=0.6, maxval=1.2)
+    if options.deep:
+        any_size = jnp.exp(reach * jax.random.uniform(jax.random.fold_in(jitter_key, 1), shape))
+        scales = jnp.where(kinds[:, None] == 2, any_size, scales)
 
-    def one_move(state: Any, inputs: tuple[jax.Array, jax.Array]) -> tuple[Any, jax.Array]:
-        scale, move_key = inputs
+    def one_move(state: Any, inputs: tuple[jax.Array, jax.Array, jax.Array]) -> tuple[Any, jax.Array]:
+        kind, scale, move_key = inputs
         keys = jax.random.split(move_key, options.particles)
         step = partial(
             kernel,
             logdensity_fn=target.log_density,
             num_integration_steps=options.leapfrog,
         )
+        size = population.step_size[jnp.minimum(kind, options.tuned - 1)] * scale
         moved, info = jax.vmap(lambda k, s, h, m: step(k, s, step_size=h, inverse_mass_matrix=m))(
-            keys, state, population.step_size * scale, inverse_mass
+            keys, state, size, inverse_masses[kind]
         )
         return moved, jnp.mean(info.acceptance_rate)
 
-    states = jax.vmap(lambda w: hmc.init(w, target.log_density))(population.particles)
-    states, accepted = jax.lax.scan(one_move, states, (jitter, jax.random.split(key, options.moves)))
-    acceptance = jnp.mean(accepted)
+    states, accepted = jax.lax.scan(one_move, states, (kinds, scales, jax.random.split(key, len(kinds))))
+    acceptance = jnp.mean(accepted.reshape(options.moves, -1), axis=0)[: options.tuned]
     after = jax.vmap(target.energy)(states.position)
     return population._replace(
         particles=states.position,
         step_size=population.step_size * jnp.exp(acceptance - TARGET_ACCEPTANCE),
         correlation=_correlation(population.before, after),
-        acceptance=acceptance,
+        acceptance=jnp.mean(acceptance),
     )
+
+
+def _masses(states: hmc.HMCState, options: Options) -> tuple[jax.Array, jax.Array]:
+    """Inverse masses (kind, P, d) of every kind of move, and how far above the steepest directions' the step sizes
+    of the last may lie, nats (P,).
+
+    Those of one half come from the other: a particle that had a say in its own would not quite leave the target as it
+    is, by about 1 / P in the mean energy. Neighbours share ancestors, so halves are taken whole.
+    """
+    half = options.particles // 2
+    mine = (jnp.arange(options.particles) >= half).astype(int)
+
+    def from_other(of: Callable[[jax.Array], jax.Array], values: Params) -> jax.Array:
+        flat = jax.vmap(lambda w: ravel_pytree(w)[0])(values)
+        return jnp.stack([of(flat[half:]), of(flat[:half])])
+
+    spread = from_other(lambda w: jnp.var(w, axis=0), states.position) + 1e-300
+    if not options.deep:
+        return spread[mine][None], jnp.zeros(options.particles)
+    squared = from_other(lambda g: jnp.mean(g**2, axis=0), states.logdensity_grad) + 1e-300
+
+    def calmest(g: jax.Array) -> jax.Array:
+        steep = jnp.mean(g**2 / (jnp.mean(g**2, axis=0) + 1e-300), axis=1)
+        return -0.5 * jnp.log(jnp.quantile(steep, CALM) + 1e-300)
+
+    reach = jnp.clip(from_other(calmest, states.logdensity_grad), 0.0, FARTHEST)
+    return jnp.stack([spread, 1 / squared, 1 / squared])[:, mine], reach[mine]
 
 
 def _correlation(a: jax.Array, b: jax.Array) -> jax.Array:

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from slt.llc.power_law import MULTIPLICITIES, fit
+from slt.llc.lacks import MULTIPLICITIES, lacks
+from slt.llc.power_law import fit
 
 REPEATS, PARTICLES = 8, 1024
 
@@ -35,6 +36,40 @@ def test_a_slow_approach_is_not_taken_for_a_multiplicity():
     found = fit(t, mean, variance, PARTICLES, onset=1.0, dimension=6)
     assert found.multiplicity == 1
     assert abs(found.llc - 1.5) < 3 * found.error < 0.1
+
+
+def test_a_near_pole_is_not_taken_for_a_multiplicity():
+    """w1^4 w2^6: poles at 1/6 and 1/4."""
+    t, mean, variance = curve(1 / 6, 1, 1)
+    mean -= (1 / 12) / np.expm1((np.log(t) + 2) / 12)
+    found = fit(t, mean, variance, PARTICLES, onset=1.0, dimension=2)
+    assert found.multiplicity == 1
+    assert abs(found.llc - 1 / 6) < 3 * found.error < 0.02
+
+
+def test_a_crossing_that_begins_to_matter_late_is_seen_whole():
+    """Four regular dimensions, and w1^2 w2^2 whose scale is 1e-4 of theirs."""
+    lack = next(one for one in lacks(2.5, 6) if one.kind == "crossing" and one.m == 2)
+    t, mean, variance = curve(2.5, 1, 1, power=1.0, amplitude=-1.0)
+    mean -= lack.at(np.log(1e-4 * t))
+    found = fit(t, mean, variance, PARTICLES, onset=1.0, dimension=6)
+    assert found.multiplicity == 2
+    assert abs(found.llc - 2.5) < 3 * found.error < 0.1
+
+
+def test_the_slope_of_a_crossing_is_that_of_its_integral():
+    """S_2 by Gauss-Hermite quadrature over both weights, and S_m -> 1/2 - (m - 1) / log t."""
+    x, weight = np.polynomial.hermite_e.hermegauss(150)
+    k = x[:, None] ** 2 * x**2
+    for v in (-2.0, 0.0, 1.0):
+        factor = weight[:, None] * weight * np.exp(-np.exp(v) * k)
+        slope = np.sum(factor * np.exp(v) * k) / np.sum(factor)
+        lack = next(one for one in lacks(1.0, 4) if one.kind == "crossing" and one.m == 2)
+        assert lack.at(np.array([v])) == pytest.approx(0.5 - slope, abs=2e-3)
+    for m in (2, 3, 4):
+        lack = next(one for one in lacks(1.0, 4) if one.kind == "crossing" and one.m == m)
+        one, two = 1 / lack.at(np.array([59.0, 61.0]))
+        assert (two - one) / 2 == pytest.approx(1 / (m - 1), rel=0.03)
 
 
 def test_the_stated_error_is_that_of_many_fits():
