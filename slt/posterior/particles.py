@@ -39,7 +39,8 @@ class ParticleOptions:
 
     @property
     def options(self) -> Options:
-        return Options(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Options)})
+        names = (field.name for field in dataclasses.fields(ParticleOptions) if field.name != "repeats")
+        return Options(**{name: getattr(self, name) for name in names})
 
 
 def to_posterior(
