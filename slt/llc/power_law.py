@@ -143,7 +143,9 @@ class _Noise(NamedTuple):
 
     @classmethod
     def of(cls, mean: Array, variance: Array, particles: int) -> _Noise:
-        """From the scatter of repeats: its ratio to that of independent draws, smoothed over nine levels."""
+        """From the scatter of repeats: its ratio to that of independent draws, smoothed over nine levels; and, where
+        that is more, from how rough the curve is, so that nothing is gained by cutting temperatures that err more
+        than eight repeats showed."""
         repeats, levels = mean.shape
         independent = variance.mean(axis=0) / particles / repeats
         independent = np.maximum(independent, 1e-12 * np.mean(mean**2) + 1e-300)
@@ -152,7 +154,16 @@ class _Noise(NamedTuple):
         inflation = np.convolve(seen / independent, box, "same") / np.convolve(np.ones(levels), box, "same")
         error = np.sqrt(np.maximum(inflation, 0.2) * independent)
         z = (mean - mean.mean(axis=0)) / error
-        return cls(error, float(np.clip(np.mean(z[:, 1:] * z[:, :-1]) / np.mean(z**2), 0, 0.95)))
+        noise = cls(error, float(np.clip(np.mean(z[:, 1:] * z[:, :-1]) / np.mean(z**2), 0, 0.95)))
+        return noise._replace(error=error * np.sqrt(max(1.0, noise._roughness(mean.mean(axis=0)))))
+
+    def _roughness(self, curve: Array) -> float:
+        """Mean square of the upper half's second differences, where the law is smooth, over what `self` says."""
+        half = len(curve) // 2
+        bent = np.diff(curve[half:], 2) ** 2
+        squared = self.error[half:] ** 2
+        expected = (squared[2:] + 4 * squared[1:-1] + squared[:-2]) / 6
+        return float(np.mean(bent / expected) / (6 - 8 * self.correlation + 2 * self.correlation**2))
 
     def whiten(self, curves: Array, start: int) -> Array:
         """Rows of unit, independent noise from (..., level) rows cut at `start`."""
