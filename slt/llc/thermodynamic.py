@@ -22,7 +22,7 @@ LOCALISATIONS = (1e2, 1e4, 1e6)  # tried in turn, until nothing escapes ...
 ON_DATA = (1.0, 10.0, 100.0)  # ... and where t goes no further than n
 MISFIT = 2.0  # chi^2 per degree of freedom above which the curve does not follow the power law
 SPAN = 100.0  # the power law must be seen over at least this factor of t
-DECADES = ((4, 20.0), (LOW, 12.0), (np.inf, 8.0))  # up to so many dimensions, so many decades
+DECADES = ((4, 15.0), (LOW, 12.0), (np.inf, 8.0))  # up to so many dimensions, so many decades
 PRIORS = ("local", "model")
 FINE_BUDGET, FINE_MOST, FINE_ESS = 2**14, 4096, 0.97  # particles x dimension, at most; up to LOW dimensions
 
@@ -36,9 +36,9 @@ class Thermodynamic(Heated):
         one, and the point only says where the loss counts from.
       localisation: gamma; None: the first of 1e2, 1e4, 1e6 (on data 1, 10, 100) from which no draws escape to lower
         loss.
-      decades: how far beyond the onset of tempering t goes, for the population loss; None: 20 up to four dimensions,
-        12 up to ten, 8 beyond. Where valleys curve, moves find the way along them ever more slowly: farther out,
-        t E[K] of reduced rank regression lies up to 2 % too high.
+      decades: how far beyond the onset of tempering t goes, for the population loss; None: 15 up to four dimensions,
+        12 up to ten, 8 beyond. Valleys grow longer for their width with t, and moves find the way along them ever
+        more slowly: farther out, t E[K] rises above what theory gives where m > 1, by 1 to 2 %.
       particles: None: up to ten dimensions, where it is cheap and lambda often small, 2^14 / dimension, at most 4096,
         and then ess None means 0.97.
       The others: see `heated.Heated`.
@@ -81,7 +81,7 @@ class Thermodynamic(Heated):
 
     def _at(self, question: Question, gamma: float | None, key: jax.Array) -> LLCEstimate:
         decades = self.decades or next(far for most, far in DECADES if question.dimension <= most)
-        fine = self._fine(question.dimension)
+        fine = self.fine(question.dimension)
         curve = fine.heated(question, gamma, question.observations, decades, key)
         particles = fine.count(question)
         fits = [self._fit(curve, i, particles, question.dimension) for i in range(question.count)]
@@ -105,8 +105,8 @@ class Thermodynamic(Heated):
             status=flags.status(),
         )
 
-    def _fine(self, dimension: int) -> Thermodynamic:
-        """With the particles and temperatures of few dimensions, where particles were left open. Dense temperatures
+    def fine(self, dimension: int) -> Thermodynamic:
+        """With the particles and temperatures of few dimensions, where particles are left open. Dense temperatures
         serve large populations alone: in small ones neighbouring levels err together, more than the fit knows."""
         if dimension > LOW or self.particles is not None:
             return self
