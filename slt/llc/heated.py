@@ -34,7 +34,7 @@ class Heated(Estimator):
     repeats: int = 8
     ess: float | None = None
     leapfrog: int = 10
-    moves: int = 2
+    moves: int = 5
     forget: float = 0.1
     max_rounds: int = 8
     max_temperatures: int = 2000
@@ -63,9 +63,10 @@ class Heated(Estimator):
         decades: float,
         key: jax.Array,
         give_up: bool = True,
+        deep: bool = False,
     ) -> Curve:
         """The curve of every point from the prior N(point, 1 / gamma), or the model's own, to t = `end` or
-        `decades` beyond the onset."""
+        `decades` beyond the onset; `deep`: see `posterior.tempering.Options`."""
         options = Options(
             self.count(question),
             self.ess or (0.9 if question.dimension <= LOW else 0.8),
@@ -74,7 +75,7 @@ class Heated(Estimator):
             self.forget,
             self.max_rounds,
             self.max_temperatures,
-            deep=True,
+            deep,
         )
         around = question.around(None if gamma is None else jnp.full(question.count, gamma))
         with np.errstate(divide="ignore"):

@@ -41,9 +41,11 @@ class Thermodynamic(Heated):
         more slowly: farther out, t E[K] rises above what theory gives where m > 1, by 1 to 2 %.
       particles: None: up to ten dimensions, where it is cheap and lambda often small, 2^14 / dimension, at most 4096,
         and then ess None means 0.97.
+      moves: HMC moves of each of three kinds between looks at the correlation.
       The others: see `heated.Heated`.
     """
 
+    moves: int = 2
     prior: str = "local"
     localisation: float | None = None
     decades: float | None = None
@@ -82,7 +84,7 @@ class Thermodynamic(Heated):
     def _at(self, question: Question, gamma: float | None, key: jax.Array) -> LLCEstimate:
         decades = self.decades or next(far for most, far in DECADES if question.dimension <= most)
         fine = self.fine(question.dimension)
-        curve = fine.heated(question, gamma, question.observations, decades, key)
+        curve = fine.heated(question, gamma, question.observations, decades, key, deep=True)
         particles = fine.count(question)
         fits = [self._fit(curve, i, particles, question.dimension) for i in range(question.count)]
         t_max = np.array([np.nanmax(t, initial=0.0) for t in curve.t])
