@@ -210,14 +210,19 @@ population losses. Each estimator sets itself up; none knows the truth. "off" is
 
 {_acceptance(found)}
 
-How the path was run. Up to ten parameters it sets itself up; from eleven to {CAREFUL}, and for tanh networks, it has 1,024
-particles and an effective sample size of 0.9; mixtures have 256 over twelve decades. tanh networks are under their own
-prior: near the origin the higher terms of tanh begin to matter ten decades after the first. Where the error came out
-above {ENOUGH:.0%} the path was made once more with four times the particles, but for networks and mixtures whose loss is an
-integral. How many decades it goes by itself, and what a cut temperature costs in the fit, were settled on cases of this
-suite, by where curves leave their closed forms; so the suite is not blind to them.
+How the path was run. Up to ten parameters it sets itself up; from eleven to {CAREFUL}, and for tanh networks, it has
+1,024 particles and an effective sample size of 0.9; mixtures have 256, over twelve decades. tanh networks are under
+their own prior: close to the origin the higher terms of tanh begin to matter ten decades after the first. Where the
+error came out above {ENOUGH:.0%} the path was made once more with four times the particles, but not for networks and
+mixtures, whose loss is an integral. Two paths ran at a time, so that seconds are longer than they would be alone.
+How many decades the path goes by itself, and what a cut temperature costs in the fit, were settled on cases of this
+suite, by where their curves leave the closed forms: it is not blind to them.
 
-FALLS_SHORT
+Where it falls short. In tanh networks of three and four units moves cease to decorrelate at about t = 1e10, where the
+last terms are still coming in. Where m > 1 particles hardly travel along the arms of the crossing at high t, and
+t E[K] ends too high by up to 0.5 % (w1^2 w2^2 under |w1 w2|, whose stated error is smaller than that). Sums of powers
+in ten dimensions follow their closed form at every temperature and are still three stated errors off, 0.13 %: of 58
+cases with eight repeats each, one or two should be. In deep linear 4, 4, 4, 4 eight decades show m = 1 and not 3.
 
 ## Case by case
 

@@ -1,0 +1,55 @@
+"""Moves of populations that hug a singular set leave them as they are, and reach where others are stuck."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from slt.models.monomial import Monomial
+from slt.posterior import tempering
+from slt.potential import potential
+
+T, PARTICLES = 1e16, 4096
+MODEL = Monomial(exponents=((1, 1),))  # K = w1^2 w2^2 / 2
+
+
+@pytest.fixture(scope="module")
+def draws():
+    """(P, 2) exact draws of exp(-t K - |w|^2 / 2): w1 by its marginal on a grid of log |w1|, then w2."""
+    rng = np.random.default_rng(0)
+    x = np.linspace(-30, 2.5, 8001)
+    density = np.exp(x - np.exp(2 * x) / 2) / np.sqrt(1 + T * np.exp(2 * x))
+    first = np.exp(rng.choice(x, PARTICLES, p=density / density.sum())) * rng.choice([-1, 1], PARTICLES)
+    return np.stack([first, rng.normal(size=PARTICLES) / np.sqrt(1 + T * first**2)], axis=1)
+
+
+def moved(draws, deep):
+    """The draws after some rounds of moves at t."""
+    options = tempering.Options(PARTICLES, 0.9, 10, 2, 0.1, 8, 100, deep)
+    path = tempering.Heating(potential(MODEL, None, T))
+    like = tempering.from_prior(MODEL, options, jax.random.key(0))
+    population = like._replace(particles={"w": jnp.asarray(draws)})
+    step = jax.jit(lambda one, key: tempering.move(one, path, options, key))
+    for key in jax.random.split(jax.random.key(1), 10):
+        population = step(population, key)
+    return np.asarray(population.particles["w"])
+
+
+def test_deep_moves_leave_a_crossing_as_it_is_and_mix_it_where_plain_ones_do_not(draws):
+    after, plain = moved(draws, deep=True), moved(draws, deep=False)
+    seen = {
+        "energy": lambda w: T / 2 * np.prod(w**2, axis=1),
+        "inside": lambda w: (np.abs(w).max(axis=1) < 10 * T**-0.25).astype(float),
+        "log of the longer": lambda w: np.log(np.abs(w).max(axis=1)),
+    }
+    for name, of in seen.items():
+        error = np.hypot(of(draws).std(), of(after).std()) / PARTICLES**0.5
+        assert abs(of(after).mean() - of(draws).mean()) < 4 * error, name
+    inside = seen["inside"](draws) > 0
+    assert inside.sum() > 50
+
+    def jump(w):  # nats, of the longer weight of particles near the crossing
+        before = seen["log of the longer"](draws[inside])
+        return np.mean(np.abs(seen["log of the longer"](w[inside]) - before))
+
+    assert jump(after) > 0.5 > 10 * jump(plain)
