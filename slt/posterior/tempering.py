@@ -126,9 +126,8 @@ def from_prior(model: Prior, options: Options, key: jax.Array) -> Population:
         particles=particles,
         phi=jnp.ones(()),
         log_evidence=zero,
-        step_size=jnp.full(
-            options.tuned, dimension**-0.25, jnp.float64
-        ),  # typed: a weak type would compile twice
+        # typed: a weak type would compile twice
+        step_size=jnp.full(options.tuned, dimension**-0.25, jnp.float64),
         ancestors=jnp.arange(count),
         before=jnp.zeros(count),
         correlation=zero,
