@@ -16,7 +16,10 @@ c is close to interchangeable with m on any range that can be measured: a larger
 it has a weak Gaussian prior, whose centre says that the formula gives about the right slope already at the onset of
 tempering, from which u is counted, with a scatter of c_0 / 2 + 1.
 
-The error is the jackknife over repeats of the weighed mean, with the scatter between the combinations added.
+What is known of lambda is the mixture of all combinations, each a normal distribution about its own lambda, as wide
+as its jackknife error over repeats: the estimate is the mixture's mean, the error its standard deviation (that of
+repeats and that between combinations), and the interval its central 95 %, which where a few far combinations have
+little weight is narrower than 1.96 errors to either side.
 """
 
 from __future__ import annotations
@@ -24,8 +27,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from scipy.optimize import brentq
 from scipy.stats import norm
-from scipy.stats import t as student
 
 from slt.llc.lacks import Lack, lacks
 from slt.records import Array
@@ -108,30 +111,36 @@ def fit(t: Array, mean: Array, variance: Array, particles: int, onset: float, di
 
 
 def _weigh(fits: list[_Fit], weights: Array, t: Array) -> PowerLaw:
-    estimates = np.array([one.llc for one in fits])  # (combination, repeat + 1)
-    llc, *without = weights @ estimates
+    estimates, *without = np.array([one.llc for one in fits]).T  # (combination,) each
     repeats = len(without)
-    sampled = (repeats - 1) * np.var(without)
-    between = weights @ (estimates[:, 0] - llc) ** 2
-    error = float(np.sqrt(sampled + between))
-    few = student.ppf(
-        0.975, repeats - 1
-    )  # the scatter of few repeats is itself uncertain; that between fits is not
-    reach = float(np.sqrt(few**2 * sampled + norm.ppf(0.975) ** 2 * between))
+    scatter = np.sqrt((repeats - 1) * np.var(without, axis=0)) + 1e-300
+    llc = weights @ estimates
     m = np.array([one.m for one in fits])
     probability = np.array([weights[m == value].sum() for value in range(m.max() + 1)])
     begins = np.exp(weights @ np.log(t[[one.start for one in fits]]))
     best = fits[int(np.argmax(weights))]
     return PowerLaw(
         llc=float(llc),
-        error=error,
-        low=float(llc - reach),
-        high=float(llc + reach),
+        error=float(np.sqrt(weights @ (scatter**2 + (estimates - llc) ** 2))),
+        low=_quantile(0.025, estimates, scatter, weights),
+        high=_quantile(0.975, estimates, scatter, weights),
         multiplicity=int(np.argmax(probability)),
         probability=float(probability.max()),
         t_low=float(begins),
         misfit=best.misfit,
         levels=len(t) - best.start,
+    )
+
+
+def _quantile(share: float, centers: Array, widths: Array, weights: Array) -> float:
+    """Of a mixture of normal distributions."""
+    ends = centers + widths * norm.ppf(share)
+    if ends.min() == ends.max():
+        return float(ends[0])
+    return float(
+        brentq(
+            lambda x: weights @ norm.cdf((x - centers) / widths) - share, ends.min(), ends.max(), xtol=1e-12
+        )
     )
 
 

@@ -38,10 +38,10 @@ class Thermodynamic(Heated):
         loss.
       decades: how far beyond the onset of tempering t goes, for the population loss; None: 15 up to four dimensions,
         12 up to ten, 8 beyond. Valleys grow longer for their width with t, and moves find the way along them ever
-        more slowly: farther out, t E[K] rises above what theory gives where m > 1, by 1 to 2 %.
+        more slowly.
       particles: None: up to ten dimensions, where it is cheap and lambda often small, 2^14 / dimension, at most 4096,
         and then ess None means 0.97.
-      moves: HMC moves of each of three kinds between looks at the correlation.
+      moves: HMC moves of each of three kinds between looks at the correlation; up to ten dimensions glides besides.
       The others: see `heated.Heated`.
     """
 

@@ -36,6 +36,9 @@ from slt.potential import Potential, Prior, potential
 TARGET_ACCEPTANCE = 0.8
 CALM = 0.05  # the calmest share of particles sets the longest steps of deep moves ...
 FARTHEST = 30.0  # ... which are no longer than this many nats above the shortest
+PAIRED = 10  # dimensions up to which pairs of parameters are so few that rescaling them at random pays
+GLIDES = 4  # of these moves for each dimension
+SHORTEST, LONGEST = 0.1, 30.0  # nats by which they rescale
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +55,8 @@ class Options:
       max_temperatures: between two rungs; beyond it the repeat is given up, with a status.
       deep: for populations that hug a singular set, whose valley is far longer than wide and wider at its crossings:
         to moves with masses from the particles' spread come some with masses from their slopes, whose steps suit
-        the steepest directions, and some with these masses and steps of every size up to what the calmest bear.
+        the steepest directions, and some with these masses and steps of every size up to what the calmest bear; and
+        where parameters are few, glides along the arms of a crossing.
     """
 
     particles: int
@@ -176,7 +180,10 @@ def move(population: Population, path: Path, options: Options, key: jax.Array) -
     """`options.moves` HMC moves of each kind for every particle at the current phi; step sizes and masses from the
     particles."""
     target = path.at(population.phi)
-    states = jax.vmap(lambda w: hmc.init(w, target.log_density))(population.particles)
+    particles = population.particles
+    if options.deep:
+        particles = _glide(particles, target, jax.random.fold_in(key, 2))
+    states = jax.vmap(lambda w: hmc.init(w, target.log_density))(particles)
     inverse_masses, reach = _masses(states, options)
     kinds = jnp.tile(jnp.arange(len(inverse_masses)), options.moves)
     kernel = hmc.build_kernel()
@@ -211,6 +218,44 @@ def move(population: Population, path: Path, options: Options, key: jax.Array) -
         correlation=_correlation(population.before, after),
         acceptance=jnp.mean(acceptance),
     )
+
+
+def _glide(particles: Params, target: Potential, key: jax.Array) -> Params:
+    """Every particle after proposals that multiply one parameter by exp(s) and divide another by exp(b s).
+
+    Along the arms of w1^2 w2^2 the posterior is nearly uniform in log |w1| at constant w1 w2: at inverse temperature
+    t an arm is log(t) / 2 nats long, of which a trajectory at the pace of its tip, where w2 ~ t^-1/2, sees next to
+    nothing. s is as likely as -s, and neither it nor b depends on the particle: with the Jacobian exp(s - b s) the
+    proposal is a fair one (Metropolis and Hastings).
+    """
+    one = jax.tree.map(lambda leaf: leaf[0], particles)
+    dimension = ravel_pytree(one)[0].size
+    if not 1 < dimension <= PAIRED:
+        return particles
+    unflatten = ravel_pytree(one)[1]
+    flat = jax.vmap(lambda w: ravel_pytree(w)[0])(particles)
+    shape = (GLIDES * dimension, len(flat))
+    grow, other, balance, size, accept = jax.random.split(key, 5)
+    grows = jax.random.randint(grow, shape, 0, dimension)
+    shrinks = (grows + jax.random.randint(other, shape, 1, dimension)) % dimension
+    b = 2.0 ** jax.random.randint(balance, shape, -1, 2)
+    way = jax.random.uniform(size, shape, minval=-1.0)
+    s = jnp.sign(way) * SHORTEST * (LONGEST / SHORTEST) ** jnp.abs(way)
+    log_u = jnp.log(jax.random.uniform(accept, shape))
+    density_of = jax.vmap(lambda position: target.log_density(unflatten(position)))
+
+    def glide(state: tuple[jax.Array, jax.Array], draw: tuple[jax.Array, ...]) -> Any:
+        (position, density), (grows, shrinks, s, b, log_u) = state, draw
+        entry = jnp.arange(dimension)
+        stretch = jnp.where(entry == grows[:, None], s[:, None], 0.0)
+        stretch = jnp.where(entry == shrinks[:, None], -(b * s)[:, None], stretch)
+        proposal = position * jnp.exp(stretch)
+        proposed = density_of(proposal)
+        taken = log_u < proposed - density + (1 - b) * s
+        return (jnp.where(taken[:, None], proposal, position), jnp.where(taken, proposed, density)), None
+
+    (flat, _), _ = jax.lax.scan(glide, (flat, density_of(flat)), (grows, shrinks, s, b, log_u))
+    return jax.vmap(unflatten)(flat)
 
 
 def _masses(states: hmc.HMCState, options: Options) -> tuple[jax.Array, jax.Array]:

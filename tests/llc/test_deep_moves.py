@@ -48,8 +48,10 @@ def test_deep_moves_leave_a_crossing_as_it_is_and_mix_it_where_plain_ones_do_not
     inside = seen["inside"](draws) > 0
     assert inside.sum() > 50
 
-    def jump(w):  # nats, of the longer weight of particles near the crossing
-        before = seen["log of the longer"](draws[inside])
-        return np.mean(np.abs(seen["log of the longer"](w[inside]) - before))
+    def jump(w, rows):  # nats, of the longer weight
+        before = seen["log of the longer"](draws[rows])
+        return np.mean(np.abs(seen["log of the longer"](w[rows]) - before))
 
-    assert jump(after) > 0.5 > 10 * jump(plain)
+    assert jump(after, inside) > 0.5 > 10 * jump(plain, inside)
+    # log(T) / 4 nats of arm, uniformly: a third of that between independent draws
+    assert jump(after, ~inside) > 0.9 * np.log(T) / 12 > 50 * jump(plain, ~inside)
