@@ -363,7 +363,7 @@ def _figure(found: dict[str, list[Measurement]]) -> bytes:
             markersize=3.5,
             color="#0072B2",
             elinewidth=1.2,
-            label="thermodynamic path, 95 %",
+            label="thermodynamic path ± 1.96 errors",
             zorder=3,
         )
         ax.plot(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from slt.llc.lacks import MULTIPLICITIES, lacks
-from slt.llc.power_law import fit
+from slt.llc.power_law import _quantile, fit
 
 REPEATS, PARTICLES = 8, 1024
 
@@ -100,3 +100,17 @@ def test_a_short_or_broken_curve_gives_nothing():
     assert np.isnan(fit(t, mean, variance, PARTICLES, onset=0.5, dimension=1).llc)
     t, mean, variance = curve(0.5, 1, 1)
     assert fit(t, mean * np.nan, variance, PARTICLES, onset=0.5, dimension=1).multiplicity == 0
+
+
+def test_the_interval_is_that_of_the_mixture():
+    rng = np.random.default_rng(0)
+    centers, widths, weights = (
+        np.array([0.0, 0.1, 1.0]),
+        np.array([0.1, 0.2, 0.1]),
+        np.array([0.6, 0.37, 0.03]),
+    )
+    which = rng.choice(3, 400_000, p=weights)
+    draws = centers[which] + widths[which] * rng.normal(size=len(which))
+    for share in (0.025, 0.5, 0.975):
+        found = _quantile(share, centers, widths, weights)
+        assert abs(np.mean(draws < found) - share) < 4 * np.sqrt(share * (1 - share) / len(draws))
