@@ -372,6 +372,16 @@ def _figure(found: dict[str, list[Measurement]]) -> bytes:
             label="SGLD, one temperature",
             zorder=2,
         )
+        for m in (m for m in best + sgld if abs(m.off) > 0.24):
+            ax.annotate(
+                f"{m.off:+.0%}",
+                (24 * np.sign(m.off), place[m.case.name]),
+                xytext=(-6 * np.sign(m.off), 0),
+                textcoords="offset points",
+                ha="right" if m.off > 0 else "left",
+                va="center",
+                fontsize=6.5,
+            )
         ax.set_yticks(range(len(best)), [_label(m) for m in best], fontsize=7.5)
         ax.set_ylim(len(best) - 0.4, -0.6)
         ax.set_xlim(-25, 25)
