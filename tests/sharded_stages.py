@@ -3,6 +3,7 @@
 import contextlib
 import re
 import sys
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -62,10 +63,12 @@ def ladder():
     return BridgingSMC(particles=256, repeats=16, moves=2).stage(TwoModes(), None, (1, 2))
 
 
-def local():
-    """Chains at four points, by an estimator that uses all devices."""
-    points = jax.vmap(MODEL.sample_prior)(jax.random.split(KEY, 4))
-    estimator = Sharded(Metropolis(chains=2, t=1e4, step_size=1e-4, localisation=1.0, burn_in=16, draws=64))
+def local(points=4, chains=2):
+    """Chains at so many points, by an estimator that uses all devices."""
+    points = jax.vmap(MODEL.sample_prior)(jax.random.split(KEY, points))
+    estimator = Sharded(
+        Metropolis(chains=chains, t=1e4, step_size=1e-4, localisation=1.0, burn_in=16, draws=64)
+    )
     return estimator(Question(MODEL, points, MODEL.sample(KEY, 40)), KEY)
 
 
@@ -90,6 +93,7 @@ def partition():
         after, _ = stage.advance(state)
         held[name] = [_devices(tree) for tree in (state, after)]
     held["chains"] = _watched(chains, "walk", local)
+    held["chains of one point"] = _watched(chains, "walk", partial(local, points=1, chains=4))
     held["nuts"] = _watched(nuts, "_chains", by_nuts)
     held["smc"] = _watched(tempering, "_move", by_smc)[:1]
     stage = training()

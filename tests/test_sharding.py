@@ -40,6 +40,7 @@ def test_the_work_is_divided_and_stays_divided(four):
     assert partition["held"]["training"] == [[3], [3]]  # six seeds
     assert partition["held"]["ladder"] == [[4], [4]]  # sixteen repeats
     assert partition["held"]["chains"] == [[4]]  # four points
+    assert partition["held"]["chains of one point"] == [[1, 4]]  # what they share of squares is whole
     assert partition["held"]["nuts"] == [[4]]  # four chains
     assert partition["held"]["smc"] == [[4]]  # four repeats
     assert partition["share"] == pytest.approx(1 / 3, rel=0.05)

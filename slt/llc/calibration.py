@@ -24,6 +24,7 @@ from slt.llc.base import Question
 from slt.llc.flags import SHARE_LOWER
 from slt.llc.heating import ESCAPED
 from slt.records import Array
+from slt.sharding import spread
 
 GRID = tuple(10.0**k for k in range(7))
 WEAK = 0.1  # a localisation stronger than this share of t would hold the chains itself
@@ -226,18 +227,19 @@ def walk(
     question: Question, plan: Plan, state: Ready, key: jax.Array, length: int, every: int
 ) -> tuple[Ready, Array, Array]:
     """`length` draws, `every` steps apart: the chains after them, t K (point, chain, length) and acceptance
-    (point, chain)."""
+    (point, chain). No chain waits for another: where points are too few for the devices, chains are divided."""
+    walkers = state.walkers._replace(u=spread(state.walkers.u, axes=2))
     if plan.algorithm == "sgld":
         data = None if plan.batch is None else question.data
         weights = None if plan.batch is None else jnp.asarray(question.weights)
         walkers, energy = langevin.walk(
-            state.setting, state.walkers, key, data, weights, length=length, every=every, batch=plan.batch
+            state.setting, walkers, key, data, weights, length=length, every=every, batch=plan.batch
         )
         accepted = jnp.ones(energy.shape[:2])
     else:
         walkers, energy, accepted = chains.walk(
             state.setting,
-            state.walkers,
+            walkers,
             key,
             algorithm=plan.algorithm,
             leapfrog=plan.leapfrog,
