@@ -8,8 +8,8 @@ import numpy as np
 from slt.essential import EssentialDynamics, essential
 from slt.models.base import Model
 from slt.models.probed import Probed
+from slt.numerics import cast
 from slt.records import Array, Jumps, LLCPath, Trajectory
-from slt.training.loop import cast
 from slt.transitions import detected, resting, stages
 
 

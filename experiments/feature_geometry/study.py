@@ -29,10 +29,10 @@ from experiments.feature_geometry.geometry import FRACTIONS, Geometry, by_fracti
 from experiments.finding import Finding
 from slt import datasets
 from slt.models.sparse_superposition import SparseSuperposition
+from slt.numerics import cast
 from slt.posterior.ladder import BridgingSMC
 from slt.report import style
 from slt.stage import drive
-from slt.training.loop import cast
 
 MODULES = ("slt.models.sparse_superposition", "slt.posterior.ladder", "slt.datasets", "slt.training.loop")
 CLAIM = (

@@ -90,7 +90,7 @@ class Question:
 
     def full(self, t: Any) -> Potential:
         """The model's potential at inverse temperature t in observations (n beta = t)."""
-        return dataclasses.replace(self._full, beta=jnp.asarray(t, jnp.float64) / self._full.n)
+        return dataclasses.replace(self._full, beta=np.asarray(t, float) / np.asarray(self._full.n))
 
     @functools.cached_property
     def _full(self) -> Potential:
@@ -106,10 +106,12 @@ class Question:
           gamma: (point,) localisation, or None for the model's own prior.
         """
         full = self.full(1.0)
-        reference = self.losses() if self.data is None else self.losses() * full.n
-        spread = jax.tree.map(lambda leaf: _repeat(leaf, self.count), (self.model, full.n, full.beta))
-        around = Neighbourhood(spread[0], self.points, reference, gamma, self.free)
-        return Potential(around, full.summary, *spread[1:])
+        n, beta = (np.broadcast_to(one, self.count) for one in (full.n, full.beta))
+        reference = np.asarray(self.losses()) * (1.0 if self.data is None else n)
+        model = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (self.count, *jnp.shape(leaf))), self.model)
+        return Potential(
+            Neighbourhood(model, self.points, reference, gamma, self.free), full.summary, n, beta
+        )
 
 
 class Estimator(abc.ABC):
@@ -176,11 +178,6 @@ def _under(path: str, name: str) -> bool:
     return path == name or path.startswith((f"{name}/", f"{name}."))
 
 
-def _repeat(leaf: Any, count: int) -> jax.Array:
-    leaf = jnp.asarray(leaf)
-    return jnp.broadcast_to(leaf, (count, *leaf.shape))
-
-
 @jax.jit
 def _losses(full: Potential, points: Params) -> jax.Array:
     return jax.vmap(full.loss)(points)
@@ -196,10 +193,9 @@ def gains(full: Potential, points: Params, free: tuple[int, ...] | None = None) 
         chosen = jnp.arange(flat.size) if free is None else jnp.array(free)
         loss = lambda v: full.loss(unflatten(flat.at[chosen].add(v)))  # noqa: E731
         origin = jnp.zeros(chosen.size)
-        slope = jax.grad(loss)
-        gradient, curved = jax.jvp(slope, (origin,), (slope(origin),))
+        gradient, curvature = jax.linearize(jax.grad(loss), origin)
         squared = jnp.sum(gradient**2)
-        bend = jnp.abs(gradient @ curved)
+        bend = jnp.abs(gradient @ curvature(gradient))
         floor = 1e-9 * squared  # where the loss is all but flat along its gradient
         return jnp.where(squared > 0, squared**2 / (2 * jnp.where(squared > 0, bend + floor, 1.0)), 0.0)
 

@@ -21,8 +21,7 @@ import numpy as np
 
 from slt.llc import chains, langevin
 from slt.llc.base import Question
-from slt.llc.flags import SHARE_LOWER
-from slt.llc.heating import ESCAPED
+from slt.llc.flags import ESCAPED, SHARE_LOWER
 from slt.records import Array
 from slt.sharding import spread
 
@@ -61,18 +60,20 @@ class Plan:
 
 
 class Ready(NamedTuple):
-    """Chains that have burnt in.
+    """Chains that have burnt in, but for steps that are owed.
 
     Attributes:
       setting, walkers: to go on with.
-      acceptance: (point,) of the adjusted walk at the end of the burn-in.
+      acceptance: (point,) of the adjusted walk at the end of the burn-in; NaN where there was none.
       burn_in: steps spent.
+      owed: steps of these that the next walk takes before its draws: one program then does for both.
     """
 
     setting: chains.Setting
     walkers: chains.Walkers
     acceptance: Array
     burn_in: int
+    owed: int = 0
 
 
 class Localisation(NamedTuple):
@@ -94,17 +95,20 @@ def ready(question: Question, plan: Plan, t: float, gamma: float, key: jax.Array
 
 def _ready(question: Question, plan: Plan, t: float, gamma: Array, key: jax.Array) -> Ready:
     count, dimension = question.count, question.dimension
-    around = question.around(jnp.asarray(gamma))
+    around = question.around(gamma)
     target = dataclasses.replace(around, beta=around.beta * t)
-    setting = chains.Setting(target, 1.0 / (jnp.asarray(gamma) + t), jnp.ones((count, dimension)))
+    setting = chains.Setting(target, 1.0 / (gamma + t), np.ones((count, dimension)))
     walkers = chains.start(count, plan.chains, dimension)
     if plan.as_asked:
-        return _as_asked(question, plan, setting, walkers, key)
+        assert plan.step_size is not None
+        assert plan.burn_in is not None
+        setting = setting._replace(step_size=np.full(count, plan.step_size))
+        return Ready(setting, walkers, np.full(count, np.nan), plan.burn_in, owed=plan.burn_in)
     length = plan.burn_in or ROUND
     for share in () if plan.burn_in else COOLING:
         key, fresh = jax.random.split(key)
         warm = dataclasses.replace(around, beta=around.beta * t * share)
-        size = 1.0 / (jnp.asarray(gamma) + t * share)
+        size = 1.0 / (gamma + t * share)
         walkers, _, _, _ = _tune(setting._replace(target=warm, step_size=size), walkers, plan, fresh, length)
     if not plan.burn_in:
         walkers = _back(setting, walkers, plan, key)
@@ -128,20 +132,8 @@ def _ready(question: Question, plan: Plan, t: float, gamma: Array, key: jax.Arra
         )
         setting = setting._replace(step_size=jnp.minimum(setting.step_size, 4 * NOISE / noise))
     if plan.step_size is not None:
-        setting = setting._replace(step_size=jnp.full(count, plan.step_size))
+        setting = setting._replace(step_size=np.full(count, plan.step_size))
     return Ready(setting, walkers, np.asarray(acceptance), spent)
-
-
-def _as_asked(
-    question: Question, plan: Plan, setting: chains.Setting, walkers: chains.Walkers, key: jax.Array
-) -> Ready:
-    """`plan.burn_in` unadjusted steps of `plan.step_size`; no adjusted walk, so that its acceptance is NaN."""
-    assert plan.step_size is not None
-    assert plan.burn_in is not None
-    setting = setting._replace(step_size=jnp.full(question.count, plan.step_size))
-    state = Ready(setting, walkers, np.full(question.count, np.nan), plan.burn_in)
-    every = max(k for k in range(1, 17) if plan.burn_in % k == 0)  # steps without a look at the energy
-    return walk(question, plan, state, key, plan.burn_in // every, every)[0]
 
 
 def _back(setting: chains.Setting, walkers: chains.Walkers, plan: Plan, key: jax.Array) -> chains.Walkers:
@@ -229,13 +221,14 @@ def walk(
     """`length` draws, `every` steps apart: the chains after them, t K (point, chain, length) and acceptance
     (point, chain). No chain waits for another: where points are too few for the devices, chains are divided."""
     walkers = state.walkers._replace(u=spread(state.walkers.u, axes=2))
+    skip = -(-state.owed // every)
     if plan.algorithm == "sgld":
         data = None if plan.batch is None else question.data
-        weights = None if plan.batch is None else jnp.asarray(question.weights)
+        weights = None if plan.batch is None else question.weights
         walkers, energy = langevin.walk(
-            state.setting, walkers, key, data, weights, length=length, every=every, batch=plan.batch
+            state.setting, walkers, key, data, weights, length=skip + length, every=every, batch=plan.batch
         )
-        accepted = jnp.ones(energy.shape[:2])
+        accepted = np.ones(energy.shape[:2])
     else:
         walkers, energy, accepted = chains.walk(
             state.setting,
@@ -246,4 +239,4 @@ def walk(
             length=length,
             every=every,
         )
-    return state._replace(walkers=walkers), np.asarray(energy), np.asarray(accepted)
+    return state._replace(walkers=walkers, owed=0), np.asarray(energy)[:, :, skip:], np.asarray(accepted)

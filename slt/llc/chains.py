@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from blackjax.mcmc import hmc, mala
+import numpy as np
 
 from slt.potential import Potential
 
@@ -56,7 +56,7 @@ def axes(setting: Setting) -> Any:
 
 def start(points: int, chains: int, dimension: int) -> Walkers:
     """All chains at their point."""
-    return Walkers(jnp.zeros((points, chains, dimension)), jnp.zeros((points, dimension)))
+    return Walkers(np.zeros((points, chains, dimension)), np.zeros((points, dimension)))
 
 
 def density(setting: Setting) -> Any:
@@ -70,6 +70,8 @@ def energy(setting: Setting, u: jax.Array) -> jax.Array:
 
 def _adjusted(setting: Setting, algorithm: str, leapfrog: int) -> Any:
     """One adjusted step of one chain of one point: (key, u) -> (u, acceptance, gradient where it started)."""
+    from blackjax.mcmc import hmc, mala  # 0.15 s that chains without a test never need
+
     log_density = density(setting)
 
     def step(key: jax.Array, u: jax.Array, size: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:

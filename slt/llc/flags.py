@@ -34,6 +34,7 @@ NAMES = (
     "flat",
     "no estimate",
 )
+ESCAPED = 0.1  # nats below the point's loss, at the draws' own temperature, that count as lower
 SHARE_LOWER = 0.01  # of draws with lower loss than the point's, beyond which they have escaped
 GAIN = 0.05  # of the estimate that a step along the gradient may explain
 

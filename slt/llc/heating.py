@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import logsumexp
 
+from slt.llc.flags import ESCAPED
 from slt.posterior import tempering
 from slt.posterior.tempering import Options, Population
 from slt.potential import Potential
@@ -23,7 +24,6 @@ from slt.records import Array
 NOTICED = 0.5  # tempering has begun where it leaves this share of a prior population effective
 LOST = 0.4  # correlation across moves above which a temperature is not believed, nor any beyond it
 GONE = 0.5  # share of draws with lower loss than the point's at which its heating ends
-ESCAPED = 0.1  # nats below the point's loss, at the draws' own temperature, that count as lower
 
 
 class Curve(NamedTuple):

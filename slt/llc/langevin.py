@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from slt.llc.chains import Setting, Walkers, axes, density, energy
-from slt.training.loop import cast
+from slt.numerics import cast
 
 _TOGETHER = 4096  # numbers of a chain drawn at once, about
 

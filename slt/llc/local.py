@@ -11,14 +11,13 @@ import dataclasses
 
 import jax
 import numpy as np
-from numpyro.diagnostics import effective_sample_size
 
 from slt.errors import ConfigError
 from slt.llc import calibration
 from slt.llc import flags as flag
 from slt.llc.base import Question, gains
 from slt.llc.calibration import Localisation, Plan, Ready
-from slt.llc.heating import ESCAPED
+from slt.llc.effective import effective_draws
 from slt.records import Array, LLCEstimate
 
 BLOCK = 500  # draws between looks at the error
@@ -133,9 +132,9 @@ def moments(energy: Array) -> tuple[Array, Array, Array]:
     ess = np.full(len(energy), np.nan)
     every = whole.all(axis=1)
     if every.any():
-        ess[every] = effective_sample_size(np.moveaxis(energy[every], 0, -1))
+        ess[every] = effective_draws(np.moveaxis(energy[every], 0, -1))
     for i in np.flatnonzero(~every & (whole.sum(axis=1) >= 2)):
-        ess[i] = effective_sample_size(energy[i, whole[i]])
+        ess[i] = effective_draws(energy[i, whole[i]])
     kept = np.where(whole[:, :, None], energy, np.nan)
     some = whole.any(axis=1)
     mean, scatter = np.full(len(energy), np.nan), np.full(len(energy), np.nan)
@@ -160,7 +159,7 @@ def _record(
     finite = np.abs(energy) < LOST
     lost = (~finite.all(axis=2)).sum(axis=1)
     energy = np.where(finite.all(axis=2)[:, :, None], energy, np.nan)
-    lower = np.sum(energy < -ESCAPED, axis=(1, 2)) / np.maximum(1, finite.sum(axis=(1, 2)))
+    lower = np.sum(energy < -flag.ESCAPED, axis=(1, 2)) / np.maximum(1, finite.sum(axis=(1, 2)))
     gain = np.asarray(gains(question.full(1.0), question.points, question.free))
     flag.common(flags, llc, error, np.full(count, t), lower, gain)
     flags.add("diverged", lost > 0, [f"{k} of {chains} chains left the finite numbers" for k in lost])

@@ -30,7 +30,7 @@ class SGLD(Estimator):
       step_size: e; None: where the adjusted walk accepts 95 %.
       localisation: gamma; None: chosen from a grid, see `calibration`.
       burn_in: steps at t; None: first warmer, where chains spread sooner, then at t until the trace is steady. With
-        a step size of your own they are steps of the walk itself, otherwise adjusted ones.
+        a step size of your own they are steps of the walk itself, up to a whole draw, otherwise adjusted ones.
       draws: of each chain; None: until half the points with a positive estimate have a relative standard error of
         `precision` or less, at most `max_draws`.
       every: steps from draw to draw.

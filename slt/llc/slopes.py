@@ -20,8 +20,8 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from slt.models.base import Data, Model, Params
+from slt.numerics import cast
 from slt.records import Array
-from slt.training.loop import cast
 
 FEW = 512  # observations for losses, slopes and curvatures at a point, at most
 _POWERS = 20  # products with the Hessian in a search for its largest eigenvalue

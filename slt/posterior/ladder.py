@@ -6,12 +6,14 @@ rung. Repeats are independent populations; their scatter is the honest error, si
 one population misses what the whole population missed.
 
 Two compiled programs serve every rung (`tempering`): observations not yet seen have weight zero, and weights are
-arguments.
+arguments. Where observations are very many, sums over them are formed once for the first rung, which is then climbed
+by inverse temperature: the same path, whose every look would else cost as much as a move.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -25,6 +27,7 @@ from slt.potential import potential, prefix_weights
 from slt.records import Ladder, Posterior
 
 PERCENT = 100  # progress counts hundredths of a rung
+MANY = 65_536  # observations, beyond which the first rung is climbed by inverse temperature
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +72,7 @@ class LadderRun:
     def init(self, key: jax.Array) -> State:
         first, key = jax.random.split(key)
         keys = jax.random.split(first, (self.datasets, self.sampler.repeats))
-        populations = tempering.from_prior_all(self._path(0).model, self.sampler.options, keys)
+        populations = tempering.from_prior_all(self._shared(self.model), self.sampler.options, keys)
         return State(populations, key, 0, 0, 0)
 
     def progress(self, state: State) -> int:
@@ -102,26 +105,40 @@ class LadderRun:
         rungs = [chunk for chunk in chunks if chunk is not None]
         return stack_ladder(self.ns, [list(dataset) for dataset in zip(*rungs, strict=True)])
 
-    def _path(self, rung: int) -> tempering.Observing:
+    def _path(self, rung: int) -> tempering.Path:
         """From the previous rung to this one; every leaf has the leading axis (dataset,)."""
+        if rung == 0 and self.data is not None and self._rows > MANY:
+            return self._heating
         start, stop = (self._weights(n) for n in (self.ns[rung - 1] if rung else 0, self.ns[rung]))
-        shared = jax.tree.map(
-            lambda leaf: jnp.broadcast_to(leaf, (self.datasets, *jnp.shape(leaf))), (self.model, start, stop)
-        )
-        return tempering.Observing(shared[0], self.data, *shared[1:])
+        model, start, stop = self._shared((self.model, start, stop))
+        return tempering.Observing(model, self.data, start, stop)
+
+    @functools.cached_property
+    def _heating(self) -> tempering.Heating:
+        """From the prior to the first rung, with sums over observations that are formed once."""
+        weights = self._weights(self.ns[0])
+        return tempering.Heating(jax.vmap(lambda data: potential(self.model, data, weights))(self.data))
+
+    def _shared(self, tree: Any) -> Any:
+        """The same for every data set."""
+        return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (self.datasets, *jnp.shape(leaf))), tree)
+
+    @property
+    def _rows(self) -> int:
+        return jax.tree.leaves(self.data)[0].shape[1]
 
     def _weights(self, n: int) -> jax.Array:
         if self.data is None:
             return jnp.asarray(float(n))
-        return prefix_weights(jax.tree.leaves(self.data)[0].shape[1], n)
+        return prefix_weights(self._rows, n)
 
 
 @jax.jit
-def _losses(path: tempering.Observing, particles: Any) -> jax.Array:
+def _losses(path: tempering.Path, particles: Any) -> jax.Array:
     """(dataset, repeat, draw) mean losses at the end of the path."""
 
-    def one(path: tempering.Observing, particles: Any) -> jax.Array:
-        target = potential(path.model, path.data, path.stop)
+    def one(path: tempering.Path, particles: Any) -> jax.Array:
+        target = path.at(jnp.ones(()))
         return jax.vmap(jax.vmap(target.loss))(particles)
 
     return jax.vmap(one)(path, particles)

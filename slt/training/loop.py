@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from slt.models.base import Data, Model, Params, Summary
+from slt.numerics import cast
 from slt.training.optimizers import Optimizer
 
 
@@ -36,15 +37,6 @@ class Ensemble(NamedTuple):
     params: Params
     memory: Any
     order: jax.Array
-
-
-def cast(tree: Any, dtype: Any) -> Any:
-    """`tree` with its floating leaves in `dtype`; others (integers, keys) stay."""
-
-    def one(leaf: Any) -> Any:
-        return jnp.asarray(leaf, dtype) if jnp.issubdtype(jnp.result_type(leaf), jnp.floating) else leaf
-
-    return jax.tree.map(one, tree)
 
 
 @functools.partial(jax.jit, static_argnames=("optimizer", "seeds", "n", "horizon"))

@@ -31,6 +31,27 @@ def test_draws_have_the_stationary_energy_of_their_step_size(step, every):
     assert np.isnan(found.info["tuned_acceptance"][0])  # all was given: nothing was tuned
 
 
+@pytest.mark.parametrize(("burn_in", "first"), [(16, 20), (18, 24)])
+def test_draws_begin_after_the_burn_in_rounded_up_to_draws(burn_in, first):
+    """Chains begin at the point; k steps later u' = (1 - e h / 2) u + sqrt(e) N has the variance of a sum of k."""
+    step, chains = 2e-4, 4000
+    estimator = SGLD(
+        chains=chains, t=T, step_size=step, localisation=GAMMA, burn_in=burn_in, draws=16, every=4
+    )
+    found = estimator(Question(MODEL, {"w": jnp.zeros((1, 2))}), jax.random.key(1))
+    squared = (1 - step * (T * MODEL.curvatures + GAMMA) / 2) ** 2
+
+    def energy_at(steps):
+        return float(np.sum(0.5 * T * MODEL.curvatures * step * (1 - squared**steps) / (1 - squared)))
+
+    draws = found.curve["mean"][0, :, 0]
+    error = draws.std(ddof=1) / np.sqrt(chains)
+    assert abs(draws.mean() - energy_at(first)) < 4 * error
+    one_more = energy_at(first + 4) - energy_at(first)
+    assert one_more > 5 * error  # so that it would be noticed
+    assert found.info["burn_in"][0] == burn_in
+
+
 def test_observations_of_a_batch_are_uniform():
     n, count = 7, 70_000
     drawn = np.bincount(np.asarray(langevin._rows(jax.random.key(0), (count,), n)), minlength=n)

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from slt.posterior import tempering
 from slt.posterior.ladder import BridgingSMC
 from slt.posterior.nuts import NUTS
 from slt.posterior.smc import SMC
@@ -63,6 +64,29 @@ def test_ladder_compiles_once_for_all_rungs():
     assert compiled() - before == 2  # one to reweight, one to move
     assert ladder.loss.shape == (1, 4, 2, 64)
     np.testing.assert_allclose(np.exp(ladder.log_weights).sum(-1), 1.0)
+
+
+def test_with_many_observations_the_first_rung_is_climbed_by_inverse_temperature(monkeypatch):
+    model, ns = LinearGaussian(dimension=3), (40, 60)
+    data = jax.vmap(lambda key: model.sample(key, 60))(jax.random.split(jax.random.key(1), 2))
+    sampler = BridgingSMC(particles=512, repeats=8, moves=3)
+    plain = sampler.stage(model, data, ns)
+    few = drive(plain, jax.random.key(0))
+    monkeypatch.setattr("slt.posterior.ladder.MANY", 50)
+    heated = sampler.stage(model, data, ns)
+    assert isinstance(heated._path(0), tempering.Heating)
+    assert isinstance(heated._path(1), tempering.Observing)
+    w = model.sample_prior(jax.random.key(2))
+    for phi in (0.0, 0.3, 1.0):
+        energies = [
+            jax.vmap(lambda path, phi=phi: path.at(jnp.float64(phi)).energy(w))(stage._path(0))
+            for stage in (plain, heated)
+        ]
+        np.testing.assert_allclose(*energies, rtol=1e-12)
+    many = drive(heated, jax.random.key(0))
+    gap = few.log_evidence.mean(axis=-1) - many.log_evidence.mean(axis=-1)
+    scatter = [one.log_evidence.std(axis=-1, ddof=1) for one in (few, many)]
+    assert np.all(np.abs(gap) < 4 * np.hypot(*scatter) / np.sqrt(8))
 
 
 def test_ladder_is_reproducible_and_its_repeats_are_not_copies():
