@@ -22,6 +22,7 @@ from jax.flatten_util import ravel_pytree
 from slt.models.base import Data, Model, Params
 from slt.numerics import cast
 from slt.records import Array
+from slt.sharding import spread
 
 FEW = 512  # observations for losses, slopes and curvatures at a point, at most
 _POWERS = 20  # products with the Hessian in a search for its largest eigenvalue
@@ -135,7 +136,8 @@ def in_turn(function: Callable[..., Any], together: int, *inputs: Any) -> Any:
     found = []
     for first in range(0, count, together):
         rows = np.minimum(np.arange(first, first + together), count - 1)
-        found.append(jax.device_get(function(*jax.tree.map(lambda leaf: leaf[rows], inputs))))  # noqa: B023
+        some = jax.tree.map(lambda leaf: jnp.asarray(leaf[rows]), inputs)  # noqa: B023
+        found.append(jax.device_get(function(*spread(some, axes=1))))
     return jax.tree.map(lambda *parts: np.concatenate(parts)[:count], *found)
 
 
