@@ -36,7 +36,7 @@ CLAIM = (
 )
 SOURCE = "Hoogland et al. 2024, arXiv:2402.02364; Raventos et al. 2023, arXiv:2306.15063, for ridge"
 NEAR, SILENT, HALF, OVER = 0.10, 0.05, 0.50, 0.05
-STEPS = 150_000  # of the long run
+STEPS = 200_000  # of the long run
 STAGES = ("silence", "reading", "regressing")
 COLOURS = ("#8f8f8f", "#E69F00", "#0072B2")
 REDUCED = (
