@@ -6,6 +6,7 @@ An estimate's status is "ok", or its flags joined by " | ". A flag is "name: wha
     escaped              draws found lower loss than the point's: it is not a local minimum here
     not critical         the gradient at the point alone explains part of the estimate
     burn-in              the average still holds the approach: its first half and its second disagree
+    noise                minibatches add more to the average than they may
     diverged             a chain or population became NaN or infinite; it is left out
     few effective draws  too few for the error to be believed
     power law            the curve does not reach (or does not follow) the power law
@@ -27,6 +28,7 @@ NAMES = (
     "escaped",
     "not critical",
     "burn-in",
+    "noise",
     "diverged",
     "few effective draws",
     "power law",

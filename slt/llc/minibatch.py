@@ -18,7 +18,7 @@ import numpy as np
 from slt.llc import calibration, local, slopes
 from slt.llc import flags as flag
 from slt.llc.base import Estimator, Question
-from slt.llc.minibatch_calibration import FORGOTTEN, Calibration, calibrated
+from slt.llc.minibatch_calibration import FORGOTTEN, NOISE, Calibration, calibrated
 from slt.llc.minibatch_walk import Around, Walks, around_points, given_up, lower_share, walked
 from slt.llc.slopes import Setting
 from slt.records import Array, LLCEstimate
@@ -137,7 +137,7 @@ def _record(settled: Settled, setting: Setting, around: Around, energy: Array) -
     flags.add("diverged", lost > 0, [f"{k} of {chains} chains left the finite numbers" for k in lost])
     drifting = ~calibration.steady(np.where(lost[:, None] == 0, energy.mean(axis=1), 0.0))
     forgotten = chosen.forgotten(plan.burn_in)
-    short = np.full(count, forgotten < FORGOTTEN)
+    short = np.full(count, forgotten < FORGOTTEN * (1 - 1e-9))
     flags.add(
         "burn-in", drifting & ~short, "the halves of the draws disagree: burn in longer, or walk longer"
     )
@@ -145,6 +145,11 @@ def _record(settled: Settled, setting: Setting, around: Around, energy: Array) -
         "burn-in",
         short,
         f"in flat directions t K comes closer to its mean by {forgotten:.1f} factors of e, not 3",
+    )
+    noise = chosen.noise[chosen.chosen]
+    loud = np.full(count, noise > NOISE)
+    flags.add(
+        "noise", loud, f"minibatches may add {noise:.0%} to the estimate: larger ones, or burn in longer"
     )
     few = (ess < local.FEW) & (lost < chains)
     flags.add("few effective draws", few, [f"{k:.0f}, all chains together" for k in ess])

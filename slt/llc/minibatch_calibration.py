@@ -4,7 +4,8 @@ At each localisation of a grid the step size e is the largest, up to 0.1, for wh
 stepped too far (e h <= 1.5, h being its curvature in the preconditioned coordinates; it then varies 1.6 times too
 much, all others less) and the noise of minibatches adds no more than a tenth to the estimate: in equilibrium it adds
 at most e tr(P C) / 8 nats, C being the covariance of its gradient. The localisation is the weakest at which chains
-still forget their start within the burn-in, among those from which as few probes as possible are left for lower loss.
+still forget their start within the burn-in by such steps, among those from which as few probes as possible are left
+for lower loss. Where none is, noise is the lesser evil: steps are as small as the burn-in allows, and flagged.
 Chains start at the point, where t K is 0, and in the flattest directions come up to its mean as 1 - exp(-e k) in k
 steps, twice as fast as their positions forget: e burn_in >= 3 leaves at most a twentieth of what these add. A probe
 on a slope has no estimate that noise could spoil, and no say in the step size.
@@ -88,7 +89,7 @@ def calibrated(plan: Plan, setting: Setting, points: jax.Array, key: jax.Array) 
     for gamma in gammas:
         key, own = jax.random.split(key)
         tried.append(_try(plan, setting, scaled(around, setting, gamma), gamma, own))
-        if not plan.localisation and len(tried) > 1 and not tried[-1].forgets(plan):
+        if not plan.localisation and len(tried) > 1 and not tried[-1].serves(plan):
             break
     chosen = _chosen(plan, tried)
     gamma, step = gammas[chosen], tried[chosen].step_size
@@ -106,15 +107,21 @@ def calibrated(plan: Plan, setting: Setting, points: jax.Array, key: jax.Array) 
 
 
 class _Tried(NamedTuple):
-    """One localisation on the probes: the step size it bears, share of noise, and (probe,) estimates and `lower`."""
+    """One localisation on the probes: the step size, share of noise, and (probe,) estimates and `lower`."""
 
     step_size: float
     noise: float
     llc: Array
     lower: Array
 
-    def forgets(self, plan: Plan) -> bool:
-        return self.step_size * plan.burn_in >= FORGOTTEN
+    def serves(self, plan: Plan) -> bool:
+        """Whether chains forget within the burn-in, and their noise may be."""
+        return self.step_size >= _least(plan) and not self.noise > NOISE
+
+
+def _least(plan: Plan) -> float:
+    """The step size by which chains forget within the burn-in."""
+    return FORGOTTEN / plan.burn_in
 
 
 def _try(plan: Plan, setting: Setting, around: Around, gamma: float, key: jax.Array) -> _Tried:
@@ -141,15 +148,14 @@ def _try(plan: Plan, setting: Setting, around: Around, gamma: float, key: jax.Ar
             share = np.where(at_rest, step * spread.astype(float) / 8 / llc, np.nan)
         noise = float(np.nanmax(share)) if np.isfinite(share).any() else np.nan
         lost = not np.isfinite(llc).all()
-        if plan.step_size or not (lost or noise > NOISE):
+        if plan.step_size or not (lost or noise > NOISE) or step <= _least(plan):
             return _Tried(step, noise, llc, lower_share(energy))
-        step *= 0.1 if lost else max(0.1, 0.9 * NOISE / noise)
-        if step * plan.burn_in < FORGOTTEN:  # too small to be taken
-            return _Tried(step, noise, llc, lower_share(energy))
+        # close to the stiffest direction's limit noise grows faster than the step
+        step = max(_least(plan), step * (0.1 if lost else max(0.5, 0.9 * NOISE / noise)))
 
 
 def _chosen(plan: Plan, tried: list[_Tried]) -> int:
-    """The weakest localisation that chains forget by, of those that fewest probes are left from."""
-    fit = [i for i, one in enumerate(tried) if one.forgets(plan)] or [0]
+    """The weakest localisation that serves, of those that fewest probes are left from."""
+    fit = [i for i, one in enumerate(tried) if one.serves(plan)] or [0]
     left = [int(np.sum((tried[i].lower > flag.SHARE_LOWER) | ~np.isfinite(tried[i].llc))) for i in fit]
     return max(i for i, count in zip(fit, left, strict=True) if count == min(left))

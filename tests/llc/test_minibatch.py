@@ -54,6 +54,22 @@ def test_calibration_takes_the_weakest_localisation_that_chains_forget_by():
     assert chosen.step_sensitivity < 0.2
 
 
+def test_where_noise_and_burn_in_ask_for_different_steps_chains_forget_and_noise_is_flagged():
+    model = DeepLinear(widths=(3, 3, 3), singular_values=(2.0,))
+    points = {name: leaf[None] for name, leaf in model.phases()[-1].point.items()}
+    question = Question(model, points)
+    quiet, loud = (
+        Minibatch(t=100.0, localisation=1.0, batch=batch, burn_in=100, draws=100).settled(question, KEY)
+        for batch in (512, 16)
+    )
+    assert quiet.calibration.noise[quiet.calibration.chosen] <= NOISE
+    chosen = loud.calibration
+    assert chosen.noise[chosen.chosen] > NOISE
+    assert chosen.step_size == FORGOTTEN / 100 < quiet.calibration.step_size
+    raised = [flag_names(str(one(question, KEY).status[0])) for one in (quiet, loud)]
+    assert ["noise" in flags for flags in raised] == [False, True]
+
+
 def test_energy_comes_up_at_the_rate_by_which_burn_in_is_judged():
     flat = Quadratic(dimension=2, condition=1.0)  # curvature 1 where gamma is 100 t: as flat as can be
     points, t, e, count = {"w": jnp.zeros((1, 2))}, 1.0, 0.05, 2000
