@@ -106,8 +106,9 @@ class Question:
           gamma: (point,) localisation, or None for the model's own prior.
         """
         full = self.full(1.0)
-        n, beta = (np.broadcast_to(one, self.count) for one in (full.n, full.beta))
-        reference = np.asarray(self.losses()) * (1.0 if self.data is None else n)
+        counts = [np.broadcast_to(one, self.count) for one in (full.n, full.beta)]
+        above = np.asarray(self.losses()) * (1.0 if self.data is None else counts[0])
+        reference, n, beta = jax.device_put([above, *counts])  # in numpy until here: nothing to compile
         model = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (self.count, *jnp.shape(leaf))), self.model)
         return Potential(
             Neighbourhood(model, self.points, reference, gamma, self.free), full.summary, n, beta

@@ -97,18 +97,18 @@ def _ready(question: Question, plan: Plan, t: float, gamma: Array, key: jax.Arra
     count, dimension = question.count, question.dimension
     around = question.around(gamma)
     target = dataclasses.replace(around, beta=around.beta * t)
-    setting = chains.Setting(target, 1.0 / (gamma + t), np.ones((count, dimension)))
+    setting = chains.Setting(target, *jax.device_put((1.0 / (gamma + t), np.ones((count, dimension)))))
     walkers = chains.start(count, plan.chains, dimension)
     if plan.as_asked:
         assert plan.step_size is not None
         assert plan.burn_in is not None
-        setting = setting._replace(step_size=np.full(count, plan.step_size))
+        setting = setting._replace(step_size=jax.device_put(np.full(count, plan.step_size)))
         return Ready(setting, walkers, np.full(count, np.nan), plan.burn_in, owed=plan.burn_in)
     length = plan.burn_in or ROUND
     for share in () if plan.burn_in else COOLING:
         key, fresh = jax.random.split(key)
         warm = dataclasses.replace(around, beta=around.beta * t * share)
-        size = 1.0 / (gamma + t * share)
+        size = jax.device_put(1.0 / (gamma + t * share))
         walkers, _, _, _ = _tune(setting._replace(target=warm, step_size=size), walkers, plan, fresh, length)
     if not plan.burn_in:
         walkers = _back(setting, walkers, plan, key)
@@ -132,7 +132,7 @@ def _ready(question: Question, plan: Plan, t: float, gamma: Array, key: jax.Arra
         )
         setting = setting._replace(step_size=jnp.minimum(setting.step_size, 4 * NOISE / noise))
     if plan.step_size is not None:
-        setting = setting._replace(step_size=np.full(count, plan.step_size))
+        setting = setting._replace(step_size=jax.device_put(np.full(count, plan.step_size)))
     return Ready(setting, walkers, np.asarray(acceptance), spent)
 
 

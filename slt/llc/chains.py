@@ -56,7 +56,8 @@ def axes(setting: Setting) -> Any:
 
 def start(points: int, chains: int, dimension: int) -> Walkers:
     """All chains at their point."""
-    return Walkers(np.zeros((points, chains, dimension)), np.zeros((points, dimension)))
+    shapes = (points, chains, dimension), (points, dimension)
+    return Walkers(*jax.device_put([np.zeros(shape) for shape in shapes]))
 
 
 def density(setting: Setting) -> Any:
