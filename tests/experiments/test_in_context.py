@@ -45,8 +45,7 @@ def course(reading=-0.75, last=1.1, lowest=-1.6, swapped=False):
     ],
 )
 def test_stages_are_judged_by_their_order_and_their_end(seen, verdict):
-    long = {"step": [0, 99], "last_over_ridge": [9.0, seen["last_over_ridge"][0, -1]]}
-    data = stages(STEPS, seen, KNOWN) | {"long": long}
+    data = stages(STEPS, seen, KNOWN)
     assert making.load("icl_stages").judged(data)[0] == verdict
     assert data["begins"]["silence"] == [10, 10]
 
