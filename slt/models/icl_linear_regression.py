@@ -108,7 +108,9 @@ class ICLLinearRegression(Probed):
     # -- the network ------------------------------------------------------------------------------------
     @property
     def network(self) -> Transformer:
-        return Transformer(self.width, self.heads, self.layers, self.neurons, 2 * self.length - 1, 1)
+        return Transformer(
+            self.width, self.heads, self.layers, self.neurons, length=2 * self.length - 1, outputs=1, every=2
+        )
 
     def init(self, key: jax.Array) -> Params:
         return transformer.start(self.network, self.dimension + 1, key)
@@ -122,7 +124,7 @@ class ICLLinearRegression(Probed):
 
     def predictions(self, w: Params, data: Sequences) -> jax.Array:
         """(n, length) of each y, at the token of its x: from the pairs before it and from x."""
-        return transformer.apply(self.network, w, self.tokens(data))[0][:, ::2, 0]
+        return transformer.apply(self.network, w, self.tokens(data))[0][..., 0]
 
     # -- losses and prior -------------------------------------------------------------------------------
     def losses(self, w: Params, data: Sequences) -> jax.Array:

@@ -175,7 +175,8 @@ class Induction(Probed):
 
     def _apply(self, w: Params, tokens: jax.Array) -> tuple[jax.Array, jax.Array]:
         one_hot = jax.nn.one_hot(tokens, self.vocabulary, dtype=w["position"].dtype)
-        return transformer.apply(self._network, w, one_hot)
+        logits, patterns = transformer.apply(self._network, w, one_hot)
+        return logits, jnp.stack(patterns, axis=1)
 
     def _read(self, w: Params, tokens: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Log-probabilities (n, length - 1, vocabulary) of the next token, and attention patterns over all tokens."""
