@@ -10,7 +10,7 @@ import numpy as np
 
 from slt.llc.base import Estimator, Question
 from slt.llc.heating import Curve, heat
-from slt.posterior.tempering import Options
+from slt.posterior.tempering import DEEP, Options
 from slt.records import Array
 
 BUDGET = 2**12  # particles x dimension, where the number of particles is left open
@@ -66,7 +66,7 @@ class Heated(Estimator):
         deep: bool = False,
     ) -> Curve:
         """The curve of every point from the prior N(point, 1 / gamma), or the model's own, to t = `end` or
-        `decades` beyond the onset; `deep`: see `posterior.tempering.Options`."""
+        `decades` beyond the onset; `deep`: by all of `tempering.DEEP`."""
         options = Options(
             self.count(question),
             self.ess or (0.9 if question.dimension <= LOW else 0.8),
@@ -75,7 +75,7 @@ class Heated(Estimator):
             self.forget,
             self.max_rounds,
             self.max_temperatures,
-            deep,
+            DEEP if deep else ("spread",),
         )
         around = question.around(None if gamma is None else jnp.full(question.count, gamma))
         with np.errstate(divide="ignore"):

@@ -13,13 +13,14 @@ from slt.records import OK, Posterior
 
 @dataclasses.dataclass(frozen=True)
 class ParticleOptions:
-    """The options that every particle sampler offers; see `tempering.Options`. `repeats` are independent."""
+    """The options that every particle sampler offers; see `tempering.Options`. `repeats` are independent, and `moves`
+    are of each of two kinds."""
 
     particles: int = 1024
     repeats: int = 4
     ess: float = 0.5
     leapfrog: int = 10
-    moves: int = 5
+    moves: int = 3
     forget: float = 0.3
     max_rounds: int = 4
     max_temperatures: int = 200

@@ -54,10 +54,11 @@ class Options:
       forget: moves go on until the energies' correlation with those before the moves falls below this ...
       max_rounds: ... or this many rounds of `moves` were made.
       max_temperatures: between two rungs; beyond it the repeat is given up, with a status.
-      deep: for populations that hug a singular set, whose valley is far longer than wide and wider at its crossings:
-        to moves with masses from the particles' spread come some with masses from their slopes, whose steps suit
-        the steepest directions, and some with these masses and steps of every size up to what the calmest bear; and
-        where parameters are few, glides along the arms of a crossing.
+      kinds: of moves, in turn: where their masses come from. "spread": the particles' variances, which suit a valley
+        along the axes. "slopes": mean squared slopes, which suit the steepest directions: where symmetric copies
+        spread the weights all over and leave the biases narrow, steps that suit the weights' valley freeze the biases,
+        the more so the larger n. "reach": as "slopes", after which it must come, with steps of every size up to what
+        the calmest particles bear.
     """
 
     particles: int
@@ -67,12 +68,25 @@ class Options:
     forget: float
     max_rounds: int
     max_temperatures: int
-    deep: bool = False
+    kinds: tuple[str, ...] = ("slopes", "spread")
 
     @property
     def tuned(self) -> int:
         """Kinds of moves whose step size adapts."""
-        return 2 if self.deep else 1
+        return len(self.kinds) - self.deep
+
+    @property
+    def deep(self) -> bool:
+        """Whether some steps have every size; there, where parameters are few, they also glide along the arms of a
+        crossing."""
+        return "reach" in self.kinds
+
+
+DEEP = (
+    "spread",
+    "slopes",
+    "reach",
+)  # for populations that hug a singular set: far longer than wide, wider at crossings
 
 
 class Population(NamedTuple):
@@ -194,7 +208,7 @@ def move(population: Population, path: Path, options: Options, key: jax.Array) -
     scales = jax.random.uniform(jitter_key, shape, minval=0.6, maxval=1.2)
     if options.deep:
         any_size = jnp.exp(reach * jax.random.uniform(jax.random.fold_in(jitter_key, 1), shape))
-        scales = jnp.where(kinds[:, None] == 2, any_size, scales)
+        scales = jnp.where(kinds[:, None] == options.kinds.index("reach"), any_size, scales)
 
     def one_move(state: Any, inputs: tuple[jax.Array, jax.Array, jax.Array]) -> tuple[Any, jax.Array]:
         kind, scale, move_key = inputs
@@ -296,16 +310,17 @@ def _masses(states: hmc.HMCState, options: Options) -> tuple[jax.Array, jax.Arra
         return jnp.stack([of(flat[half:]), of(flat[:half])])
 
     spread = from_other(lambda w: jnp.var(w, axis=0), states.position) + 1e-300
-    if not options.deep:
-        return spread[mine][None], jnp.zeros(options.particles)
     squared = from_other(lambda g: jnp.mean(g**2, axis=0), states.logdensity_grad) + 1e-300
+    inverse = jnp.stack([spread if kind == "spread" else 1 / squared for kind in options.kinds])[:, mine]
+    if not options.deep:
+        return inverse, jnp.zeros(options.particles)
 
     def calmest(g: jax.Array) -> jax.Array:
         steep = jnp.mean(g**2 / (jnp.mean(g**2, axis=0) + 1e-300), axis=1)
         return -0.5 * jnp.log(jnp.quantile(steep, CALM) + 1e-300)
 
     reach = jnp.clip(from_other(calmest, states.logdensity_grad), 0.0, FARTHEST)
-    return jnp.stack([spread, 1 / squared, 1 / squared])[:, mine], reach[mine]
+    return inverse, reach[mine]
 
 
 def _correlation(a: jax.Array, b: jax.Array) -> jax.Array:
@@ -336,7 +351,7 @@ def temperature(
         populations = _move(path, populations, jax.random.split(fresh, shape), options=options)
         if jnp.mean(populations.correlation) <= options.forget:
             break
-    return populations, made * options.moves
+    return populations, made * options.moves * len(options.kinds)
 
 
 @partial(jax.jit, static_argnames=("options",))

@@ -25,7 +25,7 @@ def draws():
 
 def moved(draws, deep):
     """The draws after some rounds of moves at t."""
-    options = tempering.Options(PARTICLES, 0.9, 10, 2, 0.1, 8, 100, deep)
+    options = tempering.Options(PARTICLES, 0.9, 10, 2, 0.1, 8, 100, tempering.DEEP if deep else ("spread",))
     path = tempering.Heating(potential(MODEL, None, T))
     like = tempering.from_prior(MODEL, options, jax.random.key(0))
     population = like._replace(particles={"w": jnp.asarray(draws)})
