@@ -56,7 +56,7 @@ class Options:
       max_temperatures: between two rungs; beyond it the repeat is given up, with a status.
       kinds: of moves, in turn: where their masses come from. "spread": the particles' variances, which suit a valley
         along the axes. "slopes": mean squared slopes, which suit the steepest directions: where symmetric copies
-        spread the weights all over and leave the biases narrow, steps that suit the weights' valley freeze the biases,
+        spread weights all over and leave biases narrow, steps that suit the valley of weights freeze the biases,
         the more so the larger n. "reach": as "slopes", after which it must come, with steps of every size up to what
         the calmest particles bear.
     """
