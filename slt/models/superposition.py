@@ -126,7 +126,8 @@ class Superposition(Model):
         order = jnp.lexsort((data.value, data.feature))
         feature, value = data.feature[order], data.value[order]
         keys = feature + value
-        grid = 1 << (8 * len(keys) // self.features).bit_length()  # 8 to 16 cells for each key
+        # 2 to 4 cells for each key: more would shorten the search, but not fit the cache where keys are a million
+        grid = 1 << (2 * len(keys) // self.features).bit_length()
         counts = jnp.bincount((grid * keys).astype(jnp.int32), length=self.features * grid + 1)
         return Sorted(
             keys=keys,
