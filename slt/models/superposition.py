@@ -184,8 +184,8 @@ def _search(inputs: Sorted, query: jax.Array) -> jax.Array:
         return jnp.where(inputs.keys[found + step - 1] < query, found + step, found)
 
     halvings = 32 - jax.lax.clz(inputs.crowd[0])
-    found = jax.lax.fori_loop(2, halvings, lambda k, found: advance(found, 1 << (halvings + 1 - k)), found)
-    return advance(advance(found, 2), 1)  # enough where no cell holds more than three keys
+    found = jax.lax.fori_loop(3, halvings, lambda k, found: advance(found, 1 << (halvings + 2 - k)), found)
+    return advance(advance(advance(found, 4), 2), 1)  # enough where no cell holds more than seven keys
 
 
 def _threshold(w: Params) -> tuple[jax.Array, jax.Array]:
