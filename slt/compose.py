@@ -19,6 +19,8 @@ from yaml import YAMLError
 
 from slt.errors import ConfigError, suggestion
 
+OFF = "llc=null"  # to Hydra a group that a preset has chosen has no null, as posterior, training and data have
+
 
 def configs_dir() -> Path:
     """The presets that come with slt: inside the installed package, or beside it in a checkout."""
@@ -31,11 +33,15 @@ def compose(overrides: Sequence[str] = (), config_dir: str | Path | None = None)
     """The configuration of a run. Raises ConfigError for what cannot be composed.
 
     Args:
-      overrides: Hydra overrides, such as "model=superposition" or "training.seeds=16".
+      overrides: Hydra overrides, such as "model=superposition" or "training.seeds=16"; `OFF` besides.
       config_dir: a directory with more configs, laid out like those of slt.
     """
-    with explained(overrides, config_dir), _initialised():
-        return hydra_compose("config", overrides=[*overrides, *search_path(config_dir)])
+    kept = [override for override in overrides if override != OFF]
+    with explained(kept, config_dir), _initialised():
+        config = hydra_compose("config", overrides=[*kept, *search_path(config_dir)])
+    if len(kept) < len(overrides):
+        OmegaConf.update(config, "llc", None, force_add=True)
+    return config
 
 
 def search_path(config_dir: str | Path | None) -> list[str]:

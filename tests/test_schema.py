@@ -86,3 +86,10 @@ def test_a_model_file_that_cannot_be_imported_is_named_with_its_line(tmp_path, m
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ConfigError, match=r"broken_model\.py, line 2: ZeroDivisionError"):
         _typed("model._target_=broken_model.Model")
+
+
+@pytest.mark.parametrize("preset", [[], ["experiment=icl_stages"], ["llc=mala"]])
+def test_coefficients_are_switched_off_like_the_other_branches(preset):
+    config = compose([*preset, "llc=null"])
+    assert config.llc is None
+    assert experiment(config)[0].llc is None
