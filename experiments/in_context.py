@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -9,11 +10,14 @@ import numpy as np
 from slt.compose import compose
 from slt.models import icl_ideal
 from slt.models.icl_linear_regression import PROBE, ICLLinearRegression
-from slt.records import Array, Trajectory
+from slt.pipeline import run
+from slt.records import Array, Trajectory, from_dataset
 from slt.rng import named_key
 from slt.schema import experiment
 from slt.stage import drive
 from slt.training.trainer import Trainer
+
+RUNS = Path(__file__).resolve().parent.parent / "runs"
 
 
 class Plan(NamedTuple):
@@ -35,6 +39,12 @@ def planned(*overrides: str) -> Plan:
 def trained(plan: Plan) -> Trajectory:
     """As `slt run` would train it."""
     return drive(plan.trainer.stage(plan.model, None), named_key(plan.seed, "training"))
+
+
+def kept(*overrides: str) -> Trajectory:
+    """The training of `slt run` with these overrides: as it is where it is done, from where it stopped otherwise."""
+    done = run([*overrides, "llc=null"], store=RUNS)
+    return from_dataset(Trajectory, done.record("training").array("trajectory"))
 
 
 class References(NamedTuple):

@@ -17,11 +17,11 @@ KNOWN = in_context.References(
 STEPS = np.array([0, 10, 100, 1000, 10_000])
 
 
-def course(reading=-0.75, last=1.1, lowest=-1.6, swapped=False):
+def course(reading=-0.75, lowest=-1.6, swapped=False):
     """Two seeds that fall silent at 10, read at 100, regress at 1,000; ridge's in-context score is -1.5."""
     score = [0.5, 0.0, reading, lowest, -1.5]
-    over = [9.0, 8.0, 5.0, 1.5, last]
-    second = [9.0, 8.0, 1.5, 1.5, last] if swapped else over
+    over = [9.0, 8.0, 5.0, 1.5, 1.2]
+    second = [9.0, 8.0, 1.5, 1.5, 1.2] if swapped else over
     seen = {
         "error": [5.0, 4.2, 3.0, 2.0, 2.0],
         "in_context": score,
@@ -34,18 +34,18 @@ def course(reading=-0.75, last=1.1, lowest=-1.6, swapped=False):
 
 
 @pytest.mark.parametrize(
-    ("seen", "verdict"),
+    ("seen", "long", "verdict"),
     [
-        (course(), "holds"),
-        (course(last=1.11), "mixed"),
-        (course(reading=-0.74), "mixed"),  # it reads and regresses at the same checkpoint
-        (course(swapped=True), "mixed"),  # one seed regresses as soon as it reads
-        (course(lowest=-1.57), "mixed"),
-        (course(last=1.11, swapped=True, lowest=-1.57), "fails"),
+        (course(), 1.1, "holds"),
+        (course(), 1.11, "mixed"),
+        (course(reading=-0.74), 1.1, "mixed"),  # it reads and regresses at the same checkpoint
+        (course(swapped=True), 1.1, "mixed"),  # one seed regresses as soon as it reads
+        (course(lowest=-1.57), 1.1, "mixed"),
+        (course(swapped=True, lowest=-1.57), 1.11, "fails"),
     ],
 )
-def test_stages_are_judged_by_their_order_and_their_end(seen, verdict):
-    data = stages(STEPS, seen, KNOWN)
+def test_stages_are_judged_by_their_order_and_their_end(seen, long, verdict):
+    data = stages(STEPS, seen, KNOWN) | {"long": {"step": [0, 10**6], "last_over_ridge": [9.0, long]}}
     assert making.load("icl_stages").judged(data)[0] == verdict
     assert data["begins"]["silence"] == [10, 10]
 
