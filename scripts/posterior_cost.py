@@ -17,9 +17,9 @@ Measured on {machine()}, nothing else running.
 
 ## The posterior's cost against n
 
-From the prior to the posterior at n in one rung, {ladder.PARTICLES:,} particles in two populations. Every tenfold n is
-as many temperatures farther from the prior; what matters is whether one of them takes more moves there, and a move
-more time.
+From the prior to the posterior at n in one rung, {ladder.PARTICLES:,} particles in two populations. Every tenfold n
+is as many temperatures farther from the prior; what matters is whether one of them takes more moves there, and a
+move more time.
 
 {table(["n", "seconds", "temperatures", "ms a move", "seconds / log n"], cost_rows)}
 

@@ -19,7 +19,9 @@ from yaml import YAMLError
 
 from slt.errors import ConfigError, suggestion
 
-OFF = "llc=null"  # to Hydra a group that a preset has chosen has no null, as posterior, training and data have
+OFF = (
+    "llc=null"  # to Hydra a group that a preset has chosen has no null, as posterior, training and data have
+)
 
 
 def configs_dir() -> Path:

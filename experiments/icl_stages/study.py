@@ -4,7 +4,8 @@ The preset's network meets a new task in every sequence, so that ridge regressio
 mean squares on one fixed sample of sequences, expected over the noise of y. To say nothing is to predict 0. The parts
 of the claim, and when each holds:
 
-* ridge: at the end of one long training (`LONG`) the error at the last position is within `NEAR` of ridge regression's.
+* ridge: at the end of one long training (`LONG`) the error at the last position is within `NEAR` of ridge
+  regression's.
 * order: in every seed these come one after the other, each at a later checkpoint than the one before:
   silence, the error (mean over positions) within `SILENT` of that of saying nothing; reading, the in-context score
   (error at the last position less that at the middle one) half way from that of saying nothing to ridge's; and
@@ -110,8 +111,8 @@ def judged(data: dict[str, Any]) -> tuple[str, str]:
     verdict = "holds" if all(good) else "mixed" if any(good) else "fails"
     begins = ", ".join(f"{stage} {_median(s)}" for stage, s in zip(STAGES, when, strict=True))
     numbers = (
-        f"error at the last position over ridge's {np.median(last):.2f} ({last.min():.2f} to {last.max():.2f}), of one "
-        f"seed after {long['step'][-1]:,} steps {long['last_over_ridge'][-1]:.2f}; "
+        f"error at the last position over ridge's {np.median(last):.2f} ({last.min():.2f} to {last.max():.2f}), of "
+        f"one seed after {long['step'][-1]:,} steps {long['last_over_ridge'][-1]:.2f}; "
         f"{int(in_order.sum())} of {len(last)} seeds in order, at steps (median): {begins}; in-context score at most "
         f"{np.median(below):.0%} below ridge's, at the end {np.median(at_end):.0%}"
     )
