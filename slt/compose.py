@@ -19,9 +19,8 @@ from yaml import YAMLError
 
 from slt.errors import ConfigError, suggestion
 
-OFF = (
-    "llc=null"  # to Hydra a group that a preset has chosen has no null, as posterior, training and data have
-)
+# Hydra knows no null for a group of presets, as it does for the values posterior, training and data.
+OFF = "llc=null"
 
 
 def configs_dir() -> Path:

@@ -82,11 +82,8 @@ class Options:
         return "reach" in self.kinds
 
 
-DEEP = (
-    "spread",
-    "slopes",
-    "reach",
-)  # for populations that hug a singular set: far longer than wide, wider at crossings
+# For populations that hug a singular set, a valley far longer than wide and wider at its crossings.
+DEEP = ("spread", "slopes", "reach")
 
 
 class Population(NamedTuple):
