@@ -17,7 +17,7 @@ from slt.models.deep_linear import DeepLinear
 MODULES = ("slt.llc.minibatch", "slt.models.deep_linear")
 WIDTHS = (18, 58, 183, 577)  # of four layers: 1e3, 1e4, 1e5, 1e6 parameters in three matrices
 KEYS = 3
-ESTIMATOR = Minibatch(chains=2, batch=64, t=1000.0, anchor=65_536, burn_in=300, draws=200, traces=0)
+ESTIMATOR = Minibatch(chains=2, batch=64, t=1000.0, anchor=65_536, burn_in=150, draws=350, traces=0)
 
 
 def study() -> Result:

@@ -59,8 +59,8 @@ class Minibatch(Estimator):
     anchor: int = 8192
     step_size: float | None = None
     localisation: float | None = None
-    burn_in: int = 200
-    draws: int = 200
+    burn_in: int = 100
+    draws: int = 300
     together: int = 1
     traces: int = 256
 
@@ -144,7 +144,7 @@ def _record(settled: Settled, setting: Setting, around: Around, energy: Array) -
     flags.add(
         "burn-in",
         short,
-        f"in flat directions t K comes closer to its mean by {forgotten:.1f} factors of e, not 3",
+        f"t K comes closer to its mean by {forgotten:.1f} factors of e, not {FORGOTTEN:g}",
     )
     noise = chosen.noise[chosen.chosen]
     loud = np.full(count, noise > NOISE)

@@ -14,6 +14,9 @@ fresh minibatch B; it is corrected by what the same minibatch says at the point,
 so that most of the noise cancels, in the gradient and in what a draw is worth,
 
     t (L_B(w) - L_B(point) - (grad L_B(point) - grad L(point)) (w - point)).
+
+Chains start at a draw of N(point, P): directions that are as flat as P says are at rest from the first step, stiffer
+ones soon after. From the point itself, all would have to spread first.
 """
 
 from __future__ import annotations
@@ -123,10 +126,9 @@ def _walk(
             noise = jax.random.normal(shake, u.shape, u.dtype)
             return u + e / 2 * scale**2 * drift + jnp.sqrt(e) * scale * noise, energy
 
-        first, second = jax.random.split(key)
-        u = jax.lax.fori_loop(
-            0, burn_in, lambda i, u: step(u, jax.random.fold_in(first, i))[0], jnp.zeros_like(point)
-        )
+        start, first, second = jax.random.split(key, 3)
+        u = scale * jax.random.normal(start, point.shape, point.dtype)
+        u = jax.lax.fori_loop(0, burn_in, lambda i, u: step(u, jax.random.fold_in(first, i))[0], u)
         u, energy = jax.lax.scan(step, u, jax.random.split(second, draws))
         return energy, point + u
 

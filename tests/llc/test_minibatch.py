@@ -11,6 +11,7 @@ from slt.llc.base import Question
 from slt.llc.minibatch import Minibatch
 from slt.llc.minibatch_calibration import FORGOTTEN, LARGEST, NOISE
 from slt.llc.minibatch_walk import Walks, around_points, walked
+from slt.models.base import as_model
 from slt.models.deep_linear import DeepLinear
 from slt.models.quadratic import Quadratic
 from slt.records import OK, flag_names
@@ -45,7 +46,7 @@ def test_a_regular_models_coefficient_is_what_its_localisation_leaves_of_it(free
 
 
 def test_calibration_takes_the_weakest_localisation_that_chains_forget_by():
-    chosen = Minibatch(t=50.0, burn_in=400, draws=200).settled(Question(MODEL, ORIGIN), KEY).calibration
+    chosen = Minibatch(t=50.0, burn_in=400, draws=1000).settled(Question(MODEL, ORIGIN), KEY).calibration
     assert chosen.step_size * 400 >= FORGOTTEN
     assert chosen.step_size <= LARGEST
     assert chosen.localisation == chosen.gammas[chosen.chosen] < 50.0
@@ -70,19 +71,28 @@ def test_where_noise_and_burn_in_ask_for_different_steps_chains_forget_and_noise
     assert ["noise" in flags for flags in raised] == [False, True]
 
 
-def test_energy_comes_up_at_the_rate_by_which_burn_in_is_judged():
-    flat = Quadratic(dimension=2, condition=1.0)  # curvature 1 where gamma is 100 t: as flat as can be
-    points, t, e, count = {"w": jnp.zeros((1, 2))}, 1.0, 0.05, 2000
-    plan = Minibatch(t=t, chains=count, batch=1, anchor=65536, burn_in=16, draws=64)
-    asked = slopes.setting(flat, None, None, points, None, t)
-    around = around_points(plan, asked, slopes.flat(points), 100.0)
-    energy, _ = walked(plan, asked, around, Walks(e, 100.0, 16), KEY)
+@as_model
+class Askew(Quadratic):
+    """Curvatures 0.4 and 1.6 along the diagonals of two parameters, of which each alone has curvature 1."""
+
+    def signal(self, w):
+        return jnp.stack([(w[0] - w[1]) * 0.2**0.5, (w[0] + w[1]) * 0.8**0.5]).astype(w.dtype)
+
+
+@pytest.mark.parametrize("model", [Quadratic(dimension=2, condition=1.0), Askew(dimension=2)])
+def test_energy_comes_to_rest_at_the_rate_by_which_burn_in_is_judged(model):
+    points, t, gamma, e, count = {"w": jnp.zeros((1, 2))}, 9.0, 1.0, 0.02, 4000
+    plan = Minibatch(t=t, chains=count, batch=1, anchor=65536, burn_in=16, draws=100)
+    asked = slopes.setting(model, None, None, points, None, t)
+    around = around_points(plan, asked, slopes.flat(points), gamma)
+    energy, _ = walked(plan, asked, around, Walks(e, gamma, 1), KEY)
     mean, error = energy[0].mean(axis=0), energy[0].std(axis=0) / count**0.5
-    steps = 16 + np.arange(64)
-    curved = t * flat.curvatures
-    rest = np.sum(curved / (curved + 100.0)) / 2
-    z = (mean / (rest * (1 - np.exp(-e * steps))) - 1) / (error / rest)
-    assert np.abs(z.mean()) < 2.0  # draws of a chain are close to each other: one number, not 64
+    curved = t * np.array([0.4, 1.6] if isinstance(model, Askew) else [1.0, 1.0])
+    a = (curved + gamma) * np.asarray(around.scale)[0] ** 2  # over what P says
+    steps = 1 + np.arange(100)[:, None]
+    expected = np.sum(curved / (curved + gamma) / 2 * (1 + (a - 1) * np.exp(-a * e * steps)), axis=1)
+    z = (mean - expected) / error
+    assert np.abs(z.mean()) < 2.0  # draws of a chain are close to each other: one number, not a hundred
     assert np.all(np.abs(z) < 4.5)
 
 

@@ -66,27 +66,53 @@ def test_ladder_compiles_once_for_all_rungs():
     np.testing.assert_allclose(np.exp(ladder.log_weights).sum(-1), 1.0)
 
 
-def test_with_many_observations_the_first_rung_is_climbed_by_inverse_temperature(monkeypatch):
-    model, ns = LinearGaussian(dimension=3), (40, 60)
-    data = jax.vmap(lambda key: model.sample(key, 60))(jax.random.split(jax.random.key(1), 2))
+def test_with_many_observations_populations_stop_where_they_become_many(monkeypatch):
+    model, ns = LinearGaussian(dimension=3), (40, 60, 90)
+    data = jax.vmap(lambda key: model.sample(key, 90))(jax.random.split(jax.random.key(1), 2))
     sampler = BridgingSMC(particles=512, repeats=8, moves=3)
-    plain = sampler.stage(model, data, ns)
-    few = drive(plain, jax.random.key(0))
+    few = drive(sampler.stage(model, data, ns), jax.random.key(0))
     monkeypatch.setattr("slt.posterior.ladder.MANY", 50)
-    heated = sampler.stage(model, data, ns)
-    assert isinstance(heated._path(0), tempering.Heating)
-    assert isinstance(heated._path(1), tempering.Observing)
-    w = model.sample_prior(jax.random.key(2))
-    for phi in (0.0, 0.3, 1.0):
-        energies = [
-            jax.vmap(lambda path, phi=phi: path.at(jnp.float64(phi)).energy(w))(stage._path(0))
-            for stage in (plain, heated)
-        ]
-        np.testing.assert_allclose(*energies, rtol=1e-12)
-    many = drive(heated, jax.random.key(0))
+    stage = sampler.stage(model, data, ns)
+    assert stage.stops == (40, 50, 60, 90)
+    many = drive(stage, jax.random.key(0))
+    assert many.log_evidence.shape == few.log_evidence.shape
+    assert np.all(many.status == OK)
     gap = few.log_evidence.mean(axis=-1) - many.log_evidence.mean(axis=-1)
     scatter = [one.log_evidence.std(axis=-1, ddof=1) for one in (few, many)]
     assert np.all(np.abs(gap) < 4 * np.hypot(*scatter) / np.sqrt(8))
+    # the same mean losses, over all 60 and all 90
+    rows = jax.tree.map(lambda leaf: leaf[0], data)
+    for rung, n in ((1, 60), (2, 90)):
+        plain = potential(model, rows, prefix_weights(90, n))
+        w = jax.tree.map(lambda leaf, rung=rung: jnp.asarray(leaf[0, rung, 0, 0]), many.draws)
+        np.testing.assert_allclose(many.loss[0, rung, 0, 0], plain.loss(w), rtol=1e-12)
+
+
+def test_a_path_between_sums_is_the_path_over_weighted_observations():
+    model = LinearGaussian(dimension=3)
+    data = model.sample(jax.random.key(1), 90)
+    start, stop = (prefix_weights(90, n) for n in (50, 90))
+    formed = tempering.Bridging(potential(model, data, start), potential(model, data, stop))
+    plain = tempering.Observing(model, data, start, stop)
+    w = model.sample_prior(jax.random.key(2))
+    for phi in (0.0, 0.3, 1.0):
+        a, b = (path.at(jnp.float64(phi)) for path in (formed, plain))
+        for of in ("energy", "loss", "log_density"):
+            np.testing.assert_allclose(getattr(a, of)(w), getattr(b, of)(w), rtol=1e-12)
+    np.testing.assert_allclose(formed.increment().energy(w), plain.increment().energy(w), rtol=1e-12)
+
+
+def test_a_ladder_given_up_at_the_stop_between_says_how_far_it_came(monkeypatch):
+    monkeypatch.setattr("slt.posterior.ladder.MANY", 50)
+    model = LinearGaussian(dimension=3)
+    data = jax.vmap(lambda key: model.sample(key, 60))(jax.random.split(jax.random.key(1), 1))
+    whole = drive(BridgingSMC(particles=64, repeats=2).stage(model, data, (60,)), jax.random.key(0))
+    spent = int(whole.info["temperatures"].max())  # on both legs
+    for enough in (1, spent - 1):
+        sampler = BridgingSMC(particles=64, repeats=2, max_temperatures=enough)
+        ladder = drive(sampler.stage(model, data, (60,)), jax.random.key(0))
+        assert ladder.loss.shape == (1, 1, 2, 64)
+        assert all(status.startswith("unfinished") for status in ladder.status.ravel())
 
 
 def test_ladder_is_reproducible_and_its_repeats_are_not_copies():
