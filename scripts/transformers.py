@@ -126,7 +126,14 @@ def _seen(done: Run) -> _Seen:
         "fisher_trace_end": estimate.info["fisher_trace"].reshape(value.shape)[:, -1].tolist(),
         "setting": {
             name: info[name]
-            for name in ("localisation", "step_size", "noise", "sensitivity", "step_sensitivity")
+            for name in (
+                "localisation",
+                "step_size",
+                "noise",
+                "sensitivity",
+                "step_sensitivity",
+                "start_sensitivity",
+            )
         },
         "type_b": [type_b(path.steps, *one) for one in zip(loss, value, path.error, strict=True)],
         "development": done.summary["development"]["headline"],
@@ -195,8 +202,8 @@ def _section(title: str, name: str, done: dict[str, Run], seen: dict[str, _Seen]
         ["median standard error of λ̂", f"{whole['median_relative_error']:.1%}"],
         ["γ, e", f"{setting['localisation']:.3g}, {setting['step_size']:.3g}"],
         [
-            "λ̂ at ten times γ, at half e",
-            f"{_change(setting['sensitivity'])}, {_change(setting['step_sensitivity'])}",
+            "λ̂ at ten times γ, at half e, with chains from the point",
+            ", ".join(_change(setting[f"{kind}sensitivity"]) for kind in ("", "step_", "start_")),
         ],
         ["largest λ̂, by seed", _numbers(whole["llc_largest"])],
         ["λ̂ at the end, by seed", _numbers(whole["llc_end"])],

@@ -47,10 +47,10 @@ class Minibatch(Estimator):
         one by one (two cores); a GPU bears more. With fewer points, the work of the others is done for nothing.
       traces: observations from which the traces of Hessian and Fisher information are estimated; 0: neither.
 
-    Info: as `sgld`, with "step_sensitivity" (relative change of the estimate at half the step size), "noise" (share
-    of the estimate that minibatches add, at most), and "hessian_trace", "hessian_trace_error", "fisher_trace"
-    (`slopes`). "acceptance" and "tuned_acceptance" are NaN: nothing is adjusted. The curve holds "mean": t K averaged
-    over successive draws.
+    Info: as `sgld`, with "step_sensitivity" and "start_sensitivity" (relative change of the estimate at half the step
+    size, and with chains that start at the point), "noise" (share of the estimate that minibatches add, at most), and
+    "hessian_trace", "hessian_trace_error", "fisher_trace" (`slopes`). "acceptance" and "tuned_acceptance" are NaN:
+    nothing is adjusted. The curve holds "mean": t K averaged over successive draws.
     """
 
     chains: int = 4
@@ -159,6 +159,7 @@ def _record(settled: Settled, setting: Setting, around: Around, energy: Array) -
         "localisation": np.full(count, chosen.localisation),
         "sensitivity": np.full(count, chosen.sensitivity),
         "step_sensitivity": np.full(count, chosen.step_sensitivity),
+        "start_sensitivity": np.full(count, chosen.start_sensitivity),
         "step_size": np.full(count, chosen.step_size),
         "noise": np.full(count, chosen.noise[chosen.chosen]),
         "tuned_acceptance": blank,

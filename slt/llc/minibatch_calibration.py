@@ -6,10 +6,14 @@ much, all others less) and the noise of minibatches adds no more than a tenth to
 at most e tr(P C) / 8 nats, C being the covariance of its gradient. The localisation is the weakest at which chains
 still forget their start within the burn-in by such steps, among those from which as few probes as possible are left
 for lower loss. Where none is, noise is the lesser evil: steps are as small as the burn-in allows, and flagged.
+
 Chains start at a draw of N(point, P). Where the curvature is a times what P says, t K starts at a times what it is
 at rest, and after k steps is 1 + (a - 1) exp(-a e k) times that: e burn_in >= 1.5 leaves at most 6 % too much, in any
-direction that is stiffer (a > 1). Flatter ones start nearer to rest than at the point, and forget as slowly. A probe
-on a slope has no estimate that noise could spoil, and no say in the step size.
+direction that is stiffer (a > 1). Flatter ones start nearer to rest than at the point, and forget as slowly. This is
+for a quadratic loss. Where a localisation is so weak that it is not, such a draw may land where the loss is high, and
+chains stay there. So choices are made with chains that start at the point itself and burn in twice as long; by how
+much the others differ is on the record. A probe on a slope has no estimate that noise could spoil, and no say in the
+step size.
 """
 
 from __future__ import annotations
@@ -41,8 +45,10 @@ class Calibration(NamedTuple):
       chosen: index of the localisation that was taken.
       gammas, step_sizes: (gamma,) tried, strongest first, and the step size that each bears.
       noise: (gamma,) share of the estimate that the noise of minibatches adds, at most, on the worst probe.
-      llc, lower: (probe, gamma) estimates, and share of blocks of draws at lower loss than the point's.
-      halved: (probe,) estimates at half the step size and twice the burn-in.
+      llc, lower: (probe, gamma) estimates of chains that start at the point, and share of blocks of their draws at
+        lower loss than the point's.
+      drawn: (probe,) estimates of chains that start at a draw of N(point, P), as all others will.
+      halved: (probe,) the same at half the step size and twice the burn-in.
     """
 
     chosen: int
@@ -51,6 +57,7 @@ class Calibration(NamedTuple):
     noise: Array
     llc: Array
     lower: Array
+    drawn: Array
     halved: Array
 
     @property
@@ -68,16 +75,26 @@ class Calibration(NamedTuple):
     @property
     def sensitivity(self) -> float:
         """Median relative change of the estimate at ten times the localisation; NaN where that was not tried."""
-        return self._change(self.llc[:, self.chosen - 2]) if self.chosen >= 2 else np.nan
+        return self._change(self.llc[:, self.chosen - 2], self._still) if self.chosen >= 2 else np.nan
 
     @property
     def step_sensitivity(self) -> float:
         """Median relative change of the estimate at half the step size."""
-        return self._change(self.halved)
+        return self._change(self.halved, self.drawn)
 
-    def _change(self, other: Array) -> float:
+    @property
+    def start_sensitivity(self) -> float:
+        """Median relative change of the estimate where chains start at the point."""
+        return self._change(self._still, self.drawn)
+
+    @property
+    def _still(self) -> Array:
+        return self.llc[:, self.chosen]
+
+    @staticmethod
+    def _change(other: Array, estimate: Array) -> float:
         with np.errstate(invalid="ignore", divide="ignore"):
-            change = np.abs(other / self.llc[:, self.chosen] - 1)
+            change = np.abs(other / estimate - 1)
         return float(np.nanmedian(change)) if np.isfinite(change).any() else np.nan
 
 
@@ -94,8 +111,10 @@ def calibrated(plan: Plan, setting: Setting, points: jax.Array, key: jax.Array) 
             break
     chosen = _chosen(plan, tried)
     gamma, step = gammas[chosen], tried[chosen].step_size
-    finer = Walks(step / 2, gamma, 2 * plan.burn_in)
-    halved, _ = walked(plan, setting, scaled(around, setting, gamma), finer, key)
+    first, second = jax.random.split(key)
+    around = scaled(around, setting, gamma)
+    drawn, _ = walked(plan, setting, around, Walks(step, gamma, plan.burn_in), first)
+    halved, _ = walked(plan, setting, around, Walks(step / 2, gamma, 2 * plan.burn_in), second)
     return Calibration(
         chosen,
         np.array(gammas[: len(tried)]),
@@ -103,6 +122,7 @@ def calibrated(plan: Plan, setting: Setting, points: jax.Array, key: jax.Array) 
         np.array([one.noise for one in tried]),
         np.stack([one.llc for one in tried], axis=1),
         np.stack([one.lower for one in tried], axis=1),
+        local.moments(given_up(drawn))[0],
         local.moments(given_up(halved))[0],
     )
 
@@ -132,7 +152,8 @@ def _try(plan: Plan, setting: Setting, around: Around, gamma: float, key: jax.Ar
     step = plan.step_size or min(LARGEST, STIFF / (1.0 + float(setting.t) * float(np.max(curvature))))
     while True:
         key, first, second = jax.random.split(key, 3)
-        energy, end = walked(plan, setting, around, Walks(step, gamma, plan.burn_in), first)
+        still = Walks(step, gamma, 2 * plan.burn_in, spread=0.0)
+        energy, end = walked(plan, setting, around, still, first)
         llc = local.moments(given_up(energy))[0]
         spread = slopes.in_turn(
             partial(slopes.gradient_noise, setting, batch=plan.batch),

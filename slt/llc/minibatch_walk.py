@@ -58,11 +58,12 @@ class Plan(Protocol):
 
 
 class Walks(NamedTuple):
-    """How chains walk: e, gamma, and steps."""
+    """How chains walk: e, gamma, steps, and where they start: at 0 or 1 standard deviations of N(point, P)."""
 
     step_size: float
     localisation: float
     burn_in: int
+    spread: float = 1.0
 
 
 class Around(NamedTuple):
@@ -87,9 +88,7 @@ def walked(
     plan: Plan, setting: Setting, around: Around, walks: Walks, key: jax.Array
 ) -> tuple[Array, jax.Array]:
     """t K (point, chain, draw), and where the chains end (point, chain, d)."""
-    walk = partial(
-        _walk, setting, walks.step_size, walks.localisation, walks.burn_in, draws=plan.draws, batch=plan.batch
-    )
+    walk = partial(_walk, setting, walks, draws=plan.draws, batch=plan.batch)
     keys = jax.random.split(key, (len(around.points), plan.chains))
     energy, end = slopes.in_turn(walk, plan.together, around, keys)
     return energy.astype(float), end
@@ -98,9 +97,7 @@ def walked(
 @partial(jax.jit, static_argnames=("draws", "batch"))
 def _walk(
     setting: Setting,
-    step_size: jax.Array,
-    gamma: jax.Array,
-    burn_in: jax.Array,
+    walks: Walks,
     around: Around,
     keys: jax.Array,
     *,
@@ -112,7 +109,9 @@ def _walk(
     def chain(around: Around, key: jax.Array) -> tuple[jax.Array, jax.Array]:
         point, gradient = around.points, around.slope.gradient
         scale = setting.free * around.scale
-        e, strength = step_size.astype(point.dtype), gamma.astype(point.dtype)
+        e, gamma, spread = (
+            jnp.asarray(one, point.dtype) for one in (walks.step_size, walks.localisation, walks.spread)
+        )
 
         def step(u: jax.Array, key: jax.Array) -> tuple[jax.Array, jax.Array]:
             pick, shake = jax.random.split(key)
@@ -122,13 +121,13 @@ def _walk(
             )
             excess = setting.free * known - gradient
             energy = setting.t * (here - there - excess @ u)
-            drift = -(setting.t * (slope - excess) + strength * u)
+            drift = -(setting.t * (slope - excess) + gamma * u)
             noise = jax.random.normal(shake, u.shape, u.dtype)
             return u + e / 2 * scale**2 * drift + jnp.sqrt(e) * scale * noise, energy
 
         start, first, second = jax.random.split(key, 3)
-        u = scale * jax.random.normal(start, point.shape, point.dtype)
-        u = jax.lax.fori_loop(0, burn_in, lambda i, u: step(u, jax.random.fold_in(first, i))[0], u)
+        u = spread * scale * jax.random.normal(start, point.shape, point.dtype)
+        u = jax.lax.fori_loop(0, walks.burn_in, lambda i, u: step(u, jax.random.fold_in(first, i))[0], u)
         u, energy = jax.lax.scan(step, u, jax.random.split(second, draws))
         return energy, point + u
 

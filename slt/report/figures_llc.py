@@ -136,6 +136,9 @@ def calibration(inputs: ReportInputs, palette: Palette) -> Plate | None:
     change = info["sensitivity"][0]
     if np.isfinite(change):
         words.append(f"ten times the localisation would change the estimate by {change:.0%}")
+    change = info.get("start_sensitivity", [np.nan])[0]
+    if np.isfinite(change):
+        words.append(f"chains that start at the point, and not at a draw, would change it by {change:.0%}")
     settings = zip(info["step_size"], info["acceptance"], strict=True)
     return plate(
         fig,

@@ -60,13 +60,13 @@ def test_where_noise_and_burn_in_ask_for_different_steps_chains_forget_and_noise
     points = {name: leaf[None] for name, leaf in model.phases()[-1].point.items()}
     question = Question(model, points)
     quiet, loud = (
-        Minibatch(t=100.0, localisation=1.0, batch=batch, burn_in=100, draws=100).settled(question, KEY)
+        Minibatch(t=100.0, localisation=1.0, batch=batch, burn_in=50, draws=200).settled(question, KEY)
         for batch in (512, 16)
     )
     assert quiet.calibration.noise[quiet.calibration.chosen] <= NOISE
     chosen = loud.calibration
     assert chosen.noise[chosen.chosen] > NOISE
-    assert chosen.step_size == FORGOTTEN / 100 < quiet.calibration.step_size
+    assert chosen.step_size == FORGOTTEN / 50 < quiet.calibration.step_size
     raised = [flag_names(str(one(question, KEY).status[0])) for one in (quiet, loud)]
     assert ["noise" in flags for flags in raised] == [False, True]
 
