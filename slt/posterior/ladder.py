@@ -106,8 +106,8 @@ class LadderRun:
                 onward = populations._replace(phi=jnp.zeros_like(populations.phi))
                 return State(onward, key, leg + 1, temperatures, moves), None
             # given up before the rung: its record says how far along the way to it populations came
-            start, stop, rung = (self.stops[leg - 1] if leg else 0, self.stops[leg], self.stops[leg + 1])
-            populations = populations._replace(phi=populations.phi * (stop - start) / (rung - start))
+            start, stop, end = (self.stops[leg - 1] if leg else 0, self.stops[leg], self.stops[leg + 1])
+            populations = populations._replace(phi=populations.phi * (stop - start) / (end - start))
             leg += 1
         loss = _losses(self._path(leg), populations.particles)
         rung = [
