@@ -4,8 +4,8 @@ Every few seconds the pieces made since the last time are written, and then the 
 may be killed at any moment: what it leaves is the last state whose pieces are all there, and since a stage is a pure
 function of its key, going on from that state ends in the same record, bit for bit.
 
-States are spread over JAX's devices before each piece (`sharding`), and kept whole: a stage that was begun on four
-devices goes on on one.
+States are kept whole, on however many devices they lie (`sharding`): a stage that was begun on four devices goes on
+on one.
 
 Arrays are kept as they are, everything else as JSON: reading runs no code but that of slt's own records.
 """
@@ -25,7 +25,6 @@ from zipfile import BadZipFile
 import numpy as np
 
 from slt.progress import Silent
-from slt.sharding import spread
 from slt.stage import LongStage
 from slt.store import write_bytes
 
@@ -61,7 +60,7 @@ class Driver:
         started = saved = time.monotonic()
         written = len(chunks)
         while stage.progress(state) < stage.total:
-            state, chunk = stage.advance(spread(state))
+            state, chunk = stage.advance(state)
             chunks.append(chunk)
             self.progress.update(stage.progress(state))
             now = time.monotonic()

@@ -1,5 +1,5 @@
-"""The one place that sets JAX up: 64-bit floats on purpose, compiled programs kept between processes; and what goes
-back to 32 bits.
+"""The one place that sets JAX up: 64-bit floats on purpose, each core a device, compiled programs kept between
+processes; and what goes back to 32 bits.
 
 Posteriors, evidence and learning coefficients need float64: n L_n reaches 1e6 nats, and differences of one
 nat decide which phase wins. SGD asks for float32 explicitly where it wants it.
@@ -13,6 +13,23 @@ import jax
 import jax.numpy as jnp
 
 jax.config.update("jax_enable_x64", True)
+
+
+def _cores_made_devices() -> bool:
+    """Whether each core of this machine is now a device of JAX: small steps, those of SGD and of Markov chains, use
+    one core of a device. Not where the user said how many devices there are, or JAX is in use already."""
+    forced = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
+    if forced or "JAX_NUM_CPU_DEVICES" in os.environ:
+        return False
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        jax.config.update("jax_num_cpu_devices", int(os.environ.get("NPROC") or allowed))
+    except RuntimeError:
+        return False
+    return True
+
+
+CORES_ARE_DEVICES = _cores_made_devices()
 
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     _cache_home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")

@@ -9,22 +9,23 @@ from __future__ import annotations
 import math
 from typing import Any, TypeVar
 
+import jax
 import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from slt import numerics
 
 T = TypeVar("T")
 
 
 def spread(tree: T, axes: int | None = None) -> T:
-    """The same pytree with its batch over JAX's devices; `tree` itself on one device.
+    """The same pytree with its batch over JAX's devices, a CPU's cores among them; `tree` itself on one device.
 
     The batch axes are those that all its arrays share, from the first on, or the first `axes` of them: (seed,) of an
     ensemble in training, (dataset, repeat) of populations. Each takes the most devices, of those still left, that
     divide it evenly: 8 seeds use 4 devices of 5, and 7 seeds one. Scalars go to every device; leaves that are no
     arrays stay as they are.
     """
-    import jax
-    from jax.sharding import Mesh, NamedSharding, PartitionSpec
-
     devices = jax.devices()
     if len(devices) == 1:
         return tree
@@ -43,6 +44,13 @@ def spread(tree: T, axes: int | None = None) -> T:
         return jax.device_put(leaf, split if leaf.ndim else everywhere)
 
     return jax.tree.map(place, tree)
+
+
+def spread_populations(tree: T) -> T:
+    """`spread` for populations of particles, but not over cores: XLA divides them over those by itself, and what they
+    share, their weights and masses, would have other last digits on another machine."""
+    cores = numerics.CORES_ARE_DEVICES and jax.default_backend() == "cpu"
+    return tree if cores else spread(tree)
 
 
 def _counts(shapes: list[tuple[int, ...]], devices: int) -> list[int]:

@@ -15,8 +15,6 @@ from slt.schema import experiment
 from slt.sharding import _counts, spread
 from tests import sharded_stages
 
-FLAGS = "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=1"
-
 
 @pytest.fixture(scope="module")
 def four(tmp_path_factory):
@@ -24,7 +22,7 @@ def four(tmp_path_factory):
     folder = tmp_path_factory.mktemp("four")
     command = [sys.executable, "-m", "tests.sharded_stages", str(folder)]
     ran = subprocess.run(
-        command, env={**os.environ, "XLA_FLAGS": FLAGS}, capture_output=True, text=True, check=False
+        command, env={**os.environ, "JAX_NUM_CPU_DEVICES": "4"}, capture_output=True, text=True, check=False
     )
     assert ran.returncode == 0, ran.stderr
     return _unpacked((folder / "records.npz").read_bytes()), folder
@@ -100,3 +98,29 @@ def test_one_device_is_left_alone():
 )
 def test_each_axis_takes_the_most_devices_that_divide_it(shapes, devices, counts):
     assert _counts(shapes, devices) == counts
+
+
+DEVICES = """
+import jax
+{before}
+from slt import sharding
+batch = jax.numpy.zeros(6)
+print(jax.device_count(), *(len(place(batch).devices()) for place in (sharding.spread, sharding.spread_populations)))
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "given", "said"),
+    [
+        ("", {"NPROC": "3"}, "3 3 1"),  # each core, but not for populations
+        ("", {"JAX_NUM_CPU_DEVICES": "2"}, "2 2 2"),  # as the user said
+        ("", {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}, "2 2 2"),
+        ("jax.devices()", {"NPROC": "3"}, "1 1 1"),  # JAX was in use before slt
+    ],
+)
+def test_each_core_is_a_device_unless_the_user_says_otherwise(before, given, said):
+    settled = ("NPROC", "JAX_NUM_CPU_DEVICES", "XLA_FLAGS")
+    environment = {name: value for name, value in os.environ.items() if name not in settled}
+    command = [sys.executable, "-c", DEVICES.format(before=before)]
+    ran = subprocess.run(command, env={**environment, **given}, capture_output=True, text=True, check=False)
+    assert ran.stdout.split() == said.split(), ran.stderr

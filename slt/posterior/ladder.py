@@ -27,9 +27,10 @@ from slt.posterior.base import LadderSampler, stack_ladder
 from slt.posterior.particles import ParticleOptions, to_posterior
 from slt.potential import Potential, potential, prefix_weights
 from slt.records import Ladder, Posterior
+from slt.sharding import spread_populations
 
 PERCENT = 100  # progress counts hundredths of a rung
-MANY = 65_536  # observations
+MANY = 16_384  # observations
 GROWTH = 16  # beyond them, rows are padded to the next of MANY x GROWTH, x GROWTH^2, ...
 
 
@@ -92,7 +93,7 @@ class LadderRun:
 
     def advance(self, state: State) -> tuple[State, list[Posterior] | None]:
         options, leg = self.sampler.options, state.leg
-        populations = state.populations
+        populations = spread_populations(state.populations)
         if state.temperatures == 0:
             populations = jax.vmap(jax.vmap(tempering.start_rung))(populations)
         fresh, key = jax.random.split(state.key)

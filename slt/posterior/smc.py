@@ -12,7 +12,7 @@ from slt.posterior.particles import ParticleOptions, to_posterior
 from slt.posterior.rungs import Sampler
 from slt.potential import Potential
 from slt.records import Posterior
-from slt.sharding import spread
+from slt.sharding import spread_populations
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +25,7 @@ class SMC(ParticleOptions, Sampler):
         first, key = jax.random.split(key)
         keys = jax.random.split(first, (1, self.repeats))
         populations = tempering.from_prior_all(path.target.model, options, keys)
-        populations = spread(jax.vmap(jax.vmap(tempering.start_rung))(populations))
+        populations = spread_populations(jax.vmap(jax.vmap(tempering.start_rung))(populations))
         temperatures, moves = 0, 0
         while temperatures < options.max_temperatures and jnp.any(populations.phi < 1):
             fresh, key = jax.random.split(key)

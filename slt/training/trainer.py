@@ -12,6 +12,7 @@ import numpy as np
 
 from slt.models.base import Data, Model, Params, Summary
 from slt.records import OK, Trajectory
+from slt.sharding import spread
 from slt.stage import LongStage
 from slt.training import loop
 from slt.training.grid import SPACINGS, checkpoint_steps
@@ -160,7 +161,7 @@ class Training:
         kept = len(steps)
         stops = jnp.asarray(np.pad(steps, (0, self.chunk - kept), mode="edge"), jnp.int32)
         ensemble, params = loop.advance(
-            state.ensemble,
+            spread(state.ensemble),
             stops,
             self.model,
             self.data,
