@@ -1,9 +1,9 @@
 """What thousands of tests in one process need of JAX.
 
 They compile far more than they compute. So XLA optimises less: one model's conformance suite took 19 s of CPU instead
-of 26, and what computes long took as long. It also emits loops in its older way, which compiles in less time: 14 to 27 %
-of the CPU of four suites. And every program, however small, is compiled once for all workers of a session: reading it
-from a file takes 10 ms of CPU, compiling it 40 ms.
+of 26, and what computes long took as long. It also emits loops in its older way, which saves 6 to 28 % of the CPU of
+five suites. And every program, however small, is compiled once for all workers of a session: reading it from a file
+takes 10 ms of CPU, compiling it 40 ms.
 
 Each compiled program takes some of the 65,530 regions of memory that Linux lets a process map; when they are used up
 the compiler crashes, so programs are forgotten in time.

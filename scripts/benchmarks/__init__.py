@@ -36,9 +36,8 @@ def study() -> Result:
     text = f"""# Speed and memory
 
 Measured on {machine()}, nothing else running, the two sides of a row in turn. Ratios hold on other machines,
-seconds do not. Warm means compiled; other columns are medians. Ours ran on one device: one core, but for what XLA by
-itself divides. "Each core a device" is XLA_FLAGS=--xla_force_host_platform_device_count={os.cpu_count()}; PyTorch has
-all cores in every row.
+seconds do not. Warm means compiled; other columns are medians. Both sides have all cores: for slt each is a device of
+JAX. "On one device" is JAX_NUM_CPU_DEVICES=1: one core, but for what XLA by itself divides.
 
 {table(HEADER, llc_rows + sgd_rows + rung_rows)}
 
