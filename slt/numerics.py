@@ -14,6 +14,22 @@ import jax.numpy as jnp
 
 jax.config.update("jax_enable_x64", True)
 
+QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of a container: microseconds of CPU in a period, and the period
+
+
+def cores() -> int:
+    """How many cores this process may use: those that it is let run on, or fewer where a container's quota is less.
+    NPROC, which XLA heeds too, has the last word."""
+    said = os.environ.get("NPROC", "")
+    if said.isdecimal() and int(said) > 0:
+        return int(said)
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = QUOTA.read_text().split()
+        return max(1, min(allowed, int(quota) // int(period)))
+    except (OSError, ValueError):  # no such container, or "max"
+        return allowed
+
 
 def _cores_made_devices() -> bool:
     """Whether each core of this machine is now a device of JAX: small steps, those of SGD and of Markov chains, use
@@ -21,9 +37,8 @@ def _cores_made_devices() -> bool:
     forced = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
     if forced or "JAX_NUM_CPU_DEVICES" in os.environ:
         return False
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
-        jax.config.update("jax_num_cpu_devices", int(os.environ.get("NPROC") or allowed))
+        jax.config.update("jax_num_cpu_devices", cores())
     except RuntimeError:
         return False
     return True

@@ -11,7 +11,7 @@ from slt.schema import experiment
 
 TINY = (
     "model=induction",
-    "model={vocabulary: 6, length: 8, width: 8, heads: 2, population: 16}",
+    "model={vocabulary: 6, length: 8, width: 8, heads: 2, layers: 1, population: 16}",
     "optimizer=adam",
     "data=null",
     "posterior=null",

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 
+from slt import numerics
 from slt.compose import compose
 from slt.driving import Driver, _unpacked
 from slt.progress import Silent
@@ -124,3 +125,24 @@ def test_each_core_is_a_device_unless_the_user_says_otherwise(before, given, sai
     command = [sys.executable, "-c", DEVICES.format(before=before)]
     ran = subprocess.run(command, env={**environment, **given}, capture_output=True, text=True, check=False)
     assert ran.stdout.split() == said.split(), ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("quota", "given", "said"),
+    [
+        ("150000 100000", None, 1),
+        ("max 100000", None, 3),
+        ("800000 100000", None, 3),
+        (None, None, 3),
+        ("100000 100000", "2", 2),
+    ],
+)
+def test_cores_are_those_that_the_process_may_use(monkeypatch, tmp_path, quota, given, said):
+    monkeypatch.setattr(numerics, "QUOTA", tmp_path / "cpu.max")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 2, 5}, raising=False)
+    monkeypatch.delenv("NPROC", raising=False)
+    if quota:
+        numerics.QUOTA.write_text(quota)
+    if given:
+        monkeypatch.setenv("NPROC", given)
+    assert numerics.cores() == said

@@ -4,8 +4,8 @@ The preset's network meets a new task in every sequence, so that ridge regressio
 mean squares on one fixed sample of sequences, expected over the noise of y. To say nothing is to predict 0. The parts
 of the claim, and when each holds:
 
-* ridge: at the end of one long training (`LONG`) the error at the last position is within `NEAR` of ridge
-  regression's.
+* ridge: at the end of one training of a network twice as deep (`DEEP`) the error at the last position is within
+  `NEAR` of ridge regression's. Beside it stands a longer one of the preset's own network (`LONG`).
 * order: in every seed these come one after the other, each at a later checkpoint than the one before:
   silence, the error (mean over positions) within `SILENT` of that of saying nothing; reading, the in-context score
   (error at the last position less that at the middle one) half way from that of saying nothing to ridge's; and
@@ -37,7 +37,9 @@ SOURCE = "Hoogland et al. 2024, arXiv:2402.02364; Raventos et al. 2023, arXiv:23
 NEAR, SILENT, HALF, OVER = 0.10, 0.05, 0.50, 0.05
 STAGES = ("silence", "reading", "regressing")
 COLOURS = ("#8f8f8f", "#E69F00", "#0072B2")
+DEEPER = "#009E73"
 LONG = ("training.seeds=1", "training.steps=240000")
+DEEP = ("model.layers=4", "training.seeds=1", "training.steps=60000")
 REDUCED = (
     "model.dimension=2",
     "model.length=4",
@@ -57,14 +59,15 @@ def study(reduced: bool = False) -> Finding:
     preset = ("experiment=icl_stages", *(REDUCED if reduced else ()))
     plan = planned(*preset)
     trajectory = trained(plan) if reduced else kept(*preset)
-    long = trajectory if reduced else kept(*preset, *LONG)
+    long, deep = (trajectory if reduced else kept(*preset, *more) for more in (LONG, DEEP))
     seen = {name: np.asarray(curve) for name, curve in trajectory.observables.items()}
     known = references(plan.model)
     data = measured(trajectory.steps, seen, known)
-    data["long"] = {
-        "step": long.steps.tolist(),
-        "last_over_ridge": np.round(np.asarray(long.observables["last_over_ridge"])[0], 5).tolist(),
-    }
+    for name, one in (("long", long), ("deep", deep)):
+        data[name] = {
+            "step": one.steps.tolist(),
+            "last_over_ridge": np.round(np.asarray(one.observables["last_over_ridge"])[0], 5).tolist(),
+        }
     verdict, numbers = judged(data)
     return Finding(verdict, numbers, picture(trajectory.steps, seen, known, data), data)
 
@@ -95,7 +98,7 @@ def judged(data: dict[str, Any]) -> tuple[str, str]:
     """The verdict by the rule above, and its numbers; the parts are added to `data`."""
     when = np.array([[np.inf if s is None else s for s in data["begins"][stage]] for stage in STAGES])
     last, ridge = np.array(data["last_over_ridge at the end"]), data["in_context of ridge"]
-    long = data["long"]
+    long, deep = ((data[name]["step"][-1], data[name]["last_over_ridge"][-1]) for name in ("long", "deep"))
     below, at_end = (
         (ridge - np.array(data[name])) / abs(ridge)
         for name in ("in_context, lowest", "in_context at the end")
@@ -103,7 +106,7 @@ def judged(data: dict[str, Any]) -> tuple[str, str]:
     in_order = np.isfinite(when).all(axis=0) & (when[1:] > when[:-1]).all(axis=0)
     over = (below > OVER) & (at_end < below)
     data["parts"] = {
-        "ridge": bool(long["last_over_ridge"][-1] <= 1 + NEAR),
+        "ridge": bool(deep[1] <= 1 + NEAR),
         "order": bool(in_order.all()),
         "overshoot": bool(over.all()),
     }
@@ -112,7 +115,7 @@ def judged(data: dict[str, Any]) -> tuple[str, str]:
     begins = ", ".join(f"{stage} {_median(s)}" for stage, s in zip(STAGES, when, strict=True))
     numbers = (
         f"error at the last position over ridge's {np.median(last):.2f} ({last.min():.2f} to {last.max():.2f}), of "
-        f"one seed after {long['step'][-1]:,} steps {long['last_over_ridge'][-1]:.2f}; "
+        f"one seed after {long[0]:,} steps {long[1]:.2f}, of one with four layers after {deep[0]:,} {deep[1]:.2f}; "
         f"{int(in_order.sum())} of {len(last)} seeds in order, at steps (median): {begins}; in-context score at most "
         f"{np.median(below):.0%} below ridge's, at the end {np.median(at_end):.0%}"
     )
@@ -160,9 +163,15 @@ def picture(steps: Array, seen: dict[str, Array], known: References, data: dict[
             ax.set_xscale("log")
             style.plain_log(ax.xaxis, 1, float(steps[-1] + 1))
             ax.set(xlabel="optimiser steps + 1 (log scale)", title=title)
-        long = data["long"]
-        panels[2].plot(np.array(long["step"]) + 1, long["last_over_ridge"], color=style.INK, linewidth=1.6)
-        panels[2].plot([], [], color=style.INK, linewidth=1.6, label=f"one seed, {long['step'][-1]:,} steps")
+        for name, colour, what in (("long", style.INK, "one seed"), ("deep", DEEPER, "four layers")):
+            one = data[name]
+            panels[2].plot(
+                np.array(one["step"]) + 1,
+                one["last_over_ridge"],
+                color=colour,
+                linewidth=1.6,
+                label=f"{what}, {one['step'][-1]:,} steps",
+            )
         panels[2].legend(loc="lower left")
         panels[2].set_yscale("log")
         style.plain_log(panels[2].yaxis, 1, float(seen["last_over_ridge"].max()))

@@ -200,6 +200,8 @@ def _figure(seen: Seen, data: dict[str, Any]) -> Figure:
                 ax.axvline(
                     n, ls=style, color=f"C{k + 1}", lw=1, label=f"to rank {k + 1}: {level}, n = {n:.0f}"
                 )
-    ax.set(xscale="log", xlabel="observations n", ylabel="posterior share (points: 4 data sets, ± s.e.)")
+    ax.set(
+        xscale="log", xlabel="observations n", ylabel="posterior share (points: mean over data sets ± s.e.)"
+    )
     ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
