@@ -16,7 +16,7 @@ import numpy as np
 from jax.scipy.special import logsumexp
 
 from slt.llc.flags import ESCAPED
-from slt.posterior import tempering
+from slt.posterior import paths, tempering
 from slt.posterior.tempering import Options, Population
 from slt.potential import Potential
 from slt.records import Array
@@ -80,7 +80,7 @@ def heat(
     around = _spread(around, count)
     onset = np.asarray(_onset(around, populations))
     end = np.minimum(onset * 10**decades, limit) if t_max is None else np.asarray(t_max)
-    path = tempering.Heating(dataclasses.replace(around, beta=around.beta * end))
+    path = paths.Heating(dataclasses.replace(around, beta=around.beta * end))
     seen: list[dict[str, Array]] = []
     alive, arrived = np.ones(count, bool), np.zeros(count, bool)
     while alive.any() and len(seen) < options.max_temperatures:
@@ -132,10 +132,10 @@ def _onset(around: Potential, populations: Population) -> jax.Array:
 
 
 @jax.jit
-def _observe(path: tempering.Heating, populations: Population) -> dict[str, jax.Array]:
+def _observe(path: paths.Heating, populations: Population) -> dict[str, jax.Array]:
     """What `Curve` keeps of the present temperature, each (point, repeat)."""
 
-    def one(path: tempering.Heating, population: Population) -> dict[str, jax.Array]:
+    def one(path: paths.Heating, population: Population) -> dict[str, jax.Array]:
         now = path.at(population.phi)
         energy = jax.vmap(now.energy)(population.particles)
         return {

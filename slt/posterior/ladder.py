@@ -22,7 +22,7 @@ import jax
 import jax.numpy as jnp
 
 from slt.models.base import Data, Model
-from slt.posterior import tempering
+from slt.posterior import paths, tempering
 from slt.posterior.base import LadderSampler, stack_ladder
 from slt.posterior.particles import ParticleOptions, to_posterior
 from slt.potential import Potential, potential, prefix_weights
@@ -124,15 +124,15 @@ class LadderRun:
         return stack_ladder(self.ns, [list(dataset) for dataset in zip(*rungs, strict=True)])
 
     @functools.cached_property
-    def _path(self) -> Callable[[int], tempering.Path]:
+    def _path(self) -> Callable[[int], paths.Path]:
         """`_make_path`, made once for each leg: its sums are worth as much as many moves."""
         return functools.lru_cache(maxsize=1)(self._make_path)
 
-    def _make_path(self, leg: int) -> tempering.Path:
+    def _make_path(self, leg: int) -> paths.Path:
         """From the previous stop to this one; every leaf has the leading axis (dataset,)."""
         start, stop = self.stops[leg - 1] if leg else 0, self.stops[leg]
         if self.data is not None and stop > MANY:
-            return tempering.Bridging(self._formed(start), self._formed(stop))
+            return paths.Bridging(self._formed(start), self._formed(stop))
         if self.data is None:
             data, before, after = None, jnp.asarray(float(start)), jnp.asarray(float(stop))
         else:
@@ -142,7 +142,7 @@ class LadderRun:
                 prefix_weights(rows, start),
                 prefix_weights(rows, stop),
             )
-        return tempering.Observing(self._shared(self.model), data, self._shared(before), self._shared(after))
+        return paths.Observing(self._shared(self.model), data, self._shared(before), self._shared(after))
 
     def _formed(self, n: int) -> Potential:
         """The potential of the first n observations, with their sums."""
@@ -166,10 +166,10 @@ class LadderRun:
 
 
 @jax.jit
-def _losses(path: tempering.Path, particles: Any) -> jax.Array:
+def _losses(path: paths.Path, particles: Any) -> jax.Array:
     """(dataset, repeat, draw) mean losses at the end of the path."""
 
-    def one(path: tempering.Path, particles: Any) -> jax.Array:
+    def one(path: paths.Path, particles: Any) -> jax.Array:
         target = path.at(jnp.ones(()))
         return jax.vmap(jax.vmap(target.loss))(particles)
 

@@ -7,7 +7,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from slt.posterior import tempering
+from slt.posterior import paths, tempering
 from slt.posterior.particles import ParticleOptions, to_posterior
 from slt.posterior.rungs import Sampler
 from slt.potential import Potential
@@ -21,7 +21,7 @@ class SMC(ParticleOptions, Sampler):
 
     def __call__(self, potential: Potential, key: jax.Array) -> Posterior:
         options = self.options
-        path = tempering.Heating(jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], potential))
+        path = paths.Heating(jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], potential))
         first, key = jax.random.split(key)
         keys = jax.random.split(first, (1, self.repeats))
         populations = tempering.from_prior_all(path.target.model, options, keys)

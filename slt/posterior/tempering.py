@@ -1,14 +1,11 @@
-"""Sequential Monte Carlo along a straight path of weighted observations: the engine of `smc` and `ladder`.
+"""Sequential Monte Carlo along a straight path of posteriors: the engine of `smc` and `ladder`.
 
-A population of particles is carried from the posterior of `start` weights to that of `stop` weights through
-
-    prior(w) exp(-E_phi(w)),   E_phi = sum_i ((1 - phi) start_i + phi stop_i) losses_i(w),   phi: 0 -> 1.
-
-One temperature is: choose the next phi so that the effective sample size of the incremental weights is a set
-share; add the log of their mean to log Z; resample; then move every particle by Hamiltonian Monte Carlo *at the
-new phi*, so that each temperature ends with equal weights (Del Moral, Doucet and Jasra 2006, with adaptive
-temperatures after Jasra et al. 2011). The kernels, the resampling and the solver are BlackJAX's; their order is
-ours, since its ready-made tempered kernels move before they reweight and leave weights behind.
+A population of particles is carried along a path (`paths`), phi from 0 to 1. One temperature is: choose the next phi
+so that the effective sample size of the incremental weights is a set share; add the log of their mean to log Z;
+resample; then move every particle by Hamiltonian Monte Carlo *at the new phi*, so that each temperature ends with
+equal weights (Del Moral, Doucet and Jasra 2006, with adaptive temperatures after Jasra et al. 2011). The kernels, the
+resampling and the solver are BlackJAX's; their order is ours, since its ready-made tempered kernels move before they
+reweight and leave weights behind.
 
 `step`, `reweight` and `move` are for one population; `temperature` runs them over (path, repeat): every leaf of
 its path and populations carries those axes first.
@@ -30,9 +27,10 @@ from blackjax.mcmc import hmc
 from jax.flatten_util import ravel_pytree
 from jax.scipy.special import logsumexp
 
-from slt.models.base import Data, Model, Params
+from slt.models.base import Params
 from slt.posterior.gliding import glide
-from slt.potential import Landscape, Potential, Prior, potential
+from slt.posterior.paths import Path
+from slt.potential import Prior
 
 TARGET_ACCEPTANCE = 0.8
 CALM = 0.05  # the calmest share of particles sets the longest steps of deep moves ...
@@ -95,75 +93,6 @@ class Population(NamedTuple):
     before: jax.Array
     correlation: jax.Array
     acceptance: jax.Array
-
-
-class Observing(NamedTuple):
-    """The path from `start` to `stop` weights over one data set; `data` is None for the population loss, and
-    the weights are then numbers of observations."""
-
-    model: Model
-    data: Data
-    start: jax.Array
-    stop: jax.Array
-
-    def at(self, phi: jax.Array) -> Potential:
-        return potential(self.model, self.data, (1 - phi) * self.start + phi * self.stop)
-
-    def increment(self) -> Potential:
-        return potential(self.model, self.data, self.stop - self.start)
-
-
-class Heating(NamedTuple):
-    """The path from the prior to one potential, by inverse temperature."""
-
-    target: Potential
-
-    def at(self, phi: jax.Array) -> Potential:
-        return dataclasses.replace(self.target, beta=phi * self.target.beta)
-
-    def increment(self) -> Potential:
-        return self.target
-
-
-class Bridging(NamedTuple):
-    """The path from one potential to another, whose sums over observations are formed once for each."""
-
-    start: Potential
-    stop: Potential
-
-    def at(self, phi: jax.Array) -> Potential:
-        return self._mixed(1 - phi, phi)
-
-    def increment(self) -> Potential:
-        return self._mixed(-jnp.ones(()), jnp.ones(()))
-
-    def _mixed(self, start: jax.Array, stop: jax.Array) -> Potential:
-        ends = ((start * self.start.beta, self.start.summary), (stop * self.stop.beta, self.stop.summary))
-        n = start * self.start.beta * self.start.n + stop * self.stop.beta * self.stop.n
-        return Potential(Mixture(self.stop.model), ends, n, jnp.ones(()))
-
-
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
-class Mixture:
-    """A landscape whose summaries are pairs (share, summary), over which summed losses add up."""
-
-    model: Landscape
-
-    def log_prior(self, w: Params) -> jax.Array:
-        return self.model.log_prior(w)
-
-    def sample_prior(self, key: jax.Array) -> Params:
-        return self.model.sample_prior(key)
-
-    def population_loss(self, w: Params) -> jax.Array:
-        return self.model.population_loss(w)
-
-    def summed_loss(self, w: Params, summary: Any) -> jax.Array:
-        return sum(share * self.model.summed_loss(w, one) for share, one in summary)
-
-
-Path = Observing | Heating | Bridging
 
 
 def from_prior(model: Prior, options: Options, key: jax.Array) -> Population:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from slt.models.monomial import Monomial
-from slt.posterior import tempering
+from slt.posterior import paths, tempering
 from slt.potential import potential
 
 T, PARTICLES = 1e16, 4096
@@ -26,7 +26,7 @@ def draws():
 def moved(draws, deep):
     """The draws after some rounds of moves at t."""
     options = tempering.Options(PARTICLES, 0.9, 10, 2, 0.1, 8, 100, tempering.DEEP if deep else ("spread",))
-    path = tempering.Heating(potential(MODEL, None, T))
+    path = paths.Heating(potential(MODEL, None, T))
     like = tempering.from_prior(MODEL, options, jax.random.key(0))
     population = like._replace(particles={"w": jnp.asarray(draws)})
     step = jax.jit(lambda one, key: tempering.move(one, path, options, key))

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from slt.posterior import tempering
+from slt.posterior import paths, tempering
 from slt.potential import Potential
 
 N, PARTICLES, ROUNDS = 1e6, 1024, 2
@@ -36,7 +36,7 @@ def moved(kinds):
     angle, radius = rng.uniform(0, 2 * np.pi, PARTICLES), 1 + rng.normal(size=PARTICLES) / N**0.5
     ring = radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
     start = {"ring": ring, "beside": rng.normal(size=(PARTICLES, 2)) / N**0.5}
-    path = tempering.Heating(Potential(Ring(), None, jnp.float64(N), jnp.float64(1)))
+    path = paths.Heating(Potential(Ring(), None, jnp.float64(N), jnp.float64(1)))
     population = tempering.from_prior(Ring(), options, jax.random.key(0))
     # steps of the size that these moves bear
     population = population._replace(

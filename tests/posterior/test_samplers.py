@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from slt.posterior import tempering
+from slt.posterior import paths, tempering
 from slt.posterior.ladder import BridgingSMC
 from slt.posterior.nuts import NUTS
 from slt.posterior.smc import SMC
@@ -51,7 +51,6 @@ def test_ladder_draws_have_the_posterior_moments(conjugate):
 
 
 def test_ladder_compiles_once_for_all_rungs():
-    from slt.posterior import tempering
 
     model = LinearGaussian(dimension=3)
     data = jax.vmap(lambda key: model.sample(key, 64))(jax.random.split(jax.random.key(0), 1))
@@ -92,8 +91,8 @@ def test_a_path_between_sums_is_the_path_over_weighted_observations():
     model = LinearGaussian(dimension=3)
     data = model.sample(jax.random.key(1), 90)
     start, stop = (prefix_weights(90, n) for n in (50, 90))
-    formed = tempering.Bridging(potential(model, data, start), potential(model, data, stop))
-    plain = tempering.Observing(model, data, start, stop)
+    formed = paths.Bridging(potential(model, data, start), potential(model, data, stop))
+    plain = paths.Observing(model, data, start, stop)
     w = model.sample_prior(jax.random.key(2))
     for phi in (0.0, 0.3, 1.0):
         a, b = (path.at(jnp.float64(phi)) for path in (formed, plain))
