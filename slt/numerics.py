@@ -14,28 +14,34 @@ import jax.numpy as jnp
 
 jax.config.update("jax_enable_x64", True)
 
-QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of a container: microseconds of CPU in a period, and the period
+GROUP = Path("/sys/fs/cgroup")  # what a container is told of itself
 
 
 def cores() -> int:
-    """How many cores this process may use: those that it is let run on, or fewer where a container's quota is less.
+    """How many cores this process may use: those that it is let run on, or fewer where its container's quota is less.
     NPROC, which XLA heeds too, has the last word."""
     said = os.environ.get("NPROC", "")
     if said.isdecimal() and int(said) > 0:
         return int(said)
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(allowed, int(_quota() or allowed)))
+
+
+def _quota() -> float | None:
+    """Cores' worth of CPU time that the container may use, by control groups of version 2 or 1; None: no limit."""
+    newer, older = GROUP / "cpu.max", [GROUP / "cpu" / f"cpu.cfs_{part}_us" for part in ("quota", "period")]
     try:
-        quota, period = QUOTA.read_text().split()
-        return max(1, min(allowed, int(quota) // int(period)))
-    except (OSError, ValueError):  # no such container, or "max"
-        return allowed
+        quota, period = newer.read_text().split() if newer.exists() else (file.read_text() for file in older)
+        return float(quota) / float(period) if float(quota) > 0 else None
+    except (OSError, ValueError):  # no container, or "max"
+        return None
 
 
 def _cores_made_devices() -> bool:
     """Whether each core of this machine is now a device of JAX: small steps, those of SGD and of Markov chains, use
     one core of a device. Not where the user said how many devices there are, or JAX is in use already."""
     forced = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
-    if forced or "JAX_NUM_CPU_DEVICES" in os.environ:
+    if forced or jax.config.values["jax_num_cpu_devices"] >= 0:
         return False
     try:
         jax.config.update("jax_num_cpu_devices", cores())

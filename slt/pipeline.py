@@ -24,7 +24,6 @@ from slt.recipes import STAGES, Stage, plan
 from slt.reporting import rewrite_report
 from slt.runs import DONE, INTERRUPTED, Journal, Run, run_directory
 from slt.schema import Experiment, experiment
-from slt.sharded_llc import sharded
 from slt.store import Record, Store, StoreError, digest, write_text
 
 
@@ -184,7 +183,7 @@ def _make(
     if record is None:
         damaged = store.has(stage.recipe.name)
         started = time.monotonic()
-        items = stage.make(sharded(described), records, drive)
+        items = stage.make(described, records, drive)
         seconds = drive.before + time.monotonic() - started
         facts = {"seconds": seconds, "work": stage.work.amount, "unit": stage.work.unit}
         record = store.write(stage.recipe, items, {**facts, **versions()}, replace=again or damaged)

@@ -46,11 +46,11 @@ def spread(tree: T, axes: int | None = None) -> T:
     return jax.tree.map(place, tree)
 
 
-def spread_populations(tree: T) -> T:
-    """`spread` for populations of particles, but not over cores: XLA divides them over those by itself, and what they
-    share, their weights and masses, would have other last digits on another machine."""
+def spread_populations(tree: T, axes: int | None = None) -> T:
+    """`spread` for what gains nothing from cores made devices: populations of particles, which XLA divides over cores
+    by itself, and chains that wait for the longest of them (NUTS). Last digits are those of one device."""
     cores = numerics.CORES_ARE_DEVICES and jax.default_backend() == "cpu"
-    return tree if cores else spread(tree)
+    return tree if cores else spread(tree, axes)
 
 
 def _counts(shapes: list[tuple[int, ...]], devices: int) -> list[int]:

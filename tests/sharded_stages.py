@@ -19,7 +19,6 @@ from slt.posterior.ladder import BridgingSMC
 from slt.posterior.smc import SMC
 from slt.potential import potential
 from slt.progress import Silent
-from slt.sharded_llc import Sharded
 from slt.sharding import spread
 from slt.training import loop
 from slt.training.optimizers import Adam
@@ -63,11 +62,11 @@ def ladder():
     return BridgingSMC(particles=256, repeats=16, moves=2).stage(TwoModes(), None, (1, 2))
 
 
-def local(points=4, chains=2):
-    """Chains at so many points, by an estimator that uses all devices."""
+def local(points=4, chains=2, localisation=1.0):
+    """Chains at so many points."""
     points = jax.vmap(MODEL.sample_prior)(jax.random.split(KEY, points))
-    estimator = Sharded(
-        Metropolis(chains=chains, t=1e4, step_size=1e-4, localisation=1.0, burn_in=16, draws=64)
+    estimator = Metropolis(
+        chains=chains, t=1e4, step_size=1e-4, localisation=localisation, burn_in=16, draws=64
     )
     return estimator(Question(MODEL, points, MODEL.sample(KEY, 40)), KEY)
 

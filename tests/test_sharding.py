@@ -1,5 +1,6 @@
 """Several devices: four that XLA is made to see on this machine, against one."""
 
+import json
 import os
 import subprocess
 import sys
@@ -38,7 +39,7 @@ def test_the_work_is_divided_and_stays_divided(four):
     partition = four[0]["partition"]
     assert partition["held"]["training"] == [[3], [3]]  # six seeds
     assert partition["held"]["ladder"] == [[4], [4]]  # sixteen repeats
-    assert partition["held"]["chains"] == [[4]]  # four points
+    assert partition["held"]["chains"] == [[1, 4]]  # four points; what they share is whole at first
     assert partition["held"]["chains of one point"] == [[1, 4]]  # what they share of squares is whole
     assert partition["held"]["nuts"] == [[4]]  # four chains
     assert partition["held"]["smc"] == [[4]]  # four repeats
@@ -101,6 +102,28 @@ def test_each_axis_takes_the_most_devices_that_divide_it(shapes, devices, counts
     assert _counts(shapes, devices) == counts
 
 
+WALKS = {"chains divided too": (2, 4, 1.0), "a grid tried": (9, 2, None)}  # points, chains, localisation
+CORES = f"""
+import json
+from tests import sharded_stages
+print(json.dumps([sharded_stages.local(*given).llc.tolist() for given in {list(WALKS.values())}]))
+"""
+
+
+def test_walks_divide_over_cores_however_many_points_there_are():
+    environment = {name: value for name, value in os.environ.items() if name != "JAX_NUM_CPU_DEVICES"}
+    ran = subprocess.run(
+        [sys.executable, "-c", CORES],
+        env=environment | {"NPROC": "4"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    for given, found in zip(WALKS.values(), json.loads(ran.stdout), strict=True):
+        np.testing.assert_allclose(found, sharded_stages.local(*given).llc, rtol=1e-6)
+
+
 DEVICES = """
 import jax
 {before}
@@ -116,6 +139,7 @@ print(jax.device_count(), *(len(place(batch).devices()) for place in (sharding.s
         ("", {"NPROC": "3"}, "3 3 1"),  # each core, but not for populations
         ("", {"JAX_NUM_CPU_DEVICES": "2"}, "2 2 2"),  # as the user said
         ("", {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}, "2 2 2"),
+        ("jax.config.update('jax_num_cpu_devices', 2)", {"NPROC": "3"}, "2 2 2"),
         ("jax.devices()", {"NPROC": "3"}, "1 1 1"),  # JAX was in use before slt
     ],
 )
@@ -128,21 +152,24 @@ def test_each_core_is_a_device_unless_the_user_says_otherwise(before, given, sai
 
 
 @pytest.mark.parametrize(
-    ("quota", "given", "said"),
+    ("files", "given", "said"),
     [
-        ("150000 100000", None, 1),
-        ("max 100000", None, 3),
-        ("800000 100000", None, 3),
-        (None, None, 3),
-        ("100000 100000", "2", 2),
+        ({"cpu.max": "150000 100000"}, None, 1),
+        ({"cpu.max": "max 100000"}, None, 3),
+        ({"cpu.max": "800000 100000"}, None, 3),
+        ({"cpu/cpu.cfs_quota_us": "200000", "cpu/cpu.cfs_period_us": "100000"}, None, 2),
+        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None, 3),
+        ({}, None, 3),
+        ({"cpu.max": "100000 100000"}, "2", 2),
     ],
 )
-def test_cores_are_those_that_the_process_may_use(monkeypatch, tmp_path, quota, given, said):
-    monkeypatch.setattr(numerics, "QUOTA", tmp_path / "cpu.max")
+def test_cores_are_those_that_the_process_may_use(monkeypatch, tmp_path, files, given, said):
+    monkeypatch.setattr(numerics, "GROUP", tmp_path)
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 2, 5}, raising=False)
     monkeypatch.delenv("NPROC", raising=False)
-    if quota:
-        numerics.QUOTA.write_text(quota)
+    (tmp_path / "cpu").mkdir()
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
     if given:
         monkeypatch.setenv("NPROC", given)
     assert numerics.cores() == said

@@ -20,6 +20,7 @@ from slt.posterior import paths, tempering
 from slt.posterior.tempering import Options, Population
 from slt.potential import Potential
 from slt.records import Array
+from slt.sharding import spread_populations
 
 NOTICED = 0.5  # tempering has begun where it leaves this share of a prior population effective
 LOST = 0.4  # correlation across moves above which a temperature is not believed, nor any beyond it
@@ -77,7 +78,7 @@ def heat(
     first, key = jax.random.split(key)
     populations = tempering.from_prior_all(around.model, options, jax.random.split(first, (count, repeats)))
     populations = jax.vmap(jax.vmap(tempering.start_rung))(populations)
-    around = _spread(around, count)
+    around, populations = spread_populations((_repeated(around, count), populations), axes=1)
     onset = np.asarray(_onset(around, populations))
     end = np.minimum(onset * 10**decades, limit) if t_max is None else np.asarray(t_max)
     path = paths.Heating(dataclasses.replace(around, beta=around.beta * end))
@@ -102,7 +103,7 @@ def heat(
     return Curve(t=t, onset=onset, finished=arrived, broken=broken, populations=populations, **stacked)
 
 
-def _spread(around: Potential, count: int) -> Potential:
+def _repeated(around: Potential, count: int) -> Potential:
     """The same potentials, the shared summary repeated for every point."""
     summary = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape)), around.summary)
     return dataclasses.replace(around, summary=summary)

@@ -31,7 +31,7 @@ from slt.sharding import spread_populations
 
 PERCENT = 100  # progress counts hundredths of a rung
 MANY = 16_384  # observations
-GROWTH = 16  # beyond them, rows are padded to the next of MANY x GROWTH, x GROWTH^2, ...
+GROWTH = 4  # beyond them, rows are padded to the next of MANY x GROWTH, x GROWTH^2, ...
 
 
 @dataclasses.dataclass(frozen=True)

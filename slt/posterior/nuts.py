@@ -18,7 +18,7 @@ from numpyro.infer.hmc import hmc
 from slt.posterior.rungs import Sampler
 from slt.potential import Potential
 from slt.records import OK, Posterior
-from slt.sharding import spread
+from slt.sharding import spread_populations
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +50,7 @@ class NUTS(Sampler):
 
     def __call__(self, potential: Potential, key: jax.Array) -> Posterior:
         draws, loss, accepted, diverging = _chains(
-            potential, spread(jax.random.split(key, self.chains)), options=self
+            potential, spread_populations(jax.random.split(key, self.chains)), options=self
         )
         loss = np.asarray(loss)
         finite = bool(np.all(np.isfinite(loss)))
