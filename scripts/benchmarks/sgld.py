@@ -94,14 +94,16 @@ def rows() -> tuple[list[list[str]], dict[str, Any]]:
     theirs(given, 100, burn_in=1, draws=1)()  # imports
     for batch, pairs, bar in ((100, 3, "150"), (None, 1, "1000")):
         name = f"SGLD at the 6-gon, {f'batch {batch}' if batch else 'full batch'}"
-        mine = ours(batch)
-        mine()  # compiles
-        one = paired(mine, theirs(given, batch), pairs)
-        table.append(one.row(f"{name}, warm", bar))
+        other = theirs(given, batch)
         if batch:
-            alone = _alone(theirs(given, batch), pairs)
-            table.append(alone.row("the same, all on one device", bar))
+            one, alone = _warm(other, pairs), _warm(other, pairs, JAX_NUM_CPU_DEVICES="1")
+            table += [one.row(f"{name}, warm", bar), alone.row("the same, all on one device", bar)]
             numbers["one device"] = alone.numbers()
+        else:
+            mine = ours(batch)
+            mine()  # compiles
+            one = paired(mine, other, pairs)
+            table.append(one.row(f"{name}, warm", bar))
         many = ours(batch, CHECKPOINTS)
         many()
         each = Pairs([timed(many) / CHECKPOINTS for _ in range(pairs)], one.theirs)
@@ -111,11 +113,12 @@ def rows() -> tuple[list[list[str]], dict[str, Any]]:
     return table + table_cold, numbers
 
 
-def _alone(other: Any, pairs: int) -> Pairs:
-    """Warm estimates with batches of 100 on one device, and `other`, in turn."""
+def _warm(other: Any, pairs: int, **environment: str) -> Pairs:
+    """Warm estimates with batches of 100 and `other`, in turn. Ours has a process of its own: in this one PyTorch's
+    threads go on spinning for a while after their work."""
     both = Pairs([], [])
     for _ in range(pairs):
-        both.ours.append(process([*PROGRAM, "warm"], JAX_NUM_CPU_DEVICES="1").said["seconds"])
+        both.ours.append(process([*PROGRAM, "warm"], **environment).said["seconds"])
         both.theirs.append(timed(other))
     return both
 
