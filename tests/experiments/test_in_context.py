@@ -34,7 +34,7 @@ def course(reading=-0.75, lowest=-1.6, swapped=False):
 
 
 @pytest.mark.parametrize(
-    ("seen", "long", "verdict"),
+    ("seen", "deep", "verdict"),
     [
         (course(), 1.1, "holds"),
         (course(), 1.11, "mixed"),
@@ -44,8 +44,11 @@ def course(reading=-0.75, lowest=-1.6, swapped=False):
         (course(swapped=True, lowest=-1.57), 1.11, "fails"),
     ],
 )
-def test_stages_are_judged_by_their_order_and_their_end(seen, long, verdict):
-    data = stages(STEPS, seen, KNOWN) | {"long": {"step": [0, 10**6], "last_over_ridge": [9.0, long]}}
+def test_stages_are_judged_by_their_order_and_their_end(seen, deep, verdict):
+    ends = {"long": 1.3, "deep": deep}  # the longer training has no say
+    data = stages(STEPS, seen, KNOWN) | {
+        name: {"step": [0, 10**6], "last_over_ridge": [9.0, end]} for name, end in ends.items()
+    }
     assert making.load("icl_stages").judged(data)[0] == verdict
     assert data["begins"]["silence"] == [10, 10]
 
