@@ -14,6 +14,7 @@ from slt.driving import Driver, _packed
 from slt.llc import chains
 from slt.llc.base import Question
 from slt.llc.metropolis import Metropolis
+from slt.llc.wbic import WBIC
 from slt.posterior import nuts, tempering
 from slt.posterior.ladder import BridgingSMC
 from slt.posterior.smc import SMC
@@ -71,6 +72,12 @@ def local(points=4, chains=2, localisation=1.0):
     return estimator(Question(MODEL, points, MODEL.sample(KEY, 40)), KEY)
 
 
+def heated():
+    """Populations heated at four points."""
+    points = jax.vmap(MODEL.sample_prior)(jax.random.split(KEY, 4))
+    return WBIC(particles=64)(Question(MODEL, points, MODEL.sample(KEY, 40)), KEY)
+
+
 def one_rung(sampler):
     return sampler(potential(TwoModes(), None, 1.0), KEY)
 
@@ -94,6 +101,7 @@ def partition():
     held["chains"] = _watched(chains, "walk", local)
     held["chains of one point"] = _watched(chains, "walk", partial(local, points=1, chains=4))
     held["nuts"] = _watched(nuts, "_chains", by_nuts)
+    held["heated"] = _watched(tempering, "_move", heated)[:1]
     held["smc"] = _watched(tempering, "_move", by_smc)[:1]
     stage = training()
     whole, split = (
@@ -134,7 +142,13 @@ def records():
     """What the stages come to."""
     drive = Driver(Silent())
     samplers = {"nuts": by_nuts(), "smc": by_smc()}
-    return {"trajectory": drive(training(), KEY), "ladder": drive(ladder(), KEY), "llc": local(), **samplers}
+    return {
+        "trajectory": drive(training(), KEY),
+        "ladder": drive(ladder(), KEY),
+        "llc": local(),
+        "heated": heated(),
+        **samplers,
+    }
 
 
 def run(folder):
