@@ -112,6 +112,16 @@ class Model(abc.ABC):
         """Sum over observations of weight x loss, nats."""
         return jnp.sum(summary.weights * self.losses(w, summary.data))
 
+    def coreset(self, data: Data, weights: jax.Array, rows: int) -> tuple[Data, jax.Array]:
+        """About `rows` observations and their weights, of the same total, whose summed loss hardly differs from that
+        of `data` (Huggins, Campbell and Broderick 2016, arXiv:1605.06423). The ladder climbs on them where
+        observations are many and steps over to all of them at the end. See `has_coreset`."""
+        raise TypeError(f"{type(self).__name__} has no coreset")
+
+    @property
+    def has_coreset(self) -> bool:
+        return type(self).coreset is not Model.coreset
+
     def nearest_copy(self, w: Params, to: Params) -> Params:
         """Of all parameters that the model's symmetries make equal to `w`, one that lies near `to`; `w` itself where
         a model says nothing of its symmetries."""

@@ -6,9 +6,9 @@ rung. Repeats are independent populations; their scatter is the honest error, si
 one population misses what the whole population missed.
 
 Two compiled programs serve every rung (`tempering`): observations not yet seen have weight zero, and weights are
-arguments. Beyond `MANY` observations two more do: populations stop there on their way, since tables of sums that fit
-a cache are quick where particles are still all over, and from there on each end's sums are formed once, since forming
-them at every look would cost as much as moving.
+arguments. Beyond `MANY` observations each end's sums are formed once, since forming them at every look would cost as
+much as moving, and populations stop on their way: at the rung's coreset, whose tables of sums fit a cache, and from
+which all of the observations are one small step; or, where the model knows of none, at `MANY` observations.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -31,6 +32,7 @@ from slt.sharding import spread_populations
 
 PERCENT = 100  # progress counts hundredths of a rung
 MANY = 16_384  # observations
+ALMOST = 0.999  # of the way: the coreset
 GROWTH = 4  # beyond them, rows are padded to the next of MANY x GROWTH, x GROWTH^2, ...
 
 
@@ -40,6 +42,13 @@ class BridgingSMC(ParticleOptions, LadderSampler):
 
     def stage(self, model: Model, data: Data, ns: tuple[int, ...]) -> LadderRun:
         return LadderRun(self, model, data, tuple(ns))
+
+
+class Stop(NamedTuple):
+    """Where a leg ends: at the first n observations or, unrecorded, at their coreset."""
+
+    n: int
+    coreset: bool = False
 
 
 class State(NamedTuple):
@@ -69,11 +78,15 @@ class LadderRun:
         return 1 if self.data is None else jax.tree.leaves(self.data)[0].shape[0]
 
     @functools.cached_property
-    def stops(self) -> tuple[int, ...]:
-        """The n at which every leg ends: the rungs, and a stop between where observations become many."""
+    def stops(self) -> tuple[Stop, ...]:
+        """Where every leg ends: the rungs, and stops on the way to them where observations become many."""
         if self.data is None or self.ns[-1] <= MANY:
-            return self.ns
-        return tuple(sorted({*self.ns, MANY}))
+            return tuple(Stop(n) for n in self.ns)
+        if not self.model.has_coreset:
+            return tuple(Stop(n) for n in sorted({*self.ns, MANY}))
+        return tuple(
+            Stop(n, coreset) for n in self.ns for coreset in (True, False) if n > MANY or not coreset
+        )
 
     @property
     def total(self) -> int:
@@ -102,13 +115,14 @@ class LadderRun:
         arrived = bool(jnp.all(populations.phi >= 1))
         if not arrived and temperatures < options.max_temperatures:
             return State(populations, key, leg, temperatures, moves), None
-        if self.stops[leg] not in self.ns:
+        if self._unrecorded(leg):
             if arrived and temperatures < options.max_temperatures:
                 onward = populations._replace(phi=jnp.zeros_like(populations.phi))
                 return State(onward, key, leg + 1, temperatures, moves), None
             # given up before the rung: its record says how far along the way to it populations came
-            start, stop, end = (self.stops[leg - 1] if leg else 0, self.stops[leg], self.stops[leg + 1])
-            populations = populations._replace(phi=populations.phi * (stop - start) / (end - start))
+            start, stop, end = self._start(leg).n, self.stops[leg].n, self.stops[leg + 1].n
+            came = populations.phi * (stop - start) / (end - start)
+            populations = populations._replace(phi=jnp.minimum(came, ALMOST))
             leg += 1
         loss = _losses(self._path(leg), populations.particles)
         rung = [
@@ -130,28 +144,42 @@ class LadderRun:
 
     def _make_path(self, leg: int) -> paths.Path:
         """From the previous stop to this one; every leaf has the leading axis (dataset,)."""
-        start, stop = self.stops[leg - 1] if leg else 0, self.stops[leg]
-        if self.data is not None and stop > MANY:
-            return paths.Bridging(self._formed(start), self._formed(stop))
+        start, stop = self._start(leg), self.stops[leg]
+        if self.data is not None and stop.n > MANY:
+            return (
+                paths.Bridging(self._formed(start), self._formed(stop))
+                if start.n
+                else paths.Heating(self._formed(stop))
+            )
         if self.data is None:
-            data, before, after = None, jnp.asarray(float(start)), jnp.asarray(float(stop))
+            data, before, after = None, jnp.asarray(float(start.n)), jnp.asarray(float(stop.n))
         else:
             rows = self._rows(MANY)
-            data, before, after = (
-                self._arranged(rows),
-                prefix_weights(rows, start),
-                prefix_weights(rows, stop),
-            )
+            data = self._arranged(self._first(rows))
+            before, after = prefix_weights(rows, start.n), prefix_weights(rows, stop.n)
         return paths.Observing(self._shared(self.model), data, self._shared(before), self._shared(after))
 
-    def _formed(self, n: int) -> Potential:
-        """The potential of the first n observations, with their sums."""
-        rows = self._rows(n)
-        weights = prefix_weights(rows, n)
-        return jax.vmap(lambda data: potential(self.model, data, weights))(self._arranged(rows))
+    def _formed(self, stop: Stop) -> Potential:
+        """The potential where a leg ends, with its sums."""
+        rows = self._rows(stop.n)
+        data, weights = self._first(rows), self._shared(prefix_weights(rows, stop.n))
+        if stop.coreset:
+            reduce = partial(self.model.coreset, rows=MANY)
+            data, weights = jax.vmap(reduce)(data, weights)
+        return jax.vmap(partial(potential, self.model))(self._arranged(data), weights)
 
-    def _arranged(self, rows: int) -> Data:
-        return jax.vmap(self.model.arrange)(jax.tree.map(lambda leaf: leaf[:, :rows], self.data))
+    def _arranged(self, data: Data) -> Data:
+        return jax.vmap(self.model.arrange)(data)
+
+    def _first(self, rows: int) -> Data:
+        return jax.tree.map(lambda leaf: leaf[:, :rows], self.data)
+
+    def _start(self, leg: int) -> Stop:
+        return self.stops[leg - 1] if leg else Stop(0)
+
+    def _unrecorded(self, leg: int) -> bool:
+        stop = self.stops[leg]
+        return stop.coreset or stop.n not in self.ns
 
     def _rows(self, n: int) -> int:
         """How many observations are read for the first n."""

@@ -77,6 +77,27 @@ def test_statistics_count_each_observation_by_its_weight():
     )
 
 
+def test_a_coreset_errs_by_no_more_than_its_cells_allow():
+    model, n, cells = Superposition(), 30_000, 100
+    data, weights = model.sample(jax.random.key(0), n), (jnp.arange(n) < 20_000).astype(float)
+    reduced, counts = model.coreset(data, weights, cells * model.features)
+    assert reduced.feature.shape == reduced.value.shape == counts.shape == (600,)
+    for power in (0, 1):  # as many of each feature, with the same mean
+        ours = jnp.bincount(reduced.feature, counts * reduced.value**power)
+        theirs = jnp.bincount(data.feature, weights * data.value**power)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+    own = np.eye(model.features)
+    for seed in range(4):
+        w = _parameters(model, seed)
+        ours, theirs = (
+            float(model.summed_loss(w, model.summarise(*of))) for of in ((reduced, counts), (data, weights))
+        )
+        slope = np.abs(w["W"].T @ w["W"]) / cells  # an output's largest change inside a cell
+        at_threshold = counts.max() * slope * (slope + 2 * own)
+        inside = counts.sum() * np.maximum(own / cells, np.abs(w["W"].T @ w["W"] - own) / cells) ** 2 / 4
+        assert 0 < abs(ours - theirs) < (at_threshold + inside / model.features).sum()
+
+
 @pytest.mark.parametrize(
     "value",
     [

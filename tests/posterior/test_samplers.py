@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from slt.models.base import as_model
 from slt.posterior import paths, tempering
 from slt.posterior.ladder import BridgingSMC
 from slt.posterior.nuts import NUTS
@@ -65,23 +66,40 @@ def test_ladder_compiles_once_for_all_rungs():
     np.testing.assert_allclose(np.exp(ladder.log_weights).sum(-1), 1.0)
 
 
-def test_with_many_observations_populations_stop_where_they_become_many(monkeypatch):
-    model, ns = LinearGaussian(dimension=3), (40, 60, 90)
+@as_model
+class Thinned(LinearGaussian):
+    """Its coreset is a poor one: the first of its observations, each counted several times."""
+
+    def coreset(self, data, weights, rows):
+        kept = jnp.arange(len(weights)) < rows
+        return data, jnp.where(kept, jnp.sum(weights) / rows, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "ns", "stops"),
+    [
+        (LinearGaussian, (40, 60, 90), ((40, False), (50, False), (60, False), (90, False))),
+        (Thinned, (40, 60, 90), ((40, False), (60, True), (60, False), (90, True), (90, False))),
+        (Thinned, (90,), ((90, True), (90, False))),
+    ],
+)
+def test_where_observations_are_many_populations_stop_on_their_way(monkeypatch, kind, ns, stops):
+    model = kind(dimension=3)
     data = jax.vmap(lambda key: model.sample(key, 90))(jax.random.split(jax.random.key(1), 2))
     sampler = BridgingSMC(particles=512, repeats=8, moves=3)
     few = drive(sampler.stage(model, data, ns), jax.random.key(0))
     monkeypatch.setattr("slt.posterior.ladder.MANY", 50)
     stage = sampler.stage(model, data, ns)
-    assert stage.stops == (40, 50, 60, 90)
+    assert stage.stops == stops
     many = drive(stage, jax.random.key(0))
     assert many.log_evidence.shape == few.log_evidence.shape
     assert np.all(many.status == OK)
     gap = few.log_evidence.mean(axis=-1) - many.log_evidence.mean(axis=-1)
     scatter = [one.log_evidence.std(axis=-1, ddof=1) for one in (few, many)]
     assert np.all(np.abs(gap) < 4 * np.hypot(*scatter) / np.sqrt(8))
-    # the same mean losses, over all 60 and all 90
+    # the same mean losses, over all observations
     rows = jax.tree.map(lambda leaf: leaf[0], data)
-    for rung, n in ((1, 60), (2, 90)):
+    for rung, n in enumerate(ns):
         plain = potential(model, rows, prefix_weights(90, n))
         w = jax.tree.map(lambda leaf, rung=rung: jnp.asarray(leaf[0, rung, 0, 0]), many.draws)
         np.testing.assert_allclose(many.loss[0, rung, 0, 0], plain.loss(w), rtol=1e-12)
@@ -101,9 +119,10 @@ def test_a_path_between_sums_is_the_path_over_weighted_observations():
     np.testing.assert_allclose(formed.increment().energy(w), plain.increment().energy(w), rtol=1e-12)
 
 
-def test_a_ladder_given_up_at_the_stop_between_says_how_far_it_came(monkeypatch):
+@pytest.mark.parametrize("kind", [LinearGaussian, Thinned])
+def test_a_ladder_given_up_at_the_stop_between_says_how_far_it_came(monkeypatch, kind):
     monkeypatch.setattr("slt.posterior.ladder.MANY", 50)
-    model = LinearGaussian(dimension=3)
+    model = kind(dimension=3)
     data = jax.vmap(lambda key: model.sample(key, 60))(jax.random.split(jax.random.key(1), 1))
     whole = drive(BridgingSMC(particles=64, repeats=2).stage(model, data, (60,)), jax.random.key(0))
     spent = int(whole.info["temperatures"].max())  # on both legs
