@@ -19,16 +19,16 @@ Measured on {machine()}, nothing else running.
 
 From the prior to the posterior at n in one rung, {ladder.PARTICLES:,} particles in two populations. Every tenfold n
 is as many temperatures farther from the prior; what matters is whether one of them takes more moves there, and a
-move more time.
+move more time. Medians of {ladder.ROUNDS} rounds over all n in turn, and their range.
 
 {table(["n", "seconds", "temperatures", "ms a move", "seconds / log n"], cost_rows)}
 
 ## Effective draws a second, beside NUTS
 
 How well the share of 6-gons is known: p (1 - p) / variance, for each second of work. The ladder is the whole ladder
-up to n without compilation, its variance that of {ladder.OCCUPANCY_REPEATS} independent populations; NUTS is
-numpyro's on the direct sum over observations with its few seconds of compilation, {ladder.CHAINS} vectorised chains
-of {ladder.WARMUP} + {ladder.DRAWS} draws that start at draws from the prior.
+up to n, its variance that of {ladder.OCCUPANCY_REPEATS} independent populations; NUTS is numpyro's on the direct sum
+over observations, {ladder.CHAINS} vectorised chains of {ladder.WARMUP} + {ladder.DRAWS} draws that start at draws
+from the prior. Both without compilation.
 
 {table(ladder.NUTS_HEADER, nuts_rows)}
 """

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from scripts.benchmarks.timing import paired, seconds, spread, timed
+from scripts.benchmarks.timing import paired, spread, timed
 
 RUNGS = (20, 35, 60, 100, 150, 200, 300, 400, 600, 800, 1200, 2000)
-PARTICLES, REPEATS, PAIRS = 1024, 4, 2
+PARTICLES, REPEATS, PAIRS, ROUNDS = 1024, 4, 2, 7
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 CHAINS, WARMUP, DRAWS = 8, 300, 700
 NUTS_AT = (600, 5000)
@@ -38,25 +38,32 @@ def rows() -> tuple[list[list[str]], dict[str, Any]]:
     return [row], {"whole / last rung alone": both.numbers()}
 
 
-def cost_against_n() -> tuple[list[list[str]], list[dict[str, float]]]:
+def cost_against_n() -> tuple[list[list[str]], list[dict[str, Any]]]:
     """From the prior to the posterior at n in one rung: seconds, temperatures, and seconds for each log n."""
-    table, numbers = [], []
+    runs = {n: _ladder((n,), repeats=2) for n in SIZES}
+    info = {n: run().info for n, run in runs.items()}  # compiles
+    taken: dict[int, list[float]] = {n: [] for n in SIZES}
+    for _ in range(ROUNDS):  # in turn, so that a machine whose speed drifts slows all
+        for n, run in runs.items():
+            taken[n].append(timed(run))
+    table: list[list[str]] = []
+    numbers: list[dict[str, Any]] = []
     for n in SIZES:
-        run = _ladder((n,), repeats=2)
-        info = run().info  # compiles
-        taken = [timed(run) for _ in range(PAIRS)]
-        temperatures, moves = float(info["temperatures"].max()), float(info["moves"].max())
-        middle = spread(taken)[1]
+        temperatures, moves = float(info[n]["temperatures"].max()), float(info[n]["moves"].max())
+        low, middle, high = spread(taken[n])
+        each, log_n = 1e3 * middle / moves, np.log(n)
         table.append(
             [
                 f"{n:,}",
-                seconds(taken),
+                f"{middle:.3g} ({low:.3g} to {high:.3g})",
                 f"{temperatures:.0f}",
-                f"{1e3 * middle / moves:.0f}",
-                f"{middle / np.log(n):.3g}",
+                f"{each:.0f}",
+                f"{middle / log_n:.3g} ({low / log_n:.3g} to {high / log_n:.3g})",
             ]
         )
-        numbers.append({"n": n, "seconds": middle, "temperatures": temperatures, "moves": moves})
+        numbers.append(
+            {"n": n, "seconds": taken[n], "median": middle, "temperatures": temperatures, "moves": moves}
+        )
     return table, numbers
 
 
@@ -137,8 +144,8 @@ def _is_hexagon(draws: Any, where: tuple[int, int]) -> np.ndarray:
 
 
 def _nuts(n: int) -> tuple[np.ndarray, float]:
-    """Whether each draw (chain, draw) is a 6-gon, and seconds with compilation: numpyro's NUTS as it comes, on the
-    direct sum over observations, all chains vectorised."""
+    """Whether each draw (chain, draw) is a 6-gon, and seconds: numpyro's NUTS as it comes, on the direct sum over
+    observations, all chains vectorised. Where some chain moves, without compilation."""
     import jax
     import jax.numpy as jnp
     from numpyro.infer import MCMC, NUTS
@@ -160,11 +167,15 @@ def _nuts(n: int) -> tuple[np.ndarray, float]:
     )
     start = jax.vmap(model.sample_prior)(jax.random.split(jax.random.key(2), CHAINS))
 
-    taken = timed(lambda: sampler.run(jax.random.key(0), init_params=start))
+    def run() -> None:
+        sampler.run(jax.random.key(0), init_params=start)
+
+    taken = timed(run)
     draws = {
         name: np.asarray(leaf)[None, None] for name, leaf in sampler.get_samples(group_by_chain=True).items()
     }
-    return _is_hexagon(draws, (0, 0)).astype(float), taken
+    chains = _is_hexagon(draws, (0, 0)).astype(float)
+    return chains, timed(run) if np.any(np.diff(chains, axis=1)) else taken
 
 
 def _effective(chains: np.ndarray) -> float:
