@@ -31,10 +31,10 @@ OPTIONS = (
     "experiment=demo",
     "name=null",
     "training.seeds=16",
-    "training.steps=100000",
+    "training.steps=200000",
     "data.datasets=2",
     "posterior.ns=[20,60,150,300,600]",
-    "posterior.sampler.particles=256",
+    "posterior.sampler.particles=512",
     "posterior.annealed=false",
 )
 ITEMS = {"training": "trajectory", "posterior": "ladder", "phases": "occupancy"}
@@ -101,11 +101,13 @@ def study() -> Result:
         ends = [start_and_kill(OPTIONS, killed, 0.2, dice.uniform(0, 0.5)) for _ in range(KILLS)]
         wrong = differing(run_to_the_end(OPTIONS, killed), run_to_the_end(OPTIONS, Path(folder) / "whole"))
     inside = [stage for code, stage in ends if code == -signal.SIGKILL]
+    if len(inside) < KILLS:
+        raise RuntimeError(f"the run ended after {len(inside)} kills: it must be longer than {KILLS} starts")
     counts = {stage: inside.count(stage) for stage in sorted(set(inside))}
     words = "no record differs" if not wrong else f"these records differ: {', '.join(wrong)}"
     markdown = (
         "# Killed thirty times\n\n"
-        f"`slt run {' '.join(OPTIONS)}` was started {KILLS} times and killed {len(inside)} times by SIGKILL, at "
+        f"`slt run {' '.join(OPTIONS)}` was started {KILLS} times and killed each time by SIGKILL, at "
         "random moments inside a stage. Run once more to its end and compared with a run that nobody disturbed: "
         f"**{words}**.\n\n" + table(["stage", "kills"], [[*row] for row in counts.items()])
     )

@@ -32,8 +32,9 @@ from slt.sharding import spread_populations
 
 PERCENT = 100  # progress counts hundredths of a rung
 MANY = 16_384  # observations
-ALMOST = 0.999  # of the way: the coreset
 GROWTH = 4  # beyond them, rows are padded to the next of MANY x GROWTH, x GROWTH^2, ...
+CORESET = 8_192  # weighted observations of a coreset
+ALMOST = 0.999  # how much of the way to a rung its coreset is
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,7 +165,7 @@ class LadderRun:
         rows = self._rows(stop.n)
         data, weights = self._first(rows), self._shared(prefix_weights(rows, stop.n))
         if stop.coreset:
-            reduce = partial(self.model.coreset, rows=MANY)
+            reduce = partial(self.model.coreset, rows=CORESET)
             data, weights = jax.vmap(reduce)(data, weights)
         return jax.vmap(partial(potential, self.model))(self._arranged(data), weights)
 

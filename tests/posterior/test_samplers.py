@@ -89,6 +89,7 @@ def test_where_observations_are_many_populations_stop_on_their_way(monkeypatch, 
     sampler = BridgingSMC(particles=512, repeats=8, moves=3)
     few = drive(sampler.stage(model, data, ns), jax.random.key(0))
     monkeypatch.setattr("slt.posterior.ladder.MANY", 50)
+    monkeypatch.setattr("slt.posterior.ladder.CORESET", 50)
     stage = sampler.stage(model, data, ns)
     assert stage.stops == stops
     many = drive(stage, jax.random.key(0))
@@ -122,6 +123,7 @@ def test_a_path_between_sums_is_the_path_over_weighted_observations():
 @pytest.mark.parametrize("kind", [LinearGaussian, Thinned])
 def test_a_ladder_given_up_at_the_stop_between_says_how_far_it_came(monkeypatch, kind):
     monkeypatch.setattr("slt.posterior.ladder.MANY", 50)
+    monkeypatch.setattr("slt.posterior.ladder.CORESET", 50)
     model = kind(dimension=3)
     data = jax.vmap(lambda key: model.sample(key, 60))(jax.random.split(jax.random.key(1), 1))
     whole = drive(BridgingSMC(particles=64, repeats=2).stage(model, data, (60,)), jax.random.key(0))
