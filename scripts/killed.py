@@ -99,10 +99,12 @@ def study() -> Result:
     with tempfile.TemporaryDirectory() as folder:
         killed = Path(folder) / "killed"
         ends = [start_and_kill(OPTIONS, killed, 0.2, dice.uniform(0, 0.5)) for _ in range(KILLS)]
+        inside = [stage for code, stage in ends if code == -signal.SIGKILL]
+        if len(inside) < KILLS:
+            raise RuntimeError(
+                f"only {len(inside)} of {KILLS} starts were killed; codes: {[code for code, _ in ends]}"
+            )
         wrong = differing(run_to_the_end(OPTIONS, killed), run_to_the_end(OPTIONS, Path(folder) / "whole"))
-    inside = [stage for code, stage in ends if code == -signal.SIGKILL]
-    if len(inside) < KILLS:
-        raise RuntimeError(f"the run ended after {len(inside)} kills: it must be longer than {KILLS} starts")
     counts = {stage: inside.count(stage) for stage in sorted(set(inside))}
     words = "no record differs" if not wrong else f"these records differ: {', '.join(wrong)}"
     markdown = (

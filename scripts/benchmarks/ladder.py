@@ -169,6 +169,7 @@ def _nuts(n: int) -> tuple[np.ndarray, float]:
 
     def run() -> None:
         sampler.run(jax.random.key(0), init_params=start)
+        jax.block_until_ready(sampler.get_samples())  # it returns while they are still being computed
 
     taken = timed(run)
     draws = {

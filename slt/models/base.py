@@ -115,7 +115,7 @@ class Model(abc.ABC):
     def coreset(self, data: Data, weights: jax.Array, rows: int) -> tuple[Data, jax.Array]:
         """About `rows` observations and their weights, of the same total, whose summed loss hardly differs from that
         of `data` (Huggins, Campbell and Broderick 2016, arXiv:1605.06423). The ladder climbs on them where
-        observations are many and steps over to all of them at the end. See `has_coreset`."""
+        observations are many and steps over to all of them at each rung. See `has_coreset`."""
         raise TypeError(f"{type(self).__name__} has no coreset")
 
     @property

@@ -148,8 +148,9 @@ class Superposition(Model):
 
     @partial(jax.jit, static_argnames=("rows",))
     def coreset(self, data: Inputs, weights: jax.Array, rows: int) -> tuple[Inputs, jax.Array]:
-        """One input for all of a feature that fall into the same of equal cells, at their mean. It errs where an
-        output sets in or ends inside a cell, by no more than the few inputs there times the little that it is."""
+        """One input for all of a feature that fall into the same of equal cells, at their mean. It errs by how much
+        inputs vary inside a cell, n / (12 cells^2) for each unit of squared slope of the error, and about as much
+        where an output sets in or ends."""
         cells = max(rows // self.features, 1)  # of each feature
         cell = jnp.minimum((cells * data.value).astype(jnp.int32), cells - 1)
         place = data.feature * cells + cell

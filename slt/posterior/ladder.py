@@ -5,10 +5,11 @@ one to the other costs only the new information, and gives log Z, hence the free
 rung. Repeats are independent populations; their scatter is the honest error, since an error estimated inside
 one population misses what the whole population missed.
 
-Two compiled programs serve every rung (`tempering`): observations not yet seen have weight zero, and weights are
-arguments. Beyond `MANY` observations each end's sums are formed once, since forming them at every look would cost as
-much as moving, and populations stop on their way: at the rung's coreset, whose tables of sums fit a cache, and from
-which all of the observations are one small step; or, where the model knows of none, at `MANY` observations.
+Up to `MANY` observations two compiled programs serve every rung (`tempering`): observations not yet seen have weight
+zero, and weights are arguments. Beyond, there are two for each size of table: each end's sums are formed once, since
+forming them at every look would cost as much as moving, and populations stop on their way. Where the model knows of
+coresets, whose tables fit a cache, they climb to the next rung's and from there it is one small step to all of its
+observations. Where it knows of none they stop at `MANY` observations.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from slt.potential import Potential, potential, prefix_weights
 from slt.records import Ladder, Posterior
 from slt.sharding import spread_populations
 
-PERCENT = 100  # progress counts hundredths of a rung
+PERCENT = 100  # progress counts hundredths of a leg
 MANY = 16_384  # observations
 GROWTH = 4  # beyond them, rows are padded to the next of MANY x GROWTH, x GROWTH^2, ...
 CORESET = 8_192  # weighted observations of a coreset
@@ -116,23 +117,19 @@ class LadderRun:
         arrived = bool(jnp.all(populations.phi >= 1))
         if not arrived and temperatures < options.max_temperatures:
             return State(populations, key, leg, temperatures, moves), None
-        if self._unrecorded(leg):
-            if arrived and temperatures < options.max_temperatures:
-                onward = populations._replace(phi=jnp.zeros_like(populations.phi))
-                return State(onward, key, leg + 1, temperatures, moves), None
-            # given up before the rung: its record says how far along the way to it populations came
-            start, stop, end = self._start(leg).n, self.stops[leg].n, self.stops[leg + 1].n
-            came = populations.phi * (stop - start) / (end - start)
-            populations = populations._replace(phi=jnp.minimum(came, ALMOST))
-            leg += 1
-        loss = _losses(self._path(leg), populations.particles)
+        rung_leg = next(i for i in range(leg, len(self.stops)) if self._is_rung(i))
+        if leg < rung_leg and arrived and temperatures < options.max_temperatures:
+            onward = populations._replace(phi=jnp.zeros_like(populations.phi))
+            return State(onward, key, leg + 1, temperatures, moves), None
+        populations = populations._replace(phi=self._way(leg, rung_leg, populations.phi))
+        loss = _losses(self._path(rung_leg), populations.particles)
         rung = [
             to_posterior(
                 jax.tree.map(lambda leaf, i=i: leaf[i], populations), loss[i], temperatures, moves, options
             )
             for i in range(self.datasets)
         ]
-        return State(populations, key, leg + 1, 0, 0), rung
+        return State(populations, key, rung_leg + 1, 0, 0), rung
 
     def finish(self, chunks: list[list[Posterior] | None]) -> Ladder:
         rungs = [chunk for chunk in chunks if chunk is not None]
@@ -178,9 +175,17 @@ class LadderRun:
     def _start(self, leg: int) -> Stop:
         return self.stops[leg - 1] if leg else Stop(0)
 
-    def _unrecorded(self, leg: int) -> bool:
-        stop = self.stops[leg]
-        return stop.coreset or stop.n not in self.ns
+    def _is_rung(self, leg: int) -> bool:
+        return not self.stops[leg].coreset and self.stops[leg].n in self.ns
+
+    def _way(self, leg: int, rung_leg: int, phi: jax.Array) -> jax.Array:
+        """How much of the way from the previous rung to the next populations have come; 1 only at the rung."""
+        start, stop, end = self._start(leg), self.stops[leg], self.stops[rung_leg]
+        if start.n == end.n:  # its coreset
+            return ALMOST + (1 - ALMOST) * phi
+        origin = max((n for n in self.ns if n < end.n), default=0)
+        way = ((1 - phi) * start.n + phi * stop.n - origin) / (end.n - origin)
+        return way if leg == rung_leg else jnp.minimum(way, ALMOST)
 
     def _rows(self, n: int) -> int:
         """How many observations are read for the first n."""

@@ -132,7 +132,9 @@ def test_a_ladder_given_up_at_the_stop_between_says_how_far_it_came(monkeypatch,
         sampler = BridgingSMC(particles=64, repeats=2, max_temperatures=enough)
         ladder = drive(sampler.stage(model, data, (60,)), jax.random.key(0))
         assert ladder.loss.shape == (1, 1, 2, 64)
+        way = np.array([float(status.rsplit(" ", 1)[1]) for status in ladder.status.ravel()])
         assert all(status.startswith("unfinished") for status in ladder.status.ravel())
+        assert np.all(way < 0.5) if enough == 1 else np.all(way > (0.99 if kind is Thinned else 0.8))
 
 
 def test_ladder_is_reproducible_and_its_repeats_are_not_copies():
