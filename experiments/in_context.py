@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from slt.compose import compose
-from slt.models import icl_ideal
-from slt.models.icl_linear_regression import PROBE, ICLLinearRegression
-from slt.pipeline import run
-from slt.records import Array, Trajectory, from_dataset
-from slt.rng import named_key
-from slt.schema import experiment
-from slt.stage import drive
+from slt.config.composition import compose
+from slt.config.schema import experiment
+from slt.models.icl_linear_regression import PROBE, ICLLinearRegression, ideal_predictors
+from slt.pipeline.execute import run
+from slt.records.base import Array, from_dataset
+from slt.records.training import Trajectory
+from slt.runtime.long_computation import drive
+from slt.runtime.random_keys import named_key
 from slt.training.trainer import Trainer
 
 RUNS = Path(__file__).resolve().parent.parent / "runs"
@@ -63,8 +63,8 @@ class References(NamedTuple):
 
 def references(model: ICLLinearRegression) -> References:
     x, y = model.probe(PROBE)
-    ridge = icl_ideal.ridge(x, y, model.variance)
-    best = icl_ideal.dmmse(x, y, model.variance, model.table) if model.tasks else ridge
+    ridge = ideal_predictors.ridge(x, y, model.variance)
+    best = ideal_predictors.dmmse(x, y, model.variance, model.table) if model.tasks else ridge
 
     def error(said: Array | float) -> Array:
         return np.mean((said - best.mean) ** 2 + best.variance, axis=0)
@@ -75,7 +75,10 @@ def references(model: ICLLinearRegression) -> References:
 def apart(model: ICLLinearRegression) -> float:
     """Distance from ridge regression to dMMSE on new tasks, as the observables "to_ridge" and "to_dmmse" have it."""
     x, y = model.unrestricted.probe(PROBE)
-    gap = icl_ideal.dmmse(x, y, model.variance, model.table).mean - icl_ideal.ridge(x, y, model.variance).mean
+    gap = (
+        ideal_predictors.dmmse(x, y, model.variance, model.table).mean
+        - ideal_predictors.ridge(x, y, model.variance).mean
+    )
     return float(np.mean(gap**2) / model.dimension)
 
 

@@ -11,17 +11,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import slt
+from slt.config.schema import experiment
 from slt.models.base import Model, phase_names
-from slt.phases import occupancy_summary, phase_facts
-from slt.records import Array, Occupancy, PhasePath, Trajectory, from_dataset
+from slt.phases.classification import occupancy_summary, phase_facts
+from slt.records.base import Array, from_dataset
+from slt.records.phases import Occupancy, PhasePath
+from slt.records.training import Trajectory
 from slt.report import style
-from slt.schema import experiment
 
 MODULES = (
     "slt.training.trainer",
     "slt.posterior.quadrature",
-    "slt.phases",
-    "slt.comparer",
+    "slt.phases.classification",
+    "slt.comparer.verdicts",
     "slt.transitions",
 )
 
@@ -114,16 +116,16 @@ def _columns(rows: list[dict[str, Any]], *columns: str) -> list[dict[str, Any]]:
 
 def picture(title: str, seen: Seen, low: float, high: float) -> Figure:
     """The loss of a one-parameter model from `low` to `high`, and both learners' shares beside it."""
-    colours = style.palette(seen.names, phase_facts(seen.model))
+    colors = style.palette(seen.names, phase_facts(seen.model))
     with style.look():
         figure = Figure(figsize=(11, 3.6), layout="constrained")
         loss, sgd, posterior = figure.subplots(1, 3)
         figure.suptitle(title, x=0.01, ha="left", fontsize=12)
-        _landscape(loss, seen, colours, low, high)
-        shares(sgd, seen.steps, seen.curves, seen.names, colours)
+        _landscape(loss, seen, colors, low, high)
+        shares(sgd, seen.steps, seen.curves, seen.names, colors)
         step_axis(sgd, int(seen.steps[-1]))
         sgd.set(title="SGD", ylabel="share of seeds")
-        shares(posterior, seen.ns, seen.share, seen.names, colours)
+        shares(posterior, seen.ns, seen.share, seen.names, colors)
         n_axis(posterior, seen.ns)
         posterior.set(title="Posterior", ylabel="probability")
         handles, names = posterior.get_legend_handles_labels()
@@ -131,11 +133,11 @@ def picture(title: str, seen: Seen, low: float, high: float) -> Figure:
     return figure
 
 
-def shares(ax: Axes, x: Array, curves: Array, names: Sequence[str], colours: style.Palette) -> None:
+def shares(ax: Axes, x: Array, curves: Array, names: Sequence[str], colors: style.Palette) -> None:
     """(x, phase) shares as lines; "other" only where it ever holds 1 %."""
     for name, curve in zip(names, curves.T, strict=True):
         if name != "other" or curve.max() >= 0.01:
-            ax.plot(x, curve, color=colours[name], label=name, lw=2)
+            ax.plot(x, curve, color=colors[name], label=name, lw=2)
     ax.set_ylim(-0.03, 1.03)
 
 
@@ -157,8 +159,8 @@ def step_axis(ax: Axes, last: int) -> None:
     ax.set_xlabel("step (log scale)")
 
 
-def _landscape(ax: Axes, seen: Seen, colours: style.Palette, low: float, high: float) -> None:
-    """L(w), each well in its colour, and above it where SGD starts and ends."""
+def _landscape(ax: Axes, seen: Seen, colors: style.Palette, low: float, high: float) -> None:
+    """L(w), each well in its color, and above it where SGD starts and ends."""
     import jax
 
     w = np.linspace(low, high, 4001)
@@ -166,7 +168,7 @@ def _landscape(ax: Axes, seen: Seen, colours: style.Palette, low: float, high: f
     label = np.asarray(jax.jit(jax.vmap(seen.model.classify))({"w": w}))
     top = loss.max()
     for index, name in enumerate(seen.names):
-        ax.plot(w, np.where(label == index, loss, np.nan), color=colours[name], lw=2)
+        ax.plot(w, np.where(label == index, loss, np.nan), color=colors[name], lw=2)
     for level, at, mark in ((1.12, 0, "starts"), (1.06, -1, "ends")):
         points = seen.params["w"][:, at]
         inside = (points > low) & (points < high)

@@ -35,10 +35,10 @@ def load(name: str) -> ModuleType:
 
 def stamp(name: str) -> str:
     """Version of the code and options that the study's numbers rest on."""
-    from slt.compose import compose
-    from slt.schema import experiment
-    from slt.source import code_version
-    from slt.store import digest
+    from slt.config.composition import compose
+    from slt.config.schema import experiment
+    from slt.storage.code_version import code_version
+    from slt.storage.store import digest
 
     study = load(name)
     for module in study.MODULES:

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from slt.models.linear_networks import LinearNetwork
-from slt.records import Ladder
+from slt.models.common.linear_networks import LinearNetwork
+from slt.records.posterior import Ladder
 
 JUMP = 1 / 3  # a share below that of a flat distribution
 

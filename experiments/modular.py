@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from slt.models.modular_addition import ModularAddition
-from slt.records import Array, Trajectory
-from slt.stage import drive
+from slt.records.base import Array
+from slt.records.training import Trajectory
+from slt.runtime.long_computation import drive
 from slt.training.optimizers import AdamW
 from slt.training.trainer import Trainer
 
@@ -65,8 +66,8 @@ def fit(
 
 def counts(model: ModularAddition, data: Any) -> Array:
     """(dataset, p^2) how often each pair is in data sets with leading axes (dataset, n)."""
-    summarise = jax.jit(jax.vmap(lambda rows: model.summarise(rows, jnp.ones(rows.x.shape[0]))))
-    return np.asarray(summarise(data))
+    summarize = jax.jit(jax.vmap(lambda rows: model.summarize(rows, jnp.ones(rows.x.shape[0]))))
+    return np.asarray(summarize(data))
 
 
 def accuracies(model: ModularAddition, params: dict[str, Array], seen: Array) -> tuple[Array, Array]:

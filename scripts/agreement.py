@@ -8,15 +8,20 @@ import jax
 import numpy as np
 
 from scripts.results import Result, table
-from slt import phases
 from slt.models.base import phase_names
 from slt.models.superposition import Superposition
-from slt.posterior.ladder import BridgingSMC
+from slt.phases import classification
+from slt.posterior.data_tempering import BridgingSMC
 from slt.posterior.nuts import NUTS
-from slt.records import Occupancy
-from slt.stage import drive
+from slt.records.phases import Occupancy
+from slt.runtime.long_computation import drive
 
-MODULES = ("slt.models.superposition", "slt.posterior.ladder", "slt.posterior.nuts", "slt.phases")
+MODULES = (
+    "slt.models.superposition",
+    "slt.posterior.data_tempering",
+    "slt.posterior.nuts",
+    "slt.phases.classification",
+)
 NS = (100, 200, 300, 400, 600)
 COMPARED = (300, 400, 600)
 LADDER = BridgingSMC(particles=1024, repeats=16)
@@ -31,7 +36,10 @@ def study() -> Result:
     data = jax.vmap(lambda key: model.sample(key, NS[-1]))(keys)
     ladder = drive(LADDER.stage(model, data, NS), jax.random.key(1))
     nuts = drive(CHAINS.stage(model, data, COMPARED), jax.random.key(2))
-    a, b = phases.label_ladder(model, ladder, ordered=False), phases.label_ladder(model, nuts, ordered=True)
+    a, b = (
+        classification.label_ladder(model, ladder, ordered=False),
+        classification.label_ladder(model, nuts, ordered=True),
+    )
     rows: list[list[Any]] = []
     numbers: list[dict[str, Any]] = []
     for d in range(DATASETS):

@@ -6,9 +6,9 @@ import tempfile
 from typing import Any
 
 from scripts.results import Result, table
-from slt.compose import compose
-from slt.pipeline import run
-from slt.schema import experiment
+from slt.config.composition import compose
+from slt.config.schema import experiment
+from slt.pipeline.execute import run
 
 MODULES = ("slt.models.crafted", "slt.posterior.quadrature", "slt.training.trainer", "slt.comparer.assemble")
 PRESETS = ("two_bump", "three_wells", "degenerate")

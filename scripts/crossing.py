@@ -11,16 +11,22 @@ import jax.numpy as jnp
 from matplotlib.figure import Figure
 
 from scripts.results import Result, table
-from slt import phases
-from slt.models import kgons
 from slt.models.base import Params, as_model, phase_names
-from slt.models.superposition import Superposition
-from slt.posterior.ladder import BridgingSMC
-from slt.records import BayesianTransition, Ladder, Occupancy
-from slt.stage import drive
-from slt.transitions import bayesian, predicted, volume
+from slt.models.superposition import Superposition, kgons
+from slt.phases import classification
+from slt.posterior.data_tempering import BridgingSMC
+from slt.records.phases import Occupancy
+from slt.records.posterior import Ladder
+from slt.records.transitions import BayesianTransition
+from slt.runtime.long_computation import drive
+from slt.transitions import bayesian, free_energy, volume
 
-MODULES = ("slt.models.superposition", "slt.posterior.ladder", "slt.phases", "slt.transitions.bayesian")
+MODULES = (
+    "slt.models.superposition",
+    "slt.posterior.data_tempering",
+    "slt.phases.classification",
+    "slt.transitions.bayesian",
+)
 NS = (30, 60, 100, 150, 200, 250, 300, 350, 400, 450, 500, 550, 600, 700, 850, 1000)
 DATASETS = 16
 REPEATS = 4
@@ -53,19 +59,23 @@ def study() -> Result:
         ),
         ANNEALED: _climb(None, 2 * PARTICLES, 2 * REPEATS, 3),
     }
-    climbs = {name: phases.label_ladder(MODEL, ladder, ordered=False) for name, ladder in ladders.items()}
+    climbs = {
+        name: classification.label_ladder(MODEL, ladder, ordered=False) for name, ladder in ladders.items()
+    }
     counted = {
-        f"{name}, counting long columns only": phases.label_ladder(COUNTING, ladders[name], ordered=False)
+        f"{name}, counting long columns only": classification.label_ladder(
+            COUNTING, ladders[name], ordered=False
+        )
         for name in ("on data", ANNEALED)
     }
-    facts = phases.phase_facts(MODEL)
+    facts = classification.phase_facts(MODEL)
     crossings = {name: _transitions(occupancy) for name, occupancy in (climbs | counted).items()}
     by_name = {fact.name: fact for fact in facts}
     constants = volume.constants(climbs[ANNEALED], facts)
     formulas = {
         f"{a} -> {b}": {
             p.level: [p.n, p.n_low, p.n_high]
-            for p in predicted.every_level(by_name[a], by_name[b], constants)
+            for p in free_energy.every_level(by_name[a], by_name[b], constants)
         }
         for a, b in (("5", "6"), ("5+", "6"))
     }
@@ -81,7 +91,7 @@ def study() -> Result:
             for name, found in crossings.items()
         },
         "share": {
-            name: phases.merge_families(occupancy, facts)[1].share.tolist()
+            name: classification.merge_families(occupancy, facts)[1].share.tolist()
             for name, occupancy in climbs.items()
         },
         "free_energy": {name: (-ladder.log_evidence).tolist() for name, ladder in ladders.items()},
@@ -97,8 +107,8 @@ def _climb(data: Any, particles: int, repeats: int, seed: int) -> Ladder:
 
 def _transitions(occupancy: Occupancy) -> list[BayesianTransition]:
     """5-family -> 6, and 5 -> 6."""
-    facts = phases.phase_facts(MODEL)
-    names, merged = phases.merge_families(occupancy, facts)
+    facts = classification.phase_facts(MODEL)
+    names, merged = classification.merge_families(occupancy, facts)
     found = [*bayesian.find(merged, names, facts), *bayesian.find(occupancy, phase_names(MODEL), facts)]
     return [t for t in found if t.target == "6" and t.source in ("5-family", "5")]
 
@@ -124,16 +134,16 @@ def _text(numbers: dict, crossings: dict, climbs: dict) -> str:
         for t in found
     ]
     formulas = [
-        [f"formula, {pair}", *(_predicted(*levels[level]) for level in predicted.LEVELS)]
+        [f"formula, {pair}", *(_predicted(*levels[level]) for level in free_energy.LEVELS)]
         for pair, levels in numbers["predicted"].items()
     ]
     each = ", ".join("none" if n is None else f"{n:.0f}" for n in numbers["each_data_set"].values())
-    other = phases.occupancy_summary(climbs["on data"]).mean[:, -1]
+    other = classification.occupancy_summary(climbs["on data"]).mean[:, -1]
     return f"""# 5-gon to 6-gon: the n of equal occupancy
 
 Superposition, c = 6, r = 2; loss unhalved, prior N(0, 1). {DATASETS} data sets x {REPEATS} repeats x {PARTICLES}
 particles, one ladder of {len(NS)} rungs up to n = {NS[-1]}. A draw is a k-gon when k columns of W are longer
-than 0.6 and go round evenly (`slt/models/kgons.py`); "5-family" is 5 and 5+. Intervals are 95 %, by bootstrap over
+than 0.6 and go round evenly (`slt/models/superposition/kgons.py`); "5-family" is 5 and 5+. Intervals are 95 %, by bootstrap over
 data sets and repeats.
 
 ![Occupancy against n](crossing.png)
@@ -142,7 +152,7 @@ data sets and repeats.
 
 {table(["", "leading order", "with the prior at the points", "with the measured volume"], formulas)}
 
-Which level is right, for 5 -> 6. {_judgement(crossings, numbers)}
+Which level is right, for 5 -> 6. {_judgment(crossings, numbers)}
 
 The crossing depends on the classifier as well: counting long columns alone, uneven 6-gons are 6-gons too, and they
 come early.
@@ -160,7 +170,7 @@ def _predicted(n: float | None, low: float | None, high: float | None) -> str:
     return f"{n:.0f}" if exact else f"{n:.0f} ({low:.0f} to {high:.0f})"
 
 
-def _judgement(crossings: dict, numbers: dict) -> str:
+def _judgment(crossings: dict, numbers: dict) -> str:
     """Each prediction against the two crossings that were measured."""
     said = []
     for name in ("on data", ANNEALED):
@@ -181,18 +191,18 @@ def _judgement(crossings: dict, numbers: dict) -> str:
 def _figure(climbs: dict, numbers: dict) -> bytes:
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
-    facts = phases.phase_facts(MODEL)
+    facts = classification.phase_facts(MODEL)
     styles = {"on data": "-", ANNEALED: ":"}
-    colours = {"4-family": "tab:blue", "5-family": "tab:orange", "6": "tab:green", "other": "0.6"}
+    colors = {"4-family": "tab:blue", "5-family": "tab:orange", "6": "tab:green", "other": "0.6"}
     for name, style in styles.items():
-        names, merged = phases.merge_families(climbs[name], facts)
-        summary = phases.occupancy_summary(merged)
+        names, merged = classification.merge_families(climbs[name], facts)
+        summary = classification.occupancy_summary(merged)
         for i, phase in enumerate(names):
             label = phase if name == "on data" else None
-            axes.plot(NS, summary.mean[:, i], style, color=colours[phase], label=label)
+            axes.plot(NS, summary.mean[:, i], style, color=colors[phase], label=label)
             if name == "on data":
                 low, high = summary.mean[:, i] - summary.error[:, i], summary.mean[:, i] + summary.error[:, i]
-                axes.fill_between(NS, low, high, color=colours[phase], alpha=0.2, lw=0)
+                axes.fill_between(NS, low, high, color=colors[phase], alpha=0.2, lw=0)
     told = {
         "leading": "\nleading\norder",
         "prior": "\nwith the prior\nat the points",

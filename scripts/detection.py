@@ -10,20 +10,23 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scripts.results import ROOT, Result, table
-from slt.compose import compose
-from slt.pipeline import run
-from slt.records import Jumps, PhasePath, Trajectory, from_dataset
-from slt.runs import Run
-from slt.schema import experiment
-from slt.transitions import detected, dynamical
+from slt.config.composition import compose
+from slt.config.schema import experiment
+from slt.pipeline.execute import run
+from slt.records.base import from_dataset
+from slt.records.phases import PhasePath
+from slt.records.training import Trajectory
+from slt.records.transitions import Jumps
+from slt.storage.runs import Run
+from slt.transitions import dynamical, events
 
 MODULES = (
     "slt.models.superposition",
-    "slt.datasets",
-    "slt.posterior.ladder",
+    "slt.models.datasets",
+    "slt.posterior.data_tempering",
     "slt.training.trainer",
     "slt.comparer.assemble",
-    "slt.transitions.detected",
+    "slt.transitions.events",
 )
 FEATURES, SEEDS = (4, 5, 6, 8), (0, 1)
 
@@ -33,11 +36,11 @@ class Agreement(NamedTuple):
     give or take a checkpoint); detected transitions, those of them with a label in them, and those of the others that
     begin and end in "other"."""
 
-    labelled: int
+    labeled: int
     within: int
     at_an_end: int
     found: int
-    labelled_too: int
+    labeled_too: int
     in_other: int
 
 
@@ -68,7 +71,7 @@ def study() -> Result:
     text = f"""# Transitions found without labels
 
 Superposition, `slt run experiment=demo model.features=C seed=S`: 64 seeds of SGD each. Curves searched: the logarithm
-of the population loss, the number of long columns, the norm of W (`slt/transitions/jumps.py`). A transition of the
+of the population loss, the number of long columns, the norm of W (`slt/transitions/changepoints.py`). A transition of the
 classifier is the first checkpoint of a phase that holds; it agrees with a detected one when it falls within it, give
 or take one checkpoint, and exactly when it falls on an end of one of its jumps, give or take one.
 
@@ -95,7 +98,7 @@ def _agreement(done: Run) -> Agreement:
     path = from_dataset(PhasePath, done.record("phases").array("path"))
     found = from_dataset(Jumps, done.record("comparison").array("jumps"))
     names = tuple(done.record("phases").json("names"))
-    events = detected.events(found, len(path.label))
+    by_seed = events.events(found, len(path.label))
     place = {int(step): i for i, step in enumerate(path.steps)}
     counts, other = np.zeros(6, int), len(names) - 1
     for seed, stays in enumerate(dynamical.sequences(path, names, 2, trajectory.status)):
@@ -103,10 +106,10 @@ def _agreement(done: Run) -> Agreement:
         mine = found.seed == seed
         ends = np.concatenate([found.start[mine], found.end[mine]])
         counts[0] += len(labels)
-        counts[1] += sum(detected.around(events[seed], i) is not None for i in labels)
+        counts[1] += sum(events.around(by_seed[seed], i) is not None for i in labels)
         counts[2] += sum(bool((np.abs(ends - i) <= 1).any()) for i in labels)
-        counts[3] += len(events[seed])
-        for event in events[seed]:
+        counts[3] += len(by_seed[seed])
+        for event in by_seed[seed]:
             known = any(event.start - 1 <= i <= event.end + 1 for i in labels)
             counts[4] += known
             counts[5] += not known and (path.label[seed, [event.start, event.end]] == other).all()
@@ -118,11 +121,11 @@ def _told(a: Agreement) -> list[str]:
         return f"{part} ({part / whole:.0%})" if whole else str(part)
 
     return [
-        str(a.labelled),
-        share(a.within, a.labelled),
-        share(a.at_an_end, a.labelled),
+        str(a.labeled),
+        share(a.within, a.labeled),
+        share(a.at_an_end, a.labeled),
         str(a.found),
-        share(a.labelled_too, a.found),
+        share(a.labeled_too, a.found),
         share(a.in_other, a.found),
     ]
 

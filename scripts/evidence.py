@@ -7,11 +7,11 @@ import numpy as np
 from scipy.special import logsumexp
 
 from scripts.results import Result, table
-from slt.posterior.ladder import BridgingSMC
-from slt.stage import drive
+from slt.posterior.data_tempering import BridgingSMC
+from slt.runtime.long_computation import drive
 from tests.toys import LinearGaussian
 
-MODULES = ("slt.posterior.ladder", "tests.toys")
+MODULES = ("slt.posterior.data_tempering", "tests.toys")
 NS = (5, 10, 20, 40, 60, 80, 120, 160, 240, 320, 480, 640)
 DATASETS = 20
 REPEATS = 16

@@ -17,13 +17,13 @@ from typing import Any
 
 from scripts.results import Result, table
 from slt import load
-from slt.runs import Run
+from slt.storage.runs import Run
 
 MODULES = (
-    "slt.driving",
-    "slt.sharding",
+    "slt.storage.resumable",
+    "slt.runtime.devices",
     "slt.training.trainer",
-    "slt.posterior.ladder",
+    "slt.posterior.data_tempering",
     "slt.models.superposition",
 )
 KILLS = 30
@@ -38,7 +38,7 @@ OPTIONS = (
     "posterior.annealed=false",
 )
 ITEMS = {"training": "trajectory", "posterior": "ladder", "phases": "occupancy"}
-_LAUNCH = "import sys, slt.driving; slt.driving.EVERY = {every}; from slt.cli import main; sys.exit(main())"
+_LAUNCH = "import sys, slt.storage.resumable; slt.storage.resumable.EVERY = {every}; from slt.cli import main; sys.exit(main())"
 
 
 def start_and_kill(options: tuple[str, ...], store: Path, every: float, wait: float) -> tuple[int, str]:
@@ -86,7 +86,7 @@ def run_to_the_end(options: tuple[str, ...], store: Path) -> Run:
 
 
 def differing(one: Any, two: Any) -> list[str]:
-    """The stages whose records differ between two runs (`slt.runs.Run`) in anything but the clock."""
+    """The stages whose records differ between two runs (`slt.storage.runs.Run`) in anything but the clock."""
     return [
         stage
         for stage, item in ITEMS.items()

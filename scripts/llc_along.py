@@ -8,14 +8,19 @@ import jax
 import numpy as np
 
 from scripts.results import Result, table
-from slt.llc.along import AlongTraining, Part
-from slt.llc.metropolis import Metropolis
+from slt.llc.mcmc.metropolis import Metropolis
+from slt.llc.trajectory import AlongTraining, Part
 from slt.models.superposition import Superposition
-from slt.records import OK
-from slt.stage import drive
+from slt.records.base import OK
+from slt.runtime.long_computation import drive
 from slt.training.trainer import Trainer
 
-MODULES = ("slt.llc.along", "slt.llc.metropolis", "slt.models.superposition", "slt.training.trainer")
+MODULES = (
+    "slt.llc.trajectory",
+    "slt.llc.mcmc.metropolis",
+    "slt.models.superposition",
+    "slt.training.trainer",
+)
 SEEDS, CHECKPOINTS, N, DATASETS = 16, 200, 1000, 4
 ESTIMATOR = Metropolis(chains=2, precision=0.04, max_draws=4000)
 
@@ -42,7 +47,7 @@ def study() -> Result:
         "draws": float(estimate.info["draws"][0]),
         "burn_in": [float(b) for b in np.unique(estimate.info["burn_in"])],
         "without_flags": int(sound.sum()),
-        "localisation": float(estimate.info["localisation"][0]),
+        "localization": float(estimate.info["localization"][0]),
     }
     rows = [
         ["points", f"{SEEDS} seeds x {len(path.steps)} checkpoints = {points:,}"],
@@ -51,7 +56,7 @@ def study() -> Result:
             "chains, draws of each, burn-in",
             f"{ESTIMATOR.chains}, {numbers['draws']:.0f}, {numbers['burn_in']}",
         ],
-        ["localisation (chosen)", f"{numbers['localisation']:g}"],
+        ["localization (chosen)", f"{numbers['localization']:g}"],
         ["median relative standard error", f"{numbers['median_relative_error']:.1%}"],
         [
             "its 5 % and 95 % quantiles",

@@ -8,13 +8,13 @@ import numpy as np
 
 from scripts.results import Result, table
 from slt.llc.base import Question
-from slt.llc.thermodynamic import Thermodynamic
+from slt.llc.smc.thermodynamic import Thermodynamic
 from slt.models.monomial import Monomial
 from slt.models.quadratic import Quadratic
 from slt.models.reduced_rank_regression import ReducedRankRegression
 
 MODULES = (
-    "slt.llc.thermodynamic",
+    "slt.llc.smc.thermodynamic",
     "slt.models.monomial",
     "slt.models.quadratic",
     "slt.models.reduced_rank_regression",

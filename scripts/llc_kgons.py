@@ -10,16 +10,16 @@ import numpy as np
 
 from scripts.results import Result, table
 from slt.llc.base import Question
-from slt.llc.thermodynamic import Thermodynamic
+from slt.llc.smc.thermodynamic import Thermodynamic
 from slt.models.base import Phase
 from slt.models.superposition import Superposition
-from slt.records import LLCEstimate
+from slt.records.llc import LLCEstimate
 
-MODULES = ("slt.llc.thermodynamic", "slt.models.superposition")
+MODULES = ("slt.llc.smc.thermodynamic", "slt.models.superposition")
 PAPER = {"5": 0.85, "5+": 1.27, "6": 0.59}  # standard deviations of Chen et al. 2023, table of SGLD estimates
 ESTIMATOR = Thermodynamic(particles=256, repeats=8, decades=8.0)
 OTHERS = (5, 7)
-FOUR = Thermodynamic(particles=256, repeats=8, decades=4.0, localisation=1e4)
+FOUR = Thermodynamic(particles=256, repeats=8, decades=4.0, localization=1e4)
 
 
 def study() -> Result:
@@ -40,7 +40,7 @@ def study() -> Result:
                     f"{estimate.multiplicity[0]}",
                     "" if paper is None else f"{paper} ({paper / error:.0f} ×)",
                     estimate.status[0],
-                    f"{estimate.info['localisation'][0]:g}",
+                    f"{estimate.info['localization'][0]:g}",
                     f"{seconds:.0f}",
                 ]
             )

@@ -11,10 +11,10 @@ import numpy as np
 
 from scripts.results import Result, table
 from slt.llc.base import Question
-from slt.llc.minibatch import Minibatch, Settled
+from slt.llc.mcmc.minibatch import Minibatch, Settled
 from slt.models.deep_linear import DeepLinear
 
-MODULES = ("slt.llc.minibatch", "slt.models.deep_linear")
+MODULES = ("slt.llc.mcmc.minibatch", "slt.models.deep_linear")
 WIDTHS = (18, 58, 183, 577)  # of four layers: 1e3, 1e4, 1e5, 1e6 parameters in three matrices
 KEYS = 3
 ESTIMATOR = Minibatch(chains=2, batch=64, t=1000.0, anchor=65_536, burn_in=150, draws=350, traces=0)
@@ -29,12 +29,12 @@ def study() -> Result:
 Deep linear networks of three square matrices, at the truth: the teacher has a quarter of the full rank, with
 singular values from 2 to 1, and the point is balanced. `llc=minibatch` on the population loss, with one protocol for
 all sizes: {ESTIMATOR.chains} chains, batches of {ESTIMATOR.batch}, {ESTIMATOR.burn_in} steps of burn-in and
-{ESTIMATOR.draws} draws, t = {ESTIMATOR.t:,.0f}; step size and localisation are the calibration's own.
+{ESTIMATOR.draws} draws, t = {ESTIMATOR.t:,.0f}; step size and localization are the calibration's own.
 
-λ by theory is that of the network without a localisation (Aoyagi 2024). With one, and to second order in the offset,
+λ by theory is that of the network without a localization (Aoyagi 2024). With one, and to second order in the offset,
 a direction of curvature h counts h t / (2 (h t + γ)); the curvatures are known (h of entry i, j of the product is the
 sum over layers of what the other layers pass on, squared). That sum is "λ at γ": what the chains should find. How far
-it lies from λ is the price of a localisation that so few steps can forget.
+it lies from λ is the price of a localization that so few steps can forget.
 
 {table(header, [row["cells"] for row in rows])}
 """
@@ -57,14 +57,14 @@ def _measured(width: int) -> dict[str, Any]:
     seconds = (time.perf_counter() - started) / KEYS
     llc, error = (np.array([getattr(one, name)[0] for one in found]) for name in ("llc", "error"))
     chosen = settled.calibration
-    localised = _localised(phase.point, model.layers(), chosen.localisation)
+    localized = _localized(phase.point, model.layers(), chosen.localization)
     numbers = {
         "parameters": 3 * width**2,
         "truth": phase.llc,
-        "localised": localised,
+        "localized": localized,
         "llc": llc.tolist(),
         "error": error.tolist(),
-        "localisation": chosen.localisation,
+        "localization": chosen.localization,
         "gammas": chosen.gammas.tolist(),
         "tried": chosen.llc.tolist(),
         "step_size": chosen.step_size,
@@ -76,10 +76,10 @@ def _measured(width: int) -> dict[str, Any]:
         f"{numbers['parameters']:,}",
         f"{phase.llc:,.1f}",
         ", ".join(f"{value:,.1f}" for value in llc),
-        f"{localised:,.1f}",
-        f"{llc.mean() / localised:.3f} ± {llc.std(ddof=1) / localised:.3f}",
+        f"{localized:,.1f}",
+        f"{llc.mean() / localized:.3f} ± {llc.std(ddof=1) / localized:.3f}",
         f"{llc.mean() / phase.llc:.3f}",
-        f"{chosen.localisation / ESTIMATOR.t:.2g}",  # type: ignore[operator]
+        f"{chosen.localization / ESTIMATOR.t:.2g}",  # type: ignore[operator]
         f"{chosen.step_size:.2g}",
         f"{seconds:.1f}",
         f"{calibrating:.0f}",
@@ -88,7 +88,7 @@ def _measured(width: int) -> dict[str, Any]:
     return {"cells": cells, "numbers": numbers}
 
 
-def _localised(point: Any, layers: tuple[str, ...], gamma: float) -> float:
+def _localized(point: Any, layers: tuple[str, ...], gamma: float) -> float:
     """E[t K] to second order in the offset, of diagonal layers, the first of which meets the input."""
     passed = [np.diag(np.asarray(point[name])) ** 2 for name in layers]
     curvature = np.zeros((len(passed[0]),) * 2)

@@ -13,11 +13,11 @@ import numpy as np
 
 from scripts.results import Result, table
 from slt.llc.base import Question
-from slt.llc.sgld import SGLD
+from slt.llc.mcmc.sgld import SGLD
 from slt.models.superposition import Inputs, Superposition
 
-MODULES = ("slt.llc.sgld", "slt.models.superposition", "scripts.peers")
-N, CHAINS, BURN_IN, DRAWS, STEP_SIZE, LOCALISATION = 1000, 10, 500, 1000, 5e-4, 1.0
+MODULES = ("slt.llc.mcmc.sgld", "slt.models.superposition", "scripts.peers")
+N, CHAINS, BURN_IN, DRAWS, STEP_SIZE, LOCALIZATION = 1000, 10, 500, 1000, 5e-4, 1.0
 
 
 def study() -> Result:
@@ -54,7 +54,7 @@ def study() -> Result:
     text = f"""# SGLD beside devinterp
 
 Superposition's 6-gon at c = 6, n = {N}: {CHAINS} chains of {BURN_IN} burn-in steps and {DRAWS} draws, step size
-{STEP_SIZE:g}, localisation {LOCALISATION:g}, n beta = n / log n; positions are float64 here, float32 there. The
+{STEP_SIZE:g}, localization {LOCALIZATION:g}, n beta = n / log n; positions are float64 here, float32 there. The
 estimate is the mean over chains and its standard error; chains have independent keys on both sides. Here the loss at
 the point is exact and every draw's loss is the full one; devinterp takes the losses of minibatches, and of one
 minibatch for the point, an error that all its chains share and that is not in its bars.
@@ -72,7 +72,7 @@ def _ours(model: Superposition, point: Any, data: Inputs, batch: int | None) -> 
         chains=CHAINS,
         batch=batch,
         step_size=STEP_SIZE,
-        localisation=LOCALISATION,
+        localization=LOCALIZATION,
         burn_in=BURN_IN,
         draws=DRAWS,
         every=1,
@@ -86,7 +86,7 @@ def _calibrated(model: Superposition, point: Any, data: Inputs) -> str:
     question = Question(model, jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], point), data)
     estimate = SGLD()(question, jax.random.key(2))
     chosen = (
-        f"step size {estimate.info['step_size'][0]:.2g}, localisation {estimate.info['localisation'][0]:g}"
+        f"step size {estimate.info['step_size'][0]:.2g}, localization {estimate.info['localization'][0]:g}"
     )
     draws = estimate.info["draws"][0]
     return f"{estimate.llc[0]:.2f} ± {estimate.error[0]:.2f} ({chosen}, {draws:.0f} draws a chain)"
@@ -104,5 +104,5 @@ def _theirs(point: Any, data: Inputs, batch: int) -> np.ndarray:
         burn_in=BURN_IN,
         draws=DRAWS,
         step_size=STEP_SIZE,
-        localisation=LOCALISATION,
+        localization=LOCALIZATION,
     )

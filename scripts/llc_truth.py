@@ -20,27 +20,28 @@ import numpy as np
 from scripts.llc_cases import Case, cases
 from scripts.results import RESULTS, ROOT, Result, table
 from slt.llc.base import Estimator
-from slt.llc.heated import LOW
-from slt.llc.hessian import Hessian
-from slt.llc.metropolis import Metropolis
-from slt.llc.regression import BetaRegression
-from slt.llc.sgld import SGLD
-from slt.llc.thermodynamic import Thermodynamic
-from slt.llc.volume import Volume
-from slt.llc.wbic import WBIC
-from slt.records import OK, LLCEstimate, from_dataset, to_dataset
-from slt.source import code_version
-from slt.store import Recipe, Store
+from slt.llc.curvature import Hessian
+from slt.llc.mcmc.metropolis import Metropolis
+from slt.llc.mcmc.sgld import SGLD
+from slt.llc.nested import Volume
+from slt.llc.smc.base import LOW
+from slt.llc.smc.regression import BetaRegression
+from slt.llc.smc.thermodynamic import Thermodynamic
+from slt.llc.smc.wbic import WBIC
+from slt.records.base import OK, from_dataset, to_dataset
+from slt.records.llc import LLCEstimate
+from slt.storage.code_version import code_version
+from slt.storage.store import Recipe, Store
 
 MODULES = (
     "scripts.llc_cases",
-    "slt.llc.hessian",
-    "slt.llc.metropolis",
-    "slt.llc.regression",
-    "slt.llc.sgld",
-    "slt.llc.thermodynamic",
-    "slt.llc.volume",
-    "slt.llc.wbic",
+    "slt.llc.curvature",
+    "slt.llc.mcmc.metropolis",
+    "slt.llc.smc.regression",
+    "slt.llc.mcmc.sgld",
+    "slt.llc.smc.thermodynamic",
+    "slt.llc.nested",
+    "slt.llc.smc.wbic",
 )
 N = 1e6  # what the population loss stands for, where an estimator needs to know
 
@@ -58,12 +59,12 @@ WAYS = {
     "sgld": Way(SGLD(), 10_000),
     "mala": Way(Metropolis(), 10_000),
     "hmc": Way(Metropolis(algorithm="hmc"), 10),
-    "volume": Way(Volume(), 10, Volume(localisation=None)),
-    "regression": Way(BetaRegression(n=N, localisation=1.0), 50, BetaRegression(n=N)),
+    "volume": Way(Volume(), 10, Volume(localization=None)),
+    "regression": Way(BetaRegression(n=N, localization=1.0), 50, BetaRegression(n=N)),
     "wbic": Way(WBIC(n=N), 100, WBIC(n=N)),
     "hessian": Way(Hessian(), 10_000),
 }
-GLOBAL = ("wbic",)  # knows no neighbourhood: only where the point's coefficient is the global one
+GLOBAL = ("wbic",)  # knows no neighborhood: only where the point's coefficient is the global one
 LOCAL = ("superposition", "two strata: the line")
 COSTLY = ("Gaussian mixture of 2", "Gaussian mixture of 3")  # minutes a case, their loss being an integral
 ENOUGH = 0.02  # standard error, as a share of the estimate, that the path must reach
@@ -350,7 +351,7 @@ def _figure(found: dict[str, list[Measurement]]) -> bytes:
         fig = style.figure(0.19 * len(best) + 1.2, 8.0)
         ax = fig.subplots()
         ax.axvspan(-3, 3, color="#e9eef2", zorder=0)
-        ax.axvline(0, color=style.GREY, linewidth=0.8, zorder=1)
+        ax.axvline(0, color=style.GRAY, linewidth=0.8, zorder=1)
         ax.errorbar(
             [100 * np.clip(m.off, -0.24, 0.24) for m in best],
             range(len(best)),

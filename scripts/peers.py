@@ -57,7 +57,7 @@ def sgld(
     burn_in: int,
     draws: int,
     step_size: float,
-    localisation: float,
+    localization: float,
 ) -> np.ndarray:
     """(chain,) estimates of devinterp 1.3.2 at n beta = n / log n, in float32."""
     import torch
@@ -77,7 +77,7 @@ def sgld(
             sampling_method=SGLD,
             optimizer_kwargs={
                 "lr": step_size,
-                "localization": localisation,
+                "localization": localization,
                 "nbeta": len(x) / float(np.log(len(x))),
             },
             num_draws=draws,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from scripts.benchmarks import ladder, machine, told
 from scripts.results import Result, table
 
-MODULES = ("slt.models.superposition", "slt.posterior.ladder", "scripts.benchmarks.ladder")
+MODULES = ("slt.models.superposition", "slt.posterior.data_tempering", "scripts.benchmarks.ladder")
 
 
 def study() -> Result:
@@ -27,7 +27,7 @@ move more time. Medians of {ladder.ROUNDS} rounds over all n in turn, and their 
 
 How well the share of 6-gons is known: p (1 - p) / variance, for each second of work. The ladder is the whole ladder
 up to n, its variance that of {ladder.OCCUPANCY_REPEATS} independent populations; NUTS is numpyro's on the direct sum
-over observations, {ladder.CHAINS} vectorised chains of {ladder.WARMUP} + {ladder.DRAWS} draws that start at draws
+over observations, {ladder.CHAINS} vectorized chains of {ladder.WARMUP} + {ladder.DRAWS} draws that start at draws
 from the prior. Both without compilation.
 
 {table(ladder.NUTS_HEADER, nuts_rows)}

@@ -63,8 +63,8 @@ def stamp(study: ModuleType) -> str:
     """Version of the code that the study's numbers rest on."""
     for module in study.MODULES:
         importlib.import_module(module)
-    from slt.source import code_version
-    from slt.store import digest
+    from slt.storage.code_version import code_version
+    from slt.storage.store import digest
 
     settings = study.settings() if hasattr(study, "settings") else None
     own = ast.unparse(ast.parse(Path(str(study.__file__)).read_text()))

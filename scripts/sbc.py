@@ -14,8 +14,9 @@ from scripts.results import Result
 from scripts.sbc_cases import CASES, LOG_LIKELIHOOD, Case, Replications, replicate
 from scripts.sbc_references import compare, eight_schools_exactly, references
 from scripts.sbc_samplers import BATCH, DRAWS, Drawn, N, by_chains, by_langevin, climb, drawn_from
-from slt.records import OK, Ladder
-from slt.rng import named_key
+from slt.records.base import OK
+from slt.records.posterior import Ladder
+from slt.runtime.random_keys import named_key
 
 MODULES = (
     "scripts.sbc_cases",

@@ -1,7 +1,7 @@
 """Models whose data can be drawn from p(x | w), and what is ranked of them, for simulation-based calibration.
 
 Each has two parameters, so that quadrature serves as well, and a prior N(0, s^2) in its unconstrained parameters, so
-that the localised posteriors of `slt.llc`, seen from the origin at gamma = 1 / s^2, are the posterior itself.
+that the localized posteriors of `slt.llc`, seen from the origin at gamma = 1 / s^2, are the posterior itself.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import numpyro
 import numpyro.distributions as dist
 from numpyro import handlers
 
+from slt.adapters.numpyro_model import NumpyroModel
 from slt.models.base import Data, Model, Params
-from slt.models.from_numpyro import NumpyroModel
+from slt.models.common.linear_networks import Pairs
 from slt.models.gaussian_mixture import GaussianMixture
-from slt.models.linear_networks import Pairs
 from slt.models.tanh_network import TanhNetwork
-from slt.potential import potential, prefix_weights
+from slt.posterior.targets import potential, prefix_weights
 
 LOG_LIKELIHOOD = "log likelihood"
 

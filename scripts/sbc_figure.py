@@ -35,7 +35,7 @@ def png(exact: Sequence[Any], others: Sequence[Any], threshold: float) -> bytes:
                 if i == 0:
                     axes[i, j].set_title(sampler.replace(", ", ",\n"), fontsize=style.SMALL, loc="center")
         fig.suptitle(
-            "Rank of the true value among posterior draws. Calibrated: bars stay in the grey band",
+            "Rank of the true value among posterior draws. Calibrated: bars stay in the gray band",
             fontsize=12,
         )
         fig.legend(*_legend(), loc="outside lower center", ncols=4)
@@ -49,8 +49,8 @@ def _panel(ax: Any, rows: Sequence[Any], threshold: float) -> None:
     for row in rows:
         bars = sbc_ranks.bars(np.array(row.counts))
         likelihood = row.quantity == LOG_LIKELIHOOD
-        colour = FAILS if row.p < threshold else LIKELIHOOD if likelihood else HOLDS
-        ax.stairs(bars, edges, color=colour, lw=1.6 if likelihood else 1.0, baseline=None)
+        color = FAILS if row.p < threshold else LIKELIHOOD if likelihood else HOLDS
+        ax.stairs(bars, edges, color=color, lw=1.6 if likelihood else 1.0, baseline=None)
     ax.set_ylim(0, 3 * high)
     ax.set_xlim(0, 1)
     ax.set_xticks([])

@@ -1,6 +1,6 @@
 """Posteriors that are known exactly, and what each sampler says of them.
 
-Eight schools (Rubin 1981; Gelman et al. 2013, "Bayesian data analysis", section 5.5), non-centred, with the priors of
+Eight schools (Rubin 1981; Gelman et al. 2013, "Bayesian data analysis", section 5.5), non-centered, with the priors of
 posteriordb (github.com/stan-dev/posteriordb, eight_schools-eight_schools_noncentered): mu ~ N(0, 5^2), tau ~
 half-Cauchy of scale 5. Given tau all else is Gaussian, so that moments are integrals over tau alone.
 """
@@ -15,14 +15,14 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 
+from slt.adapters.numpyro_model import NumpyroModel
 from slt.models.base import Data, Model
-from slt.models.from_numpyro import NumpyroModel
 from slt.posterior.base import LadderSampler
-from slt.posterior.ladder import BridgingSMC
+from slt.posterior.data_tempering import BridgingSMC
 from slt.posterior.nuts import NUTS
 from slt.posterior.smc import SMC
-from slt.records import OK
-from slt.stage import drive
+from slt.records.base import OK
+from slt.runtime.long_computation import drive
 from tests.toys import LinearGaussian
 
 SCHOOLS = {
@@ -48,7 +48,7 @@ Moments = dict[str, tuple[float, float]]  # name -> mean, standard deviation
 
 
 def eight_schools(school: jax.Array, sigma: jax.Array, y: jax.Array | None = None) -> None:
-    """Effects of coaching in eight schools, non-centred."""
+    """Effects of coaching in eight schools, non-centered."""
     mu = numpyro.sample("mu", dist.Normal(0.0, 5.0))
     tau = numpyro.sample("tau", dist.HalfCauchy(5.0))
     standard = numpyro.sample("standard", dist.Normal(0.0, 1.0).expand([8]).to_event(1))

@@ -4,7 +4,7 @@
   particles than are drawn, since particles with common ancestors are not quite independent.
 * NUTS: evenly spaced along each chain.
 * HMC, MALA and SGLD, the chains of `slt.llc`: as many chains as draws, the last position of each, so that draws are
-  independent by construction. Their target, localised around the origin at t = n, is the posterior (`sbc_cases`).
+  independent by construction. Their target, localized around the origin at t = n, is the posterior (`sbc_cases`).
 """
 
 from __future__ import annotations
@@ -19,16 +19,17 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from scripts.sbc_cases import Case, Replications
-from slt.llc import chains, langevin
+from slt.llc.mcmc import mcmc_kernels, sgld_kernel
 from slt.models.base import Data, Params
 from slt.posterior.base import LadderSampler
-from slt.posterior.ladder import BridgingSMC
+from slt.posterior.data_tempering import BridgingSMC
 from slt.posterior.nuts import NUTS
 from slt.posterior.quadrature import Quadrature
 from slt.posterior.smc import SMC
-from slt.potential import Neighbourhood, Potential, potential
-from slt.records import OK, Ladder
-from slt.stage import drive
+from slt.posterior.targets import Neighborhood, Potential, potential
+from slt.records.base import OK
+from slt.records.posterior import Ladder
+from slt.runtime.long_computation import drive
 
 DRAWS = 63  # L: ranks go from 0 to 63
 RUNGS = (2, 7, 20)
@@ -41,7 +42,7 @@ LADDERS: dict[str, tuple[LadderSampler, tuple[int, ...]]] = {
     "ladder": (BridgingSMC(particles=192, repeats=2), RUNGS),
     "NUTS": (NUTS_OPTIONS, (N,)),
 }
-GOALS = {"hmc": 0.8, "mala": 0.6}  # acceptance that `slt.llc.calibration` tunes to
+GOALS = {"hmc": 0.8, "mala": 0.6}  # acceptance that `slt.llc.mcmc.calibration` tunes to
 LEAPFROG = 8
 BATCH = 5  # observations in a gradient of SGLD, where not all are
 BURN_IN = {"hmc": 150, "mala": 300}
@@ -104,9 +105,9 @@ def by_chains(algorithm: str, case: Case, made: Replications, key: jax.Array) ->
 
     def one(data: Data, key: jax.Array) -> Params:
         first, second = jax.random.split(key)
-        setting = localised(case, data, 1.0)
-        walkers = chains.start(1, DRAWS, setting.scale.shape[1])
-        walkers, size, _, _ = chains.tune(
+        setting = localized(case, data, 1.0)
+        walkers = mcmc_kernels.start(1, DRAWS, setting.scale.shape[1])
+        walkers, size, _, _ = mcmc_kernels.tune(
             setting,
             walkers,
             first,
@@ -114,10 +115,10 @@ def by_chains(algorithm: str, case: Case, made: Replications, key: jax.Array) ->
             goal=GOALS[algorithm],
             leapfrog=LEAPFROG,
             length=BURN_IN[algorithm],
-            decay=chains.DECAY["none"],
+            decay=mcmc_kernels.DECAY["none"],
         )
         setting = setting._replace(step_size=size)
-        walkers, _, _ = chains.walk(
+        walkers, _, _ = mcmc_kernels.walk(
             setting, walkers, second, algorithm=algorithm, leapfrog=LEAPFROG, length=1, every=STEPS[algorithm]
         )
         return _positions(setting, walkers)
@@ -132,10 +133,10 @@ def by_langevin(
     1 / (n + gamma)."""
 
     def one(data: Data, key: jax.Array, step: jax.Array) -> Params:
-        setting = localised(case, data, step)
-        walkers = chains.start(1, DRAWS, setting.scale.shape[1])
+        setting = localized(case, data, step)
+        walkers = mcmc_kernels.start(1, DRAWS, setting.scale.shape[1])
         weights = jnp.ones(jax.tree.leaves(data)[0].shape[0])
-        walkers, _ = langevin.walk(
+        walkers, _ = sgld_kernel.walk(
             setting, walkers, key, data, weights, length=1, every=STEPS["sgld"], batch=batch
         )
         return _positions(setting, walkers)
@@ -155,20 +156,20 @@ def _drawn(run: Callable[[Data, jax.Array], Params], made: Replications, key: ja
     return Drawn(N, jax.tree.map(np.asarray, w), status)
 
 
-def localised(case: Case, data: Data, step: Any) -> chains.Setting:
-    """Chains around the origin at t = n and gamma = 1 / s^2, where the localising prior is the model's own."""
+def localized(case: Case, data: Data, step: Any) -> mcmc_kernels.Setting:
+    """Chains around the origin at t = n and gamma = 1 / s^2, where the localizing prior is the model's own."""
     rows = jax.tree.leaves(data)[0].shape[0]
     full = potential(case.model, data, jnp.ones(rows))  # beta = 1, so that t = n
     center = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), case.model.sample_prior(jax.random.key(0)))
     gamma = jnp.asarray(case.scale**-2.0)
-    around: Any = Neighbourhood(case.model, center, jnp.zeros(()), gamma)
+    around: Any = Neighborhood(case.model, center, jnp.zeros(()), gamma)
     around, n, beta = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], (around, full.n, full.beta))
     dimension = ravel_pytree(center)[0].size
     size = jnp.full(1, step / (rows + case.scale**-2.0))
-    return chains.Setting(Potential(around, full.summary, n, beta), size, jnp.ones((1, dimension)))
+    return mcmc_kernels.Setting(Potential(around, full.summary, n, beta), size, jnp.ones((1, dimension)))
 
 
-def _positions(setting: chains.Setting, walkers: chains.Walkers) -> Params:
+def _positions(setting: mcmc_kernels.Setting, walkers: mcmc_kernels.Walkers) -> Params:
     """The last position of each chain, as the model's parameters."""
     around: Any = jax.tree.map(lambda leaf: leaf[0], setting.target.model)
     offsets = setting.scale[0] * walkers.u[0]

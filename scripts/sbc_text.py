@@ -69,7 +69,7 @@ samplers would all pass together in at least {1 - ALARM:.0%} of such studies.
 **Independent draws.** Nodes of quadrature and particles are resampled by weight, {DRAWS} out of
 {LADDERS["SMC"][0].draws_per_rung} particles; NUTS is thinned, every {_spacing()}th draw of {_chains()} chains. HMC
 and MALA of `slt.llc` run {DRAWS} chains, of which only the last position counts, after {BURN_IN["hmc"]} tuning and
-{STEPS["hmc"]} further steps (MALA {BURN_IN["mala"]} and {STEPS["mala"]}). Their target, localised at the origin with
+{STEPS["hmc"]} further steps (MALA {BURN_IN["mala"]} and {STEPS["mala"]}). Their target, localized at the origin with
 the prior's precision at t = n, is the posterior. The ladder climbs n = {", ".join(map(str, RUNGS))} in one pass.
 
 {table(["model", "sampler", "p-values", "status ok", "verdict"], lines)}
@@ -107,7 +107,7 @@ chains. The p-value is Student's for the largest deviation, times the number of 
 
 {_agreements(agreements)}
 
-Eight schools (Rubin 1981), non-centred, through the numpyro adapter, with posteriordb's priors: mu ~ N(0, 5²), tau ~
+Eight schools (Rubin 1981), non-centered, through the numpyro adapter, with posteriordb's priors: mu ~ N(0, 5²), tau ~
 half-Cauchy(5). Exact: all but tau integrated in closed form, tau by Gauss-Legendre quadrature. posteriordb's means
 (eight_schools-eight_schools_noncentered, `mean_value`, with its Monte Carlo standard errors) agree with it.
 
@@ -126,7 +126,7 @@ land on either side about as often as the truth does, which leaves the parameter
 the wrong mode have too low a likelihood, so that the true value ranks too high. SMC and the ladder weigh the modes.
 NUTS starts from prior draws, and its record tells: status ok was
 {said}.
-The chains of `slt.llc` are for one point's neighbourhood, all start at it, and have no such status here."""
+The chains of `slt.llc` are for one point's neighborhood, all start at it, and have no such status here."""
 
 
 def _key() -> Any:

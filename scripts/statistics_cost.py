@@ -25,7 +25,7 @@ def study() -> Result:
     rows, numbers = [], {}
     for n in SIZES:
         data = model.sample(jax.random.key(1), n)
-        summary = jax.jit(model.summarise)(data, jnp.ones(n))
+        summary = jax.jit(model.summarize)(data, jnp.ones(n))
 
         def direct(w: dict, data: Any = data) -> jax.Array:
             return jnp.sum(model.losses(w, data))

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from scripts.results import ROOT, Result, table
-from slt.compose import compose
-from slt.schema import experiment
+from slt.config.composition import compose
+from slt.config.schema import experiment
 
 MODULES = (
     "slt.models.superposition",
-    "slt.datasets",
-    "slt.posterior.ladder",
+    "slt.models.datasets",
+    "slt.posterior.data_tempering",
     "slt.training.trainer",
     "slt.comparer.assemble",
     "slt.comparer.sweep",

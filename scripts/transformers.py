@@ -7,20 +7,22 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scripts.results import ROOT, Result, table
-from slt.compose import compose
-from slt.pipeline import run
-from slt.records import Array, LLCEstimate, LLCPath, Trajectory, flag_names, from_dataset
-from slt.runs import Run
-from slt.schema import experiment
+from slt.config.composition import compose
+from slt.config.schema import experiment
+from slt.pipeline.execute import run
+from slt.records.base import Array, flag_names, from_dataset
+from slt.records.llc import LLCEstimate, LLCPath
+from slt.records.training import Trajectory
+from slt.storage.runs import Run
 from slt.transitions.stages import broken
 
 MODULES = (
-    "slt.llc.minibatch",
-    "slt.llc.along",
+    "slt.llc.mcmc.minibatch",
+    "slt.llc.trajectory",
     "slt.models.icl_linear_regression",
     "slt.models.induction",
     "slt.training.trainer",
-    "slt.development",
+    "slt.transitions.development",
 )
 SIGMAS = 2.0  # standard errors by which a coefficient rises or falls
 STAYS = 0.05  # of the whole fall of the loss
@@ -88,7 +90,7 @@ coefficients.
 The claims about stages themselves have studies of their own: [icl_stages](../experiments/icl_stages/README.md),
 [ridge_retreat](../experiments/ridge_retreat/README.md), [induction](../experiments/induction/README.md).
 
-λ̂ is that of `llc=minibatch`: localised SGLD at t = n β, one step size and one localisation for all checkpoints, found
+λ̂ is that of `llc=minibatch`: localized SGLD at t = n β, one step size and one localization for all checkpoints, found
 on four of them. An estimate that found lower loss than its point's, or is negative, is not counted as one.
 """
 
@@ -127,7 +129,7 @@ def _seen(done: Run) -> _Seen:
         "setting": {
             name: info[name]
             for name in (
-                "localisation",
+                "localization",
                 "step_size",
                 "noise",
                 "sensitivity",
@@ -200,7 +202,7 @@ def _section(title: str, name: str, done: dict[str, Run], seen: dict[str, _Seen]
         ["of these, estimates", f"{whole['counted']} of {whole['points']}"],
         ["flags", ", ".join(f"{flag} {count}" for flag, count in whole["flags"].items()) or "none"],
         ["median standard error of λ̂", f"{whole['median_relative_error']:.1%}"],
-        ["γ, e", f"{setting['localisation']:.3g}, {setting['step_size']:.3g}"],
+        ["γ, e", f"{setting['localization']:.3g}, {setting['step_size']:.3g}"],
         [
             "λ̂ at ten times γ, at half e, with chains from the point",
             ", ".join(_change(setting[f"{kind}sensitivity"]) for kind in ("", "step_", "start_")),

@@ -6,14 +6,14 @@ import tempfile
 from typing import Any
 
 from scripts.results import Result, table
-from slt.compose import compose
-from slt.pipeline import run
-from slt.schema import experiment
+from slt.config.composition import compose
+from slt.config.schema import experiment
+from slt.pipeline.execute import run
 
 MODULES = (
     "slt.models.superposition",
-    "slt.datasets",
-    "slt.posterior.ladder",
+    "slt.models.datasets",
+    "slt.posterior.data_tempering",
     "slt.training.trainer",
     "slt.comparer.assemble",
 )

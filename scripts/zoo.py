@@ -10,18 +10,18 @@ import jax
 import numpy as np
 
 from scripts.results import ROOT, Result, table
+from slt.config.model_index import entries
 from slt.errors import UserError
-from slt.pipeline import run
-from slt.records import OK
-from slt.runs import Run
-from slt.zoo import entries
+from slt.pipeline.execute import run
+from slt.records.base import OK
+from slt.storage.runs import Run
 
 MODULES = (
-    "slt.trust",
-    "slt.phases",
-    "slt.discovered",
+    "slt.posterior.diagnostics",
+    "slt.phases.classification",
+    "slt.phases.discovery",
     "slt.training.trainer",
-    "slt.posterior.ladder",
+    "slt.posterior.data_tempering",
     *sorted({entry.target.rpartition(".")[0] for entry in entries([ROOT / "configs"])}),
 )
 SEEDS = 256

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from slt.pipeline import run
-    from slt.runs import Run
+    from slt.pipeline.execute import run
+    from slt.storage.runs import Run
 
 __version__ = "0.1.0"
 __all__ = ["load", "run"]
@@ -27,16 +27,16 @@ def load(run: str | Path, store: str | Path = "runs") -> Run:
       run: a directory, a run's name or its beginning, or "latest".
       store: where runs are kept.
 
-    Raises slt.store.StoreError where there is no such run.
+    Raises slt.storage.store.StoreError where there is no such run.
     """
-    from slt.runs import find_run
+    from slt.storage.runs import find_run
 
     return find_run(str(run), Path(store))
 
 
 def __getattr__(name: str) -> Any:
     if name == "run":
-        from slt.pipeline import run
+        from slt.pipeline.execute import run
 
         return run
     raise AttributeError(f"module 'slt' has no attribute {name!r}")

@@ -1,6 +1,6 @@
 """What thousands of tests in one process need of JAX.
 
-They compile far more than they compute. So XLA optimises less: one model's conformance suite took 19 s of CPU instead
+They compile far more than they compute. So XLA optimizes less: one model's conformance suite took 19 s of CPU instead
 of 26, and what computes long took as long. It also emits loops in its older way, which saves 6 to 28 % of the CPU of
 five suites. And every program, however small, is compiled once for all workers of a session: reading it from a file
 takes 10 ms of CPU, compiling it 40 ms.

@@ -10,17 +10,17 @@ import jax
 import numpy as np
 
 import slt
-from slt.driving import Driver, _packed
-from slt.llc import chains
 from slt.llc.base import Question
-from slt.llc.metropolis import Metropolis
-from slt.llc.wbic import WBIC
+from slt.llc.mcmc import mcmc_kernels
+from slt.llc.mcmc.metropolis import Metropolis
+from slt.llc.smc.wbic import WBIC
 from slt.posterior import nuts, tempering
-from slt.posterior.ladder import BridgingSMC
+from slt.posterior.data_tempering import BridgingSMC
 from slt.posterior.smc import SMC
-from slt.potential import potential
-from slt.progress import Silent
-from slt.sharding import spread
+from slt.posterior.targets import potential
+from slt.runtime.devices import spread
+from slt.runtime.progress import Silent
+from slt.storage.resumable import Driver, _packed
 from slt.training import loop
 from slt.training.optimizers import Adam
 from slt.training.trainer import Trainer
@@ -63,11 +63,11 @@ def ladder():
     return BridgingSMC(particles=256, repeats=16, moves=2).stage(TwoModes(), None, (1, 2))
 
 
-def local(points=4, chains=2, localisation=1.0):
+def local(points=4, chains=2, localization=1.0):
     """Chains at so many points."""
     points = jax.vmap(MODEL.sample_prior)(jax.random.split(KEY, points))
     estimator = Metropolis(
-        chains=chains, t=1e4, step_size=1e-4, localisation=localisation, burn_in=16, draws=64
+        chains=chains, t=1e4, step_size=1e-4, localization=localization, burn_in=16, draws=64
     )
     return estimator(Question(MODEL, points, MODEL.sample(KEY, 40)), KEY)
 
@@ -98,8 +98,8 @@ def partition():
         state = spread(stage.init(KEY))
         after, _ = stage.advance(state)
         held[name] = [_devices(tree) for tree in (state, after)]
-    held["chains"] = _watched(chains, "walk", local)
-    held["chains of one point"] = _watched(chains, "walk", partial(local, points=1, chains=4))
+    held["chains"] = _watched(mcmc_kernels, "walk", local)
+    held["chains of one point"] = _watched(mcmc_kernels, "walk", partial(local, points=1, chains=4))
     held["nuts"] = _watched(nuts, "_chains", by_nuts)
     held["heated"] = _watched(tempering, "_move", heated)[:1]
     held["smc"] = _watched(tempering, "_move", by_smc)[:1]

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import scipy.special
 
-from slt.comparer import compare, summary_of, to_json
-from slt.models import kgons
-from slt.records import Occupancy, PhaseFacts, PhasePath
+from slt.comparer.verdicts import compare, summary_of, to_json
+from slt.models.superposition import kgons
+from slt.records.phases import Occupancy, PhaseFacts, PhasePath
 from slt.transitions import bayesian, dynamical
 
 

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 import slt
-from slt.compose import compose
-from slt.essential import COMPONENTS, EssentialDynamics
-from slt.records import LLCPath, from_dataset
-from slt.schema import experiment
+from slt.config.composition import compose
+from slt.config.schema import experiment
+from slt.records.base import from_dataset
+from slt.records.llc import LLCPath
+from slt.transitions.essential_dynamics import COMPONENTS, EssentialDynamics
 
 TINY = (
     "model=induction",
@@ -19,7 +20,7 @@ TINY = (
     "llc=minibatch",
     "llc.checkpoints=3",
     "llc.estimator={t: 5, chains: 2, batch: 8, anchor: 64, burn_in: 16, draws: 16, traces: 8, step_size: 0.1, "
-    "localisation: 10}",
+    "localization: 10}",
     "+llc.restricted.first={weights: [layer_0.head_1]}",
 )
 
@@ -37,7 +38,7 @@ def test_the_whole_and_its_parts_are_measured_with_one_calibration(run):
     assert {path.llc.shape for path in paths} == {(2, 3)}
     assert paths[0].steps.tolist() == paths[1].steps.tolist()
     settings = {
-        (estimate["info.step_size"].values[0], estimate["info.localisation"].values[0])
+        (estimate["info.step_size"].values[0], estimate["info.localization"].values[0])
         for estimate in (record.array(name) for name in ("estimate", "estimate_0"))
     }
     assert len(settings) == 1

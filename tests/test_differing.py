@@ -1,6 +1,6 @@
 """What tells configurations apart."""
 
-from slt.differing import differences, distinct, flat, last_names
+from slt.comparer.config_diff import differences, distinct, flat, last_names
 
 
 def test_nested_options_have_dotted_names_and_classes_their_short_ones():

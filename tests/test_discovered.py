@@ -10,11 +10,12 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 import slt
-from slt import discovered, phases
 from slt.models.base import Model, as_model, static
 from slt.models.quadratic import Quadratic
-from slt.records import Ladder, Trajectory
-from slt.transitions import bayesian, dynamical, predicted
+from slt.phases import classification, discovery
+from slt.records.posterior import Ladder
+from slt.records.training import Trajectory
+from slt.transitions import bayesian, dynamical, free_energy
 
 NS = np.array([20, 35, 60, 100, 150, 200, 300, 400, 600, 800])
 
@@ -94,7 +95,7 @@ def two():
     model = Wells()
     ladder, drawn = ladder_of(1 / (1 + np.exp(-(NS - 150) / 40)), model)
     trajectory, trained = trajectory_of(model)
-    return discovered.find(model, trajectory, ladder), ladder, trajectory, drawn, trained
+    return discovery.find(model, trajectory, ladder), ladder, trajectory, drawn, trained
 
 
 def test_two_wells_are_found_and_shared_by_both_learners(two):
@@ -114,7 +115,7 @@ def test_what_theory_would_say_is_unknown(two):
         assert (fact.llc, fact.multiplicity, fact.family) == (None, None, fact.name)
         assert np.isfinite(fact.log_prior)
         assert "no theory" in fact.source
-    assert all("unknown learning coefficient" in p.why for p in predicted.every_level(*found.facts))
+    assert all("unknown learning coefficient" in p.why for p in free_energy.every_level(*found.facts))
 
 
 def test_transitions_are_seen_on_both_sides(two):
@@ -122,7 +123,7 @@ def test_transitions_are_seen_on_both_sides(two):
     names = (*(fact.name for fact in found.facts), "other")
     (in_steps,) = dynamical.find(found.path, trajectory.population_loss, names)
     assert (in_steps.source, in_steps.target, in_steps.count, in_steps.at_risk) == ("A", "B", 10, 12)
-    occupancy = phases.occupancy_of(ladder, found.draws, 2, ordered=False)
+    occupancy = classification.occupancy_of(ladder, found.draws, 2, ordered=False)
     (in_n,) = bayesian.find(occupancy, names, found.facts)
     assert (in_n.source, in_n.target) == ("A", "B")
     assert 110 < in_n.n < 190
@@ -130,20 +131,20 @@ def test_transitions_are_seen_on_both_sides(two):
 
 def test_the_same_records_give_the_same_phases(two):
     found, ladder, trajectory, *_ = two
-    again = discovered.find(Wells(), trajectory, ladder)
+    again = discovery.find(Wells(), trajectory, ladder)
     assert again.facts == found.facts
     np.testing.assert_array_equal(again.draws, found.draws)
 
 
 def test_either_learner_may_be_missing(two):
     _, ladder, trajectory, drawn, _ = two
-    alone = discovered.find(Wells(), None, ladder)
+    alone = discovery.find(Wells(), None, ladder)
     assert alone.path is None
     assert adjusted_rand_score(drawn.ravel(), alone.draws.ravel()) > 0.9
-    alone = discovered.find(Wells(), trajectory, None)
+    alone = discovery.find(Wells(), trajectory, None)
     assert (alone.draws, len(alone.facts)) == (None, 2)
     with pytest.raises(ValueError, match="neither"):
-        discovered.find(Wells(), None, None)
+        discovery.find(Wells(), None, None)
 
 
 @pytest.mark.parametrize("watched", [True, False])
@@ -151,7 +152,7 @@ def test_either_learner_may_be_missing(two):
 def test_one_well_is_one_phase_however_far_the_posterior_comes_down(watched, seed):
     model = Wells(watched=watched)
     ladder, _ = ladder_of(np.zeros(len(NS)), model, seed)
-    found = discovered.find(model, None, ladder)
+    found = discovery.find(model, None, ladder)
     assert [fact.name for fact in found.facts] == ["A"]
     assert "no transition to see" in found.note
 
@@ -166,14 +167,14 @@ def test_a_loss_that_the_posterior_brings_down_to_0_is_one_phase(dimension):
     loss = np.sum(w**2, axis=-1) / 2
     weights = np.full(loss.shape, -np.log(200))
     ladder = Ladder(NS, {"w": w}, weights, loss, np.zeros(lead), {}, np.full(lead, "ok"))
-    assert len(discovered.find(model, None, ladder).facts) == 1
+    assert len(discovery.find(model, None, ladder).facts) == 1
 
 
 def test_a_constant_loss_is_one_phase():
     model = Wells(watched=False)
     trajectory, _ = trajectory_of(model)
     still = dataclasses.replace(trajectory, params={"w": np.zeros_like(trajectory.params["w"])})
-    found = discovered.find(model, still, None)
+    found = discovery.find(model, still, None)
     assert len(found.facts) == 1
     assert (found.path.label == 0).all()
 
@@ -188,13 +189,13 @@ def test_parameters_that_are_not_finite_are_other(two):
     weights = ladder.log_weights.copy()
     weights[0, 3, 1] = np.nan
     failed = dataclasses.replace(ladder, draws={"w": draws}, log_weights=weights)
-    found = discovered.find(Wells(), broken, failed)
+    found = discovery.find(Wells(), broken, failed)
     assert len(found.facts) == 2
     assert (found.path.label[3, 60:] == 2).all()
     assert (found.path.label[4] == 2).all()
     assert (found.draws[0, 3, 1] == 2).all()
     never = dataclasses.replace(trajectory, params={"w": np.full_like(w, np.nan)})
-    assert discovered.find(Wells(), never, None).facts == ()
+    assert discovery.find(Wells(), never, None).facts == ()
 
 
 def test_grid_points_without_weight_make_no_phase():
@@ -216,8 +217,8 @@ def test_grid_points_without_weight_make_no_phase():
         {},
         np.full(shape[:3], "ok"),
     )
-    found = discovered.find(model, None, ladder)
-    occupancy = phases.occupancy_of(ladder, found.draws, len(found.facts), ordered=False)
+    found = discovery.find(model, None, ladder)
+    occupancy = classification.occupancy_of(ladder, found.draws, len(found.facts), ordered=False)
     right = np.exp(log_weights)[:, w[:, 0] > 0].sum(axis=1)
     assert len(found.facts) == 2
     np.testing.assert_allclose(occupancy.share[0, :, 0, 1], right, atol=0.1)
@@ -239,6 +240,6 @@ def test_a_model_without_phases_runs_to_its_report(tmp_path):
     assert run.status == "done"
     summary = json.loads((run.path / "summary.json").read_text())
     assert "looked for by clustering" in summary["notes"][0]
-    assert {phase["source"] for phase in summary["phases"]} == {discovered.SOURCE}
+    assert {phase["source"] for phase in summary["phases"]} == {discovery.SOURCE}
     assert len(summary["occupancy"][0]["share"]) == len(summary["phases"]) + 1
     assert summary["s_curves"]["mean"]["k"] >= 1

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from scripts.killed import differing, run_to_the_end, start_and_kill
-from slt.driving import Driver, _packed, _skeleton, _unpacked
-from slt.llc.along import AlongTraining, Part
-from slt.llc.hessian import Hessian
-from slt.posterior.ladder import BridgingSMC
+from slt.llc.curvature import Hessian
+from slt.llc.trajectory import AlongTraining, Part
+from slt.posterior.data_tempering import BridgingSMC
 from slt.posterior.nuts import NUTS
-from slt.progress import Silent
-from slt.stage import drive
+from slt.runtime.long_computation import drive
+from slt.runtime.progress import Silent
+from slt.storage.resumable import Driver, _packed, _skeleton, _unpacked
 from slt.training.optimizers import Adam
 from slt.training.trainer import Trainer
 from tests.toys import LinearGaussian

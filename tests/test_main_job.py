@@ -8,9 +8,11 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 import slt
-from slt import discovered, phases
 from slt.models.superposition import Superposition
-from slt.records import Ladder, Trajectory, from_dataset
+from slt.phases import classification, discovery
+from slt.records.base import from_dataset
+from slt.records.posterior import Ladder
+from slt.records.training import Trajectory
 
 SMALL = (
     "training.seeds=48",
@@ -58,11 +60,11 @@ def test_clustering_finds_the_families_that_the_classifier_knows(run):
     """Labels hidden: of what the classifier calls a k-gon, and clustering a phase, they say the same."""
     trajectory = from_dataset(Trajectory, run.record("training").array("trajectory"))
     ladder = from_dataset(Ladder, run.record("posterior").array("ladder"))
-    found = discovered.find(Superposition(), trajectory, ladder)
-    facts = phases.phase_facts(Superposition())
-    _, family = phases.families(facts)
-    labelled = run.record("phases")
-    labels = labelled.array("labels")["label"].values, labelled.array("path")["label"].values
+    found = discovery.find(Superposition(), trajectory, ladder)
+    facts = classification.phase_facts(Superposition())
+    _, family = classification.families(facts)
+    labeled = run.record("phases")
+    labels = labeled.array("labels")["label"].values, labeled.array("path")["label"].values
     known = np.concatenate([label.ravel() for label in labels])
     clustered = np.concatenate([found.draws.ravel(), found.path.label.ravel()])
     sure = known < len(facts)

@@ -6,10 +6,10 @@ import pytest
 import xarray as xr
 
 import slt
-from slt import recipes
 from slt.errors import ConfigError, RunError
-from slt.reporting import _unseen, rewrite_report
-from slt.runs import Run
+from slt.pipeline import recipes
+from slt.pipeline.reporting import _unseen, rewrite_report
+from slt.storage.runs import Run
 
 TINY = ("experiment=two_bump", "training.seeds=4", "training.steps=50", "posterior.ns=[5000,10000,11000]")
 STAGES = ("training", "posterior", "phases", "comparison")
@@ -191,10 +191,10 @@ def test_a_failure_without_data_noise_is_told_on_the_page_and_in_the_summary():
     "module", ["comparer/reasons", "transitions/barrier", "transitions/sigmoids", "transitions/jumps"]
 )
 def test_the_version_of_a_comparison_covers_what_it_is_made_with(module, monkeypatch):
-    from slt import source
+    from slt.storage import code_version
 
     read = []
-    plain = source._read
-    monkeypatch.setattr(source, "_read", lambda path, *rest: read.append(path) or plain(path, *rest))
+    plain = code_version._read
+    monkeypatch.setattr(code_version, "_read", lambda path, *rest: read.append(path) or plain(path, *rest))
     recipes._code(recipes._make_comparison, [])
     assert any(str(path).endswith(f"{module}.py") for path in read)

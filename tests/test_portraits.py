@@ -7,12 +7,14 @@ import textwrap
 import numpy as np
 import pytest
 
-from slt import recipes
 from slt.models.base import Phase
 from slt.models.drawing import Drawing
-from slt.portraits import portraits
-from slt.records import Ladder, PhasePath, Trajectory
-from slt.source import code_version
+from slt.phases.exemplars import portraits
+from slt.pipeline import recipes
+from slt.records.phases import PhasePath
+from slt.records.posterior import Ladder
+from slt.records.training import Trajectory
+from slt.storage.code_version import code_version
 from tests.toys import LinearGaussian
 
 NAMES = ["left", "right", "other"]
@@ -111,8 +113,8 @@ def test_another_picture_is_no_reason_to_train_again(tmp_path, monkeypatch):
         return code_version(["mine_drawn"]), recipes._code(recipes._make_phases, [model])
 
     monkeypatch.syspath_prepend(tmp_path)
-    code, labelled = versions(scale=1, drawn=1.0)
+    code, labeled = versions(scale=1, drawn=1.0)
     same, redrawn = versions(scale=1, drawn=2.25)
     assert same == code
-    assert redrawn != labelled
+    assert redrawn != labeled
     assert versions(scale=20, drawn=1.0)[0] != code

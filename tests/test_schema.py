@@ -2,10 +2,10 @@
 
 import pytest
 
-from slt.compose import compose
+from slt.config.composition import compose
+from slt.config.schema import experiment
 from slt.errors import ConfigError
-from slt.schema import experiment
-from slt.store import digest
+from slt.storage.store import digest
 
 
 def _typed(*overrides):
@@ -50,7 +50,7 @@ def test_each_learner_sees_only_the_rows_it_needs():
         (["model.features=abc"], "model.features must be a whole number"),
         (["model.features=0"], "features must be at least 1"),
         (["model.hidden=9"], "hidden must lie between 1 and features = 6, not 9"),
-        (["+model.colour=red"], "colour is not an option of Superposition"),
+        (["+model.color=red"], "color is not an option of Superposition"),
         (["training.seeds=0"], "seeds must be a whole number, at least 1"),
         (["training.batch_size=2000"], "batch_size = 2000 is more than the n = 1000"),
         (["training.spacing=cubic"], "spacing must be one of"),

@@ -8,13 +8,13 @@ import sys
 import numpy as np
 import pytest
 
-from slt import numerics
-from slt.compose import compose
-from slt.driving import Driver, _unpacked
-from slt.progress import Silent
-from slt.recipes import plan
-from slt.schema import experiment
-from slt.sharding import _counts, spread
+from slt.config.composition import compose
+from slt.config.schema import experiment
+from slt.pipeline.recipes import plan
+from slt.runtime import jax_setup
+from slt.runtime.devices import _counts, spread
+from slt.runtime.progress import Silent
+from slt.storage.resumable import Driver, _unpacked
 from tests import sharded_stages
 
 
@@ -104,7 +104,7 @@ def test_each_axis_takes_the_most_devices_that_divide_it(shapes, devices, counts
     assert _counts(shapes, devices) == counts
 
 
-WALKS = {"chains divided too": (2, 4, 1.0), "a grid tried": (9, 2, None)}  # points, chains, localisation
+WALKS = {"chains divided too": (2, 4, 1.0), "a grid tried": (9, 2, None)}  # points, chains, localization
 CORES = f"""
 import json
 from tests import sharded_stages
@@ -166,7 +166,7 @@ def test_each_core_is_a_device_unless_the_user_says_otherwise(before, given, sai
     ],
 )
 def test_cores_are_those_that_the_process_may_use(monkeypatch, tmp_path, files, given, said):
-    monkeypatch.setattr(numerics, "GROUP", tmp_path)
+    monkeypatch.setattr(jax_setup, "GROUP", tmp_path)
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 2, 5}, raising=False)
     monkeypatch.delenv("NPROC", raising=False)
     (tmp_path / "cpu").mkdir()
@@ -174,4 +174,4 @@ def test_cores_are_those_that_the_process_may_use(monkeypatch, tmp_path, files, 
         (tmp_path / name).write_text(text)
     if given:
         monkeypatch.setenv("NPROC", given)
-    assert numerics.cores() == said
+    assert jax_setup.cores() == said

@@ -10,7 +10,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slt.store import Recipe, Store, StoreError, digest
+from slt.storage.store import Recipe, Store, StoreError, digest
 
 RECIPE = Recipe("data", {"size": 6}, {}, "v1")
 
@@ -118,7 +118,7 @@ def test_whole_numbers_and_floats_have_different_digests_and_order_does_not_matt
 def test_one_process_makes_a_record_and_the_others_wait(tmp_path):
     name = "training-ffffffffffffffff"
     hold = f"""
-from pathlib import Path; from slt.store import Store
+from pathlib import Path; from slt.storage.store import Store
 with Store(Path({str(tmp_path)!r})).claim({name!r}):
     print("held", flush=True); input()
 """

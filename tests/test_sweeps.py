@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from slt.runs import Journal, Run
-from slt.store import StoreError, write_json
-from slt.sweeps import Sweep
+from slt.storage.runs import Journal, Run
+from slt.storage.store import StoreError, write_json
+from slt.storage.sweeps import Sweep
 
 PLAN = [{"overrides": [f"seed={i}"], "options": {"seed": i}} for i in range(3)]
 

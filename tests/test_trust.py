@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from slt.records import OK, Ladder, Occupancy
-from slt.trust import trusted, untrusted, without
+from slt.posterior.diagnostics import trusted, untrusted, without
+from slt.records.base import OK
+from slt.records.phases import Occupancy
+from slt.records.posterior import Ladder
 
 NS = np.array([10, 20, 30])
 DATASETS, REPEATS, DRAWS = 3, 4, 400

@@ -34,7 +34,7 @@ class LinearGaussian(Model):
         x, y = data
         return (y - x @ w["w"]) ** 2 / (2 * self.noise**2)
 
-    def summarise(self, data, weights):
+    def summarize(self, data, weights):
         x, y = data
         return x.T @ (weights[:, None] * x), x.T @ (weights * y), jnp.sum(weights * y**2)
 
@@ -68,7 +68,7 @@ class TwoModes(Model):
     log of a mixture with shares (share, 1 - share), relative to the prior N(0, scale^2)."""
 
     share: float = static(0.3)
-    centres: tuple[float, float] = static((-4.0, 3.0))
+    centers: tuple[float, float] = static((-4.0, 3.0))
     widths: tuple[float, float] = static((0.3, 0.8))
     scale: float = static(4.0)
 
@@ -84,8 +84,8 @@ class TwoModes(Model):
     def population_loss(self, w):
         logpdf = jax.scipy.stats.norm.logpdf
         mixture = jnp.logaddexp(
-            jnp.log(self.share) + logpdf(w["w"], self.centres[0], self.widths[0]),
-            jnp.log(1 - self.share) + logpdf(w["w"], self.centres[1], self.widths[1]),
+            jnp.log(self.share) + logpdf(w["w"], self.centers[0], self.widths[0]),
+            jnp.log(1 - self.share) + logpdf(w["w"], self.centers[1], self.widths[1]),
         )
         return self.log_prior(w) - mixture
 

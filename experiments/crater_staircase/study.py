@@ -20,17 +20,17 @@ from scipy.stats import binomtest, ncx2, norm
 
 from experiments.finding import Finding
 from slt.models.crater_staircase import CraterStaircase
-from slt.phases import label_draws, label_trajectory
-from slt.posterior.ladder import BridgingSMC
-from slt.stage import drive
+from slt.phases.classification import label_draws, label_trajectory
+from slt.posterior.data_tempering import BridgingSMC
+from slt.runtime.long_computation import drive
 from slt.training.optimizers import Sgd
 from slt.training.trainer import Trainer
 
 MODULES = (
     "slt.models.crater_staircase",
     "slt.training.trainer",
-    "slt.posterior.ladder",
-    "slt.phases",
+    "slt.posterior.data_tempering",
+    "slt.phases.classification",
 )
 CLAIM = (
     "What needs k parameters right at once drains a share of starts that falls exponentially in k; what can be found "
@@ -130,9 +130,9 @@ def _exact(model: CraterStaircase) -> dict[str, float]:
     k, a, s2 = model.dimension, model.distance / 2, model.prior_scale**2
     sharp = N * model.curvature
     precision = sharp + 1 / s2
-    centre = a / s2 / precision  # the product's, from the bottom towards the origin
-    log_peak = -0.5 * a**2 / s2 + 0.5 * precision * centre**2 - 0.5 * k * np.log(s2 * precision)
-    inside = ncx2.cdf(precision * 2 * model.level / model.curvature, k, precision * centre**2)
+    center = a / s2 / precision  # the product's, from the bottom towards the origin
+    log_peak = -0.5 * a**2 / s2 + 0.5 * precision * center**2 - 0.5 * k * np.log(s2 * precision)
+    inside = ncx2.cdf(precision * 2 * model.level / model.curvature, k, precision * center**2)
     mass = float(np.exp(log_peak) * inside)
     above = float(np.exp(-N * model.level))
     return {"low": mass / (2 * mass + above), "high": (mass + above) / (2 * mass + above)}
@@ -190,7 +190,7 @@ def _figure(rows: list[dict[str, Any]]) -> Figure:
     k = np.array([row["k"] for row in rows])
     floor = 0.3 / max(row["flow"][0]["of"] for row in rows)
     styles = ((0, "#D55E00", "isolated crater"), (1, "#0072B2", "crater at the foot of the staircase"))
-    for crater, colour, name in styles:
+    for crater, color, name in styles:
         for how, marker, shift, words in (("sgd", "o", -0.06, "SGD"), ("flow", "s", 0.06, "without noise")):
             share, low, high = (
                 np.array([row[how][crater][x] for row in rows]) for x in ("share", "low", "high")
@@ -200,13 +200,13 @@ def _figure(rows: list[dict[str, Any]]) -> Figure:
                 np.maximum(share, floor),
                 (np.maximum(share, floor) - np.maximum(low, floor), high - np.maximum(share, floor)),
                 fmt=marker,
-                color=colour,
-                mfc=colour if how == "sgd" else "white",
+                color=color,
+                mfc=color if how == "sgd" else "white",
                 capsize=2,
                 label=f"{name}, {words}",
             )
         ax.plot(
-            k, [row["geometry"][crater] for row in rows], color=colour, lw=1, label=f"{name}, geometry alone"
+            k, [row["geometry"][crater] for row in rows], color=color, lw=1, label=f"{name}, geometry alone"
         )
     ax.axhline(0.5, color="black", lw=1.5, ls="--", label="posterior, each crater (exact)")
     mean, error = (np.array([row["smc"][x] for row in rows]) for x in ("mean", "error"))

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from experiments.finding import Finding
 from experiments.learners import MODULES as SHARED
 from experiments.learners import Seen, see, told
-from slt.phases import phase_facts
+from slt.phases.classification import phase_facts
 from slt.report import style
 
 MODULES = ("slt.models.crater_valley", *SHARED)
@@ -42,20 +42,20 @@ def study(reduced: bool = False) -> Finding:
 def _figure(seen: Seen) -> Figure:
     """The plane with the loss and where SGD ends; beside it each learner's shares of the craters."""
     names = [*seen.names[:2], "elsewhere"]
-    colours = style.palette(seen.names, phase_facts(seen.model))
+    colors = style.palette(seen.names, phase_facts(seen.model))
     with style.look():
         figure = Figure(figsize=(10, 4.2), layout="constrained")
         plane, bars = figure.subplots(1, 2, width_ratios=(1.2, 1))
         title = "Two craters alike: SGD ends in the one at the end of a valley, the posterior halves"
         figure.suptitle(title, x=0.01, ha="left", fontsize=12)
-        _plane(plane, seen, colours)
+        _plane(plane, seen, colors)
         sgd, posterior = seen.curves[-1], seen.share[-1]
         for offset, share, learner, hatch in ((-0.2, sgd, "SGD", ""), (0.2, posterior, "posterior", "//")):
             drawn = bars.bar(
                 np.arange(3) + offset,
                 share,
                 0.38,
-                color=[colours[name] for name in names],
+                color=[colors[name] for name in names],
                 hatch=hatch,
                 edgecolor="white",
             )
@@ -66,15 +66,15 @@ def _figure(seen: Seen) -> Figure:
     return figure
 
 
-def _plane(ax: Axes, seen: Seen, colours: style.Palette) -> None:
-    """The loss as shades of grey, and SGD's starts in the colours of where they end."""
+def _plane(ax: Axes, seen: Seen, colors: style.Palette) -> None:
+    """The loss as shades of gray, and SGD's starts in the colors of where they end."""
     side = np.linspace(-2.8, 2.8, 200)
     grid = np.stack(np.meshgrid(side, side), -1)
     loss = jax.jit(jax.vmap(jax.vmap(lambda w: seen.model.population_loss({"w": w}))))(grid)
-    drawn = ax.contourf(side, side, np.asarray(loss), levels=np.linspace(0, 1.001, 21), cmap="Greys_r")
+    drawn = ax.contourf(side, side, np.asarray(loss), levels=np.linspace(0, 1.001, 21), cmap="Grays_r")
     ax.figure.colorbar(drawn, ax=ax, label="loss, nats per observation", ticks=np.linspace(0, 1, 6))
     for index, name in enumerate(seen.names):
         starts = seen.params["w"][seen.label[:, -1] == index, 0]
-        ax.scatter(starts[:, 0], starts[:, 1], s=14, color=colours[name])
+        ax.scatter(starts[:, 0], starts[:, 1], s=14, color=colors[name])
     ax.set(aspect="equal", xlim=(-2.8, 2.8), ylim=(-2.8, 2.8), xlabel="x", ylabel="y")
-    ax.set_title("Loss, and SGD's starts in the colour of where they end")
+    ax.set_title("Loss, and SGD's starts in the color of where they end")

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from slt.models.represented import REPRESENTED
 from slt.models.sparse_superposition import dimensionalities
+from slt.models.sparse_superposition.critical_points import REPRESENTED
 
 FRACTIONS = {"1": 1.0, "3/4": 3 / 4, "2/3": 2 / 3, "1/2": 1 / 2, "2/5": 2 / 5}
 WINDOW = 0.02

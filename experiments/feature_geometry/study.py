@@ -27,14 +27,19 @@ from matplotlib.figure import Figure
 
 from experiments.feature_geometry.geometry import FRACTIONS, Geometry, by_fraction, factor, geometry
 from experiments.finding import Finding
-from slt import datasets
+from slt.models import datasets
 from slt.models.sparse_superposition import SparseSuperposition
-from slt.numerics import cast
-from slt.posterior.ladder import BridgingSMC
+from slt.posterior.data_tempering import BridgingSMC
 from slt.report import style
-from slt.stage import drive
+from slt.runtime.jax_setup import cast
+from slt.runtime.long_computation import drive
 
-MODULES = ("slt.models.sparse_superposition", "slt.posterior.ladder", "slt.datasets", "slt.training.loop")
+MODULES = (
+    "slt.models.sparse_superposition",
+    "slt.posterior.data_tempering",
+    "slt.models.datasets",
+    "slt.training.loop",
+)
 CLAIM = (
     "As features grow sparser more of them share a dimension, at preferred fractions such as 1/2 and 2/3, and the "
     "posterior shows the same picture at growing n"
@@ -154,20 +159,20 @@ def _figure(large: dict[float, Geometry], small: Geometry, posterior: dict[int, 
         return fig
 
 
-def _ridges(ax: Any, rows: dict[str, Geometry], title: str, colour: str) -> None:
+def _ridges(ax: Any, rows: dict[str, Geometry], title: str, color: str) -> None:
     """A histogram of D_i for each row, one above another, over lines at the fractions."""
     edges = np.arange(0, 1.0601, 0.02)
     for name, value in FRACTIONS.items():
         ax.axvline(value, color=style.FAINT, linewidth=0.9, zorder=0)
         ax.text(value, len(rows) + 0.05, name, ha="center", fontsize=8.5)
     for base, population in enumerate(rows.values()):
-        for D, hue, alpha in ((population.random, style.GREY, 0.35), (population.fractions, colour, 0.85)):
+        for D, hue, alpha in ((population.random, style.GRAY, 0.35), (population.fractions, color, 0.85)):
             values = np.concatenate(D)
             height = 0.9 * np.sqrt(np.histogram(values, edges)[0] / max(values.size, 1))
             ax.stairs(base + height, edges, baseline=base, fill=True, color=hue, alpha=alpha)
-        ax.text(0.01, base + 0.3, f"{population.mean:.2f} per\ndimension", fontsize=7.5, color=style.GREY)
+        ax.text(0.01, base + 0.3, f"{population.mean:.2f} per\ndimension", fontsize=7.5, color=style.GRAY)
     ax.set_yticks(np.arange(len(rows)) + 0.1, list(rows))
     ax.set_xlim(0, 1.06)
     ax.set_ylim(0, len(rows) + 0.35)
-    ax.set_xlabel("dimensionality D (dimensions); heights are\nroots of shares; grey: random directions")
+    ax.set_xlabel("dimensionality D (dimensions); heights are\nroots of shares; gray: random directions")
     ax.set_title(title)

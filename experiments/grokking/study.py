@@ -1,11 +1,11 @@
 """Does a network find the rule of addition long after it knows its examples, and does it need weight decay for that?
 
-Verdict. A run knows its examples at train accuracy 0.99, and the rule at test accuracy 0.95. A setting *generalises*
+Verdict. A run knows its examples at train accuracy 0.99, and the rule at test accuracy 0.95. A setting *generalizes*
 if more than half of its runs reach the rule; it *groks* if also their median step for that is at least `LATE` times
-the median step for the examples. Of the settings that generalise with decay (none: the claim fails), the claim
+the median step for the examples. Of the settings that generalize with decay (none: the claim fails), the claim
 
 * holds if at least one groks, and in every one at most a `FEW` share of runs reach the rule without decay;
-* fails if none groks, or if more than half of them generalise without decay as well;
+* fails if none groks, or if more than half of them generalize without decay as well;
 * is mixed otherwise.
 """
 
@@ -23,7 +23,7 @@ from slt.models.modular_addition import ModularAddition
 from slt.report.style import figure, look, plain_log
 
 MODULES = ("experiments.modular",)
-CLAIM = "A network that knows its examples by heart finds the rule long after, and only with weight regularisation."
+CLAIM = "A network that knows its examples by heart finds the rule long after, and only with weight regularization."
 SOURCE = "Power et al. 2022, arXiv:2201.02177; Gromov 2023, arXiv:2301.02679, found it without"
 LATE, FEW = 3.0, 0.05
 PATIENCE = (
@@ -31,7 +31,7 @@ PATIENCE = (
 )
 SCALES = (0.3, 0.03)  # of the weights where training starts
 DECAYS = (0.0, 1.0)
-COLOURS = {0.0: "#D55E00", 1.0: "#0072B2"}
+COLORS = {0.0: "#D55E00", 1.0: "#0072B2"}
 NETWORKS = tuple(itertools.product(("quadratic", "relu"), ("squared", "cross_entropy")))
 
 
@@ -92,30 +92,30 @@ def measured(trained: Trained) -> dict[str, Any]:
 def judged(rows: list[dict[str, Any]]) -> tuple[str, str]:
     """The verdict by the rule above, and its numbers; `rows` hold each setting without decay, then with it."""
     pairs = [(plain, decayed) for plain, decayed in zip(rows[::2], rows[1::2], strict=True)]
-    able = [(plain, decayed) for plain, decayed in pairs if generalises(decayed)]
+    able = [(plain, decayed) for plain, decayed in pairs if generalizes(decayed)]
     grok = [decayed for _, decayed in able if groks(decayed)]
-    without = [plain for plain, _ in able if generalises(plain)]
+    without = [plain for plain, _ in able if generalizes(plain)]
     some = [plain for plain, _ in able if plain["reached_rule"] > FEW * plain["runs"]]
     verdict = "fails" if not grok or len(without) > len(able) / 2 else "mixed" if some else "holds"
     if not able:
-        return verdict, f"0 of {len(pairs)} settings generalise with decay"
+        return verdict, f"0 of {len(pairs)} settings generalize with decay"
     large, small = ([plain for plain, _ in able if plain["init_scale"] == scale] for scale in SCALES)
     delays = [row["step_rule"] / max(row["step_known"], 1) for row in grok]
     late = f", the rule {min(delays):.0f} to {max(delays):.0f} x later than the examples" if delays else ""
     numbers = (
-        f"{len(able)} of {len(pairs)} settings generalise with decay, {len(grok)} of them grok{late}; in these, "
+        f"{len(able)} of {len(pairs)} settings generalize with decay, {len(grok)} of them grok{late}; in these, "
         f"{_reached(large)} runs without decay find the rule from large weights ({SCALES[0]:g}), "
         f"{_reached(small)} from small ones ({SCALES[1]:g})"
     )
     return verdict, numbers
 
 
-def generalises(row: dict[str, Any]) -> bool:
+def generalizes(row: dict[str, Any]) -> bool:
     return bool(row["reached_rule"] > row["runs"] / 2)
 
 
 def groks(row: dict[str, Any]) -> bool:
-    return generalises(row) and row["step_rule"] >= LATE * row["step_known"]
+    return generalizes(row) and row["step_rule"] >= LATE * row["step_known"]
 
 
 def picture(shown: dict[float, Trained], rows: list[dict[str, Any]]) -> Figure:
@@ -129,11 +129,11 @@ def picture(shown: dict[float, Trained], rows: list[dict[str, Any]]) -> Figure:
             x = trained.trajectory.steps + 1
             name = "decay 1" if decay else "no decay"
             for curves, style, kind in ((trained.train, ":", "train"), (trained.test, "-", "test")):
-                left.plot(x, curves.T, style, color=COLOURS[decay], alpha=0.25, linewidth=0.8)
-                left.plot(x, np.median(curves, axis=0), style, color=COLOURS[decay], label=f"{kind}, {name}")
+                left.plot(x, curves.T, style, color=COLORS[decay], alpha=0.25, linewidth=0.8)
+                left.plot(x, np.median(curves, axis=0), style, color=COLORS[decay], label=f"{kind}, {name}")
         left.set_xscale("log")
         plain_log(left.xaxis, 1, float(x[-1]))
-        left.set(xlabel="optimiser steps + 1 (log scale)", ylabel="accuracy", ylim=(-0.03, 1.03))
+        left.set(xlabel="optimizer steps + 1 (log scale)", ylabel="accuracy", ylim=(-0.03, 1.03))
         first = rows[0]
         left.set_title(f"{_name(first)} (thick: median)")
         left.legend(loc="upper left", handlelength=1.4)
@@ -142,7 +142,7 @@ def picture(shown: dict[float, Trained], rows: list[dict[str, Any]]) -> Figure:
         for decay, shift in zip(DECAYS, (0.19, -0.19), strict=True):
             share = [100 * row["reached_rule"] / row["runs"] for row in rows if row["decay"] == decay]
             label = "weight decay 1" if decay else "no decay"
-            right.barh(y + shift, np.maximum(share, 0.6), 0.36, color=COLOURS[decay], label=label)
+            right.barh(y + shift, np.maximum(share, 0.6), 0.36, color=COLORS[decay], label=label)
         right.set_yticks(y, names)
         right.invert_yaxis()
         right.set(xlim=(0, 103), xlabel="runs that reach test accuracy 95 % (%)")

@@ -25,7 +25,7 @@ from matplotlib.figure import Figure
 
 from experiments.finding import Finding
 from experiments.in_context import References, first, kept, planned, references, trained
-from slt.records import Array
+from slt.records.base import Array
 from slt.report import style
 
 MODULES = ("slt.models.icl_linear_regression", "slt.training.trainer")
@@ -36,7 +36,7 @@ CLAIM = (
 SOURCE = "Hoogland et al. 2024, arXiv:2402.02364; Raventos et al. 2023, arXiv:2306.15063, for ridge"
 NEAR, SILENT, HALF, OVER = 0.10, 0.05, 0.50, 0.05
 STAGES = ("silence", "reading", "regressing")
-COLOURS = ("#8f8f8f", "#E69F00", "#0072B2")
+COLORS = ("#8f8f8f", "#E69F00", "#0072B2")
 DEEPER = "#009E73"
 LONG = ("training.seeds=1", "training.steps=240000")
 DEEP = ("model.layers=4", "training.seeds=1", "training.steps=60000")
@@ -154,21 +154,21 @@ def picture(steps: Array, seen: dict[str, Array], known: References, data: dict[
             for (what, level), look in zip(
                 lines[name].items(), (":", "--")[-len(lines[name]) :], strict=True
             ):
-                ax.axhline(level, color=style.GREY, linestyle=look, label=what)
-            for stage, colour in zip(STAGES, COLOURS, strict=True):
+                ax.axhline(level, color=style.GRAY, linestyle=look, label=what)
+            for stage, color in zip(STAGES, COLORS, strict=True):
                 for step in data["begins"][stage]:
                     if step is not None:
-                        ax.axvline(step + 1, color=colour, linewidth=0.8, alpha=0.7)
-                ax.plot([], [], color=colour, label=f"{stage} begins")
+                        ax.axvline(step + 1, color=color, linewidth=0.8, alpha=0.7)
+                ax.plot([], [], color=color, label=f"{stage} begins")
             ax.set_xscale("log")
             style.plain_log(ax.xaxis, 1, float(steps[-1] + 1))
-            ax.set(xlabel="optimiser steps + 1 (log scale)", title=title)
-        for name, colour, what in (("long", style.INK, "one seed"), ("deep", DEEPER, "four layers")):
+            ax.set(xlabel="optimizer steps + 1 (log scale)", title=title)
+        for name, color, what in (("long", style.INK, "one seed"), ("deep", DEEPER, "four layers")):
             one = data[name]
             panels[2].plot(
                 np.array(one["step"]) + 1,
                 one["last_over_ridge"],
-                color=colour,
+                color=color,
                 linewidth=1.6,
                 label=f"{what}, {one['step'][-1]:,} steps",
             )

@@ -8,10 +8,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from slt.records import Trajectory
+from slt.records.training import Trajectory
 from slt.report import style
 
-COLOURS = {
+COLORS = {
     "unigram": "#E69F00",
     "bigram": "#56B4E9",
     "previous token": "#009E73",
@@ -31,21 +31,21 @@ def picture(trajectory: Trajectory, ideals: dict[str, dict[str, float]], data: d
         for ax in (losses, heads, stages):
             ax.set_xscale("log")
             style.plain_log(ax.xaxis, 1, float(trajectory.steps[-1] + 1))
-            ax.set_xlabel("optimiser steps + 1 (log scale)")
+            ax.set_xlabel("optimizer steps + 1 (log scale)")
     return fig
 
 
 def _losses(ax: Axes, trajectory: Trajectory, ideals: dict[str, dict[str, float]]) -> None:
-    for name, kind, colour in (
-        ("may be copied", "copy", COLOURS["copying"]),
-        ("new, a trigram tells", "trigram", style.GREY),
+    for name, kind, color in (
+        ("may be copied", "copy", COLORS["copying"]),
+        ("new, a trigram tells", "trigram", style.GRAY),
     ):
         curves = trajectory.observables[f"loss {kind}"]
-        ax.plot(trajectory.steps + 1, curves.T, color=colour, alpha=0.25, linewidth=0.8)
-        ax.plot(trajectory.steps + 1, np.median(curves, axis=0), color=colour, label=name)
+        ax.plot(trajectory.steps + 1, curves.T, color=color, alpha=0.25, linewidth=0.8)
+        ax.plot(trajectory.steps + 1, np.median(curves, axis=0), color=color, label=name)
     for predictor in ("unigram", "bigram", "copying"):
         level = ideals[predictor]["copy"]
-        ax.axhline(level, color=COLOURS[predictor], linestyle=":", linewidth=1)
+        ax.axhline(level, color=COLORS[predictor], linestyle=":", linewidth=1)
         words = "best possible" if predictor == "copying" else predictor
         ax.annotate(words, (1, level), va="bottom", fontsize=style.SMALL, color=style.INK)
     ax.set_ylim(0.7 * ideals["copying"]["copy"], None)
@@ -64,8 +64,8 @@ def _heads(ax: Axes, trajectory: Trajectory, seeds: list[dict[str, Any]]) -> Non
         curves = np.array(
             [trajectory.observables[one["curves"][stage]][seed] for seed, one in enumerate(seeds)]
         )
-        ax.plot(trajectory.steps + 1, curves.T, color=COLOURS[stage], alpha=0.3, linewidth=0.8)
-        ax.plot(trajectory.steps + 1, np.median(curves, axis=0), color=COLOURS[stage], label=words)
+        ax.plot(trajectory.steps + 1, curves.T, color=COLORS[stage], alpha=0.3, linewidth=0.8)
+        ax.plot(trajectory.steps + 1, np.median(curves, axis=0), color=COLORS[stage], label=words)
     ax.set(
         title="Scores of each seed's best heads\n(thick: median)", ylabel="share of attention", ylim=(0, 1)
     )
@@ -77,12 +77,12 @@ def _stages(ax: Axes, seeds: list[dict[str, Any]]) -> None:
     for row, one in enumerate(seeds):
         for i, (start, end) in enumerate(one["transitions of the loss"]):
             label = "jump of the loss" if row == i == 0 else None
-            ax.plot([start + 1, end + 1], [row, row], color=style.GREY, linewidth=9, alpha=0.35, label=label)
+            ax.plot([start + 1, end + 1], [row, row], color=style.GRAY, linewidth=9, alpha=0.35, label=label)
         for stage, step in one["passed"].items():
             if step is None:
                 continue
             label = stage if row == 0 else None
-            ax.plot(step + 1, row, "o", color=COLOURS[stage], markersize=5, label=label)
+            ax.plot(step + 1, row, "o", color=COLORS[stage], markersize=5, label=label)
             if stage in one["hidden"]:
                 ax.plot(step + 1, row, "o", markersize=10, markerfacecolor="none", markeredgecolor=style.INK)
     ax.set_yticks(range(len(seeds)))

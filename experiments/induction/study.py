@@ -15,7 +15,7 @@ and is mixed otherwise:
 * order: unigram, bigram, previous token and induction are all passed, each at a later checkpoint than the last;
 * halves: the previous token is passed at an earlier checkpoint than copying;
 * hidden: the previous token is passed within a jump of its own curve, and outside of all transitions of the loss
-  (`slt.transitions.detected`).
+  (`slt.transitions.events`).
 """
 
 from __future__ import annotations
@@ -29,15 +29,17 @@ from matplotlib.figure import Figure
 
 from experiments.finding import Finding
 from experiments.induction.picture import picture
-from slt.compose import compose
+from slt.config.composition import compose
+from slt.config.schema import experiment
 from slt.models.induction import Induction
-from slt.records import Array, Jumps, Trajectory
-from slt.rng import named_key
-from slt.schema import experiment
-from slt.stage import drive
-from slt.transitions import detected
+from slt.records.base import Array
+from slt.records.training import Trajectory
+from slt.records.transitions import Jumps
+from slt.runtime.long_computation import drive
+from slt.runtime.random_keys import named_key
+from slt.transitions import events
 
-MODULES = ("slt.models.induction", "slt.training.trainer", "slt.transitions.detected")
+MODULES = ("slt.models.induction", "slt.training.trainer", "slt.transitions.events")
 CLAIM = (
     "A small attention-only transformer learns single tokens, then pairs, then a previous-token head, then an "
     "induction head; and the bump has two halves, of which the loss does not show the first"
@@ -90,15 +92,15 @@ def _run(*overrides: str) -> Bump:
 def measured(bump: Bump) -> dict[str, Any]:
     """When each seed passes each stage, which of them its loss does not show, and where it ends."""
     trajectory = bump.trajectory
-    curves = detected.curves(trajectory, trajectory.population_loss, None)
-    found = detected.find(curves, trajectory.steps)
-    events = detected.events(found, len(trajectory.status))
-    seeds = [_seed(bump, seed, found, events[seed]) for seed in range(len(trajectory.status))]
+    curves = events.curves(trajectory, trajectory.population_loss, None)
+    found = events.find(curves, trajectory.steps)
+    by_seed = events.events(found, len(trajectory.status))
+    seeds = [_seed(bump, seed, found, by_seed[seed]) for seed in range(len(trajectory.status))]
     last = {name: np.round(values[:, -1], 4).tolist() for name, values in trajectory.observables.items()}
     return {"ideals": bump.ideals, "steps": int(trajectory.steps[-1]), "seeds": seeds, "end": last}
 
 
-def _seed(bump: Bump, seed: int, found: Jumps, events: list[detected.Event]) -> dict[str, Any]:
+def _seed(bump: Bump, seed: int, found: Jumps, events: list[events.Event]) -> dict[str, Any]:
     trajectory = bump.trajectory
     names = own_curves(trajectory, seed)
     curves = {stage: trajectory.observables[name][seed] for stage, name in names.items()}

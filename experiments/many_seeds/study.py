@@ -1,5 +1,5 @@
 """Many seeds, similar losses: one optimum, or many structures whose losses concentrate? And does a pruned one need
-its own initialisation?
+its own initialization?
 
 Superposition at growing size, three features for each dimension. Every seed descends on the population loss, so that
 what is left of differences between seeds is the optimum it found, and no noise. A structure is a set of seeds with
@@ -10,7 +10,7 @@ Verdict, of three parts; it holds with all, fails with none, and is mixed otherw
 * concentration: at the largest size two seeds rarely end in the same structure (fewer than one pair in ten), and the
   relative spread of losses falls from every size to the next, the 95 % interval of each ratio (bootstrap over seeds)
   lying below 1. Independent parts in every dimension would make the spread fall as r^(-1/2);
-* own initialisation: at every share of weights kept, a pruned network retrained from where it started ends lower than
+* own initialization: at every share of weights kept, a pruned network retrained from where it started ends lower than
   from a fresh start: the 95 % interval of the mean paired difference lies above 0, and Wilcoxon's p is below 0.01;
 * ticket: with 70 % of the weights kept, it ends within 10 % of the whole network's mean loss.
 """
@@ -34,7 +34,7 @@ from slt.report import style
 MODULES = ("slt.models.superposition",)
 CLAIM = (
     "Many seeds reach similar losses because losses concentrate over many different structures, and a structure "
-    "pruned out of a network is a lottery ticket that needs its own initialisation"
+    "pruned out of a network is a lottery ticket that needs its own initialization"
 )
 SOURCE = "the first half a claim of folklore; the second Frankle and Carbin 2018, arXiv:1803.03635"
 SIZES = ((6, 2), (12, 4), (18, 6), (24, 8))  # features, dimensions
@@ -61,7 +61,7 @@ def study(reduced: bool = False) -> Finding:
     last = found[sizes[-1]]
     parts = {
         "concentration": bool(last["effective"] > 10 and all(high < 1 for _, _, high in ratios)),
-        "own initialisation": all(one["low"] > 0 and one["p"] < 0.01 for one in compared.values()),
+        "own initialization": all(one["low"] > 0 and one["p"] < 0.01 for one in compared.values()),
         "ticket": bool(tickets[KEPT[0]]["own"].mean() <= 1.1 * whole.mean()),
     }
     data = {
@@ -199,11 +199,11 @@ def _figure(
         left.set_ylim(-0.5, len(found) - 0.3)
         left.set_xlabel("loss at the end over its mean (ratio)")
         left.set_title(f"Where {whole.size} seeds end, by size:\nlosses, and in how many structures")
-        for (arm, words), colour in zip(ARMS.items(), ("#0072B2", "#D55E00", style.GREY), strict=True):
+        for (arm, words), color in zip(ARMS.items(), ("#0072B2", "#D55E00", style.GRAY), strict=True):
             mean = [tickets[share][arm].mean() for share in tickets]
             error = [1.96 * tickets[share][arm].std(ddof=1) / np.sqrt(whole.size) for share in tickets]
             right.errorbar(
-                [100 * s for s in tickets], mean, error, marker="o", capsize=3, color=colour, label=words
+                [100 * s for s in tickets], mean, error, marker="o", capsize=3, color=color, label=words
             )
         right.axhline(whole.mean(), color=style.INK, linewidth=1, linestyle=":", label="whole network")
         right.set_xlabel(f"weights kept (%), {_name(PRUNED)}")

@@ -13,11 +13,11 @@ from experiments.finding import Finding
 from experiments.learners import n_axis
 from slt.models.gaussian_mixture import GaussianMixture
 from slt.posterior.quadrature import Quadrature
-from slt.potential import potential
-from slt.records import Array
+from slt.posterior.targets import potential
+from slt.records.base import Array
 from slt.report import style
-from slt.rng import named_key
-from slt.stage import drive
+from slt.runtime.long_computation import drive
+from slt.runtime.random_keys import named_key
 from slt.training.optimizers import Sgd
 from slt.training.trainer import Trainer
 
@@ -88,12 +88,12 @@ def _fits(model: GaussianMixture, n: int, seeds: int, steps: int) -> dict[str, A
     trained = drive(trainer.stage(model, np.asarray(data)), named_key(0, "mixture training", n))
     sgd = np.asarray(trained.params["b"][:, -1], float)
     starts = jax.vmap(model.init)(keys)["b"]
-    em = np.asarray(_expectation_maximisation(data, starts, jnp.asarray(model.weights), steps))
+    em = np.asarray(_expectation_maximization(data, starts, jnp.asarray(model.weights), steps))
     return {"SGD": np.sqrt(_second_moment(model, sgd)), "EM": np.sqrt(_second_moment(model, em))}
 
 
 @functools.partial(jax.jit, static_argnames="steps")
-def _expectation_maximisation(
+def _expectation_maximization(
     data: jax.Array, starts: jax.Array, weights: jax.Array, steps: int
 ) -> jax.Array:
     """(seed, component) means after so many steps from `starts`; unit variances and known weights."""
@@ -135,11 +135,11 @@ def _figure(ns: Array, free: Array, size: Array, found: dict[int, dict[str, Arra
             left.plot(ns, free[-1] + coefficient * np.log(ns / ns[-1]), dashes, color=style.INK, label=label)
         left.set(title="Free energy", ylabel="nats")
         right.plot(ns, size, "o-", color="#0072B2", label="posterior, exact")
-        for name, colour, mark in (("SGD", "#D55E00", "s"), ("EM", "#00916A", "^")):
+        for name, color, mark in (("SGD", "#D55E00", "s"), ("EM", "#00916A", "^")):
             values = [one[name] for one in found.values()]
             errors = [value.std(ddof=1) / np.sqrt(value.size) for value in values]
             right.errorbar(
-                list(found), [value.mean() for value in values], errors, fmt=mark, color=colour, label=name
+                list(found), [value.mean() for value in values], errors, fmt=mark, color=color, label=name
             )
         for power, dashes in ((-0.25, "--"), (-0.5, ":")):
             right.plot(ns, size[-1] * (ns / ns[-1]) ** power, dashes, color=style.INK, label=f"n^{power:g}")

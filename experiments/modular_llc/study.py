@@ -6,7 +6,7 @@ follow no rule, so that there is nothing but to learn them by heart. lambda-hat 
 alone, at the one setting `ESTIMATOR`, at n beta = n / log n.
 
 Networks that are not what their kind says are left out. Verdict, for each of the two losses. *Apart*: at every p,
-lambda-hat of both memorising kinds is at least `FACTOR` times that of "rule". *Linear*: the 95 % interval of the
+lambda-hat of both memorizing kinds is at least `FACTOR` times that of "rule". *Linear*: the 95 % interval of the
 slope of log lambda-hat of "rule" over log p holds 1. The claim holds if both are so for both losses, fails if
 neither is for any, and is mixed otherwise.
 """
@@ -26,26 +26,26 @@ from matplotlib.figure import Figure
 from experiments.finding import Finding
 from experiments.modular import RULE, Trained, fit
 from slt.llc.base import Question
-from slt.llc.metropolis import Metropolis
+from slt.llc.mcmc.metropolis import Metropolis
 from slt.models.base import as_model
 from slt.models.modular_addition import ModularAddition
-from slt.records import Array
+from slt.records.base import Array
 from slt.report.style import figure, look
 
-MODULES = ("experiments.modular", "slt.llc.metropolis")
+MODULES = ("experiments.modular", "slt.llc.mcmc.metropolis")
 CLAIM = (
     "Networks that know sums by heart and networks that found the rule differ vastly in lambda, which for the latter "
-    "is linear in p, so that generalisation is visible without test data."
+    "is linear in p, so that generalization is visible without test data."
 )
 SOURCE = (
     'Panickssery and Vaintrob 2023, "Investigating the learning coefficient of modular addition", LessWrong'
 )
 FACTOR = 2.0
 KINDS = ("rule", "by heart", "random table")
-COLOURS = dict(zip(KINDS, ("#0072B2", "#D55E00", "#8f8f8f"), strict=True))
+COLORS = dict(zip(KINDS, ("#0072B2", "#D55E00", "#8f8f8f"), strict=True))
 LOSSES = ("squared", "cross_entropy")
 FRACTION = 0.7
-ESTIMATOR = Metropolis(algorithm="hmc", chains=2, localisation=1.0, burn_in=300, draws=200)
+ESTIMATOR = Metropolis(algorithm="hmc", chains=2, localization=1.0, burn_in=300, draws=200)
 
 
 @as_model
@@ -69,7 +69,7 @@ def study(reduced: bool = False) -> Finding:
     verdict, numbers, slopes = judged(rows)
     data = {
         "fraction": FRACTION,
-        "localisation": ESTIMATOR.localisation,
+        "localization": ESTIMATOR.localization,
         "rows": rows,
         "slopes": slopes,
         "rank_of_solution": {p: rank_of_solution(p) for p in ((3,) if reduced else (3, 5, 7, 9))},
@@ -219,7 +219,7 @@ def picture(rows: list[dict[str, Any]], slopes: dict[str, Any]) -> Figure:
                 slope = slopes[loss][kind]
                 power = "" if slope is None else f" ~ p^{slope[0]:.2f} ({slope[1]:.2f} to {slope[2]:.2f})"
                 ax.errorbar(
-                    *points.T, error, fmt="o", color=COLOURS[kind], capsize=2, alpha=0.8, label=kind + power
+                    *points.T, error, fmt="o", color=COLORS[kind], capsize=2, alpha=0.8, label=kind + power
                 )
             ps = sorted({row["p"] for row in rows})
             if loss == "squared":

@@ -10,9 +10,9 @@ import numpy as np
 import optax
 
 from slt.models.monosemantic import Monosemantic
-from slt.phases import at_points, label_draws
-from slt.posterior.ladder import BridgingSMC
-from slt.stage import drive
+from slt.phases.classification import at_points, label_draws
+from slt.posterior.data_tempering import BridgingSMC
+from slt.runtime.long_computation import drive
 from slt.transitions.barrier import lowest_paths
 
 POLISH, RATE = 4000, 3e-3

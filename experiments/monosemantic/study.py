@@ -27,16 +27,16 @@ from scipy.stats import spearmanr, t
 from experiments.finding import Finding
 from experiments.monosemantic.landscape import barriers, posterior
 from slt.models.monosemantic import Monosemantic
-from slt.phases import label_trajectory
-from slt.stage import drive
+from slt.phases.classification import label_trajectory
+from slt.runtime.long_computation import drive
 from slt.training.optimizers import Adam
 from slt.training.trainer import Trainer
 
 MODULES = (
     "slt.models.monosemantic",
     "slt.training.trainer",
-    "slt.posterior.ladder",
-    "slt.phases",
+    "slt.posterior.data_tempering",
+    "slt.phases.classification",
     "slt.transitions.barrier",
 )
 CLAIM = (

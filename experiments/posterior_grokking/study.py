@@ -22,17 +22,17 @@ from experiments.finding import Finding
 from experiments.modular import accuracies, counts
 from slt.models.base import phase_names
 from slt.models.modular_addition import ModularAddition
-from slt.phases import label_ladder, local_free_energy
-from slt.posterior.ladder import BridgingSMC
-from slt.records import OK, Array
+from slt.phases.classification import label_ladder, local_free_energy
+from slt.posterior.data_tempering import BridgingSMC
+from slt.records.base import OK, Array
 from slt.report.style import figure, look
-from slt.stage import drive
+from slt.runtime.long_computation import drive
 from slt.training.optimizers import AdamW
 from slt.training.trainer import Trainer
 
-MODULES = ("experiments.modular", "slt.posterior.ladder", "slt.phases")
+MODULES = ("experiments.modular", "slt.posterior.data_tempering", "slt.phases.classification")
 CLAIM = (
-    "As n grows the posterior, which knows its examples all along, passes from memorising to the rule, "
+    "As n grows the posterior, which knows its examples all along, passes from memorizing to the rule, "
     "and does so where SGD with weight decay does."
 )
 SOURCE = "a claim of folklore"
@@ -195,19 +195,19 @@ def picture(rungs: list[dict[str, Any]], options: dict[str, Any]) -> Figure:
         for rung in rungs:
             values = np.ravel(np.array(rung["test"], float))
             left.plot([rung["n"]] * len(values), values, ".", color="#0072B2", alpha=0.5)
-        for decay, colour in zip(DECAYS, ("#00916A", "#D55E00"), strict=True):
+        for decay, color in zip(DECAYS, ("#00916A", "#D55E00"), strict=True):
             curve = [mean(rung[f"adamw, weight decay {decay:g}"]["test"]) for rung in rungs]
             name = "with" if decay else "without"
-            left.plot(ns, curve, "s--", color=colour, label=f"AdamW {name} decay, other pairs", markersize=4)
+            left.plot(ns, curve, "s--", color=color, label=f"AdamW {name} decay, other pairs", markersize=4)
         left.set(xlabel="n, pairs drawn with replacement", ylabel="accuracy (dots: data sets and repeats)")
         left.set_ylim(-0.03, 1.03)
         left.legend(loc="best")
         least = 1 / rungs[0]["draws"]
-        for name, colour in (("memorising", "#D55E00"), ("generalising", "#0072B2")):
+        for name, color in (("memorizing", "#D55E00"), ("generalizing", "#0072B2")):
             share = np.array([np.ravel(np.array(rung["share"][name], float)) for rung in rungs])
             above = -np.log(np.maximum(share, least))
-            right.plot(ns, above, ".", color=colour, alpha=0.5)
-            right.plot(ns, above.mean(axis=1), "o-", color=colour, label=name)
+            right.plot(ns, above, ".", color=color, alpha=0.5)
+            right.plot(ns, above.mean(axis=1), "o-", color=color, label=name)
         right.axhline(-np.log(least), color="#8f8f8f", linewidth=0.8, label="never visited: at least this")
         right.set(xlabel="n, pairs drawn with replacement", ylabel="F_n of the phase less F_n of all (nats)")
         right.set_title("free energy of the phases (dots: populations)")

@@ -19,8 +19,8 @@ from matplotlib.figure import Figure
 from experiments.finding import Finding
 from experiments.posterior_grokking.study import climb, draw, mean
 from slt.models.modular_addition import ModularAddition
-from slt.posterior.ladder import BridgingSMC
-from slt.records import Array
+from slt.posterior.data_tempering import BridgingSMC
+from slt.records.base import Array
 from slt.report.style import figure, look
 
 MODULES = ("experiments.posterior_grokking.study",)
@@ -90,11 +90,11 @@ def picture(rows: list[dict[str, Any]], varied: dict[str, tuple[Any, Any]]) -> F
         fig = figure(3.4, 3.4 * len(panels))
         fig.suptitle("Test accuracy of posterior draws: what helps them to find the rule")
         for ax, (name, members) in zip(np.atleast_1d(fig.subplots(1, len(panels))), panels, strict=True):
-            for row, colour in zip(members, ("#56B4E9", "#0072B2", "#222222"), strict=False):
+            for row, color in zip(members, ("#56B4E9", "#0072B2", "#222222"), strict=False):
                 p = row["options"]["p"]
                 ns = np.array([rung["n"] for rung in row["rungs"]]) / p**2
                 test = [mean(rung["test"]) for rung in row["rungs"]]
-                ax.plot(ns, test, "o-", color=colour, label=f"{row['options'][name]:g}")
+                ax.plot(ns, test, "o-", color=color, label=f"{row['options'][name]:g}")
             ax.axhline(1 / rows[0]["options"]["p"], color="#8f8f8f", linewidth=0.8)
             ax.set(xlabel="n / p^2", ylabel="accuracy on unseen pairs", ylim=(-0.03, 1.03))
             ax.set_title(name.replace("_", " "))

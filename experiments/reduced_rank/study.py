@@ -32,17 +32,19 @@ from experiments.finding import Finding
 from experiments.middle import JUMP, middle_share
 from slt.models.deep_linear import DeepLinear
 from slt.models.reduced_rank_regression import learning_coefficient
-from slt.phases import occupancy_summary, phase_facts
-from slt.records import Ladder, Occupancy, PhaseFacts, PhasePath, from_dataset
-from slt.runs import Run
-from slt.transitions import predicted, volume
+from slt.phases.classification import occupancy_summary, phase_facts
+from slt.records.base import from_dataset
+from slt.records.phases import Occupancy, PhaseFacts, PhasePath
+from slt.records.posterior import Ladder
+from slt.storage.runs import Run
+from slt.transitions import free_energy, volume
 
 MODULES = (
     "slt.models.deep_linear",
     "slt.training.trainer",
-    "slt.posterior.ladder",
-    "slt.phases",
-    "slt.transitions.predicted",
+    "slt.posterior.data_tempering",
+    "slt.phases.classification",
+    "slt.transitions.free_energy",
     "slt.transitions.volume",
     "slt.comparer.assemble",
     "experiments.middle",
@@ -125,7 +127,7 @@ def crossing(seen: Seen, facts: tuple[PhaseFacts, ...], k: int) -> dict[str, Any
     nothing: dict[str, Any] = dict.fromkeys(("n", "n_low", "n_high", "separation"))
     measured = found[0] if found else {**nothing, "predicted": []}
     quiet = [one for one in measured["predicted"] if one["level"] == "annealed"]
-    levels = predicted.every_level(source, target, volume.constants(seen.annealed, facts) or None)
+    levels = free_energy.every_level(source, target, volume.constants(seen.annealed, facts) or None)
     return {
         "from": source.name,
         "to": target.name,
@@ -147,7 +149,7 @@ def judge(data: dict[str, Any]) -> dict[str, bool]:
         "order": passed and all(one["n"] is not None for one in crossings),
         "jump": all(one["middle"] is not None and one["middle"]["share"] < JUMP for one in crossings),
     }
-    for level in predicted.LEVELS:
+    for level in free_energy.LEVELS:
         parts[level] = all(_near(one["predicted"].get(level), one["annealed"]) for one in crossings)
     return parts
 

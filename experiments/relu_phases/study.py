@@ -11,18 +11,18 @@ from matplotlib.figure import Figure
 
 from experiments.finding import Finding
 from experiments.learners import Seen, see, shares, step_axis, told
-from slt import phases
 from slt.models.base import Phase
 from slt.models.relu_network import ReluNetwork
-from slt.records import Array
+from slt.phases import classification
+from slt.records.base import Array
 from slt.report import style
 
 MODULES = (
     "slt.models.relu_network",
     "slt.training.trainer",
-    "slt.posterior.ladder",
-    "slt.phases",
-    "slt.comparer",
+    "slt.posterior.data_tempering",
+    "slt.phases.classification",
+    "slt.comparer.verdicts",
     "slt.transitions",
 )
 CLAIM = "Networks of fewer effective nodes than the truth are phases that the posterior leaves for it, and SGD too."
@@ -72,7 +72,7 @@ def study(reduced: bool = False) -> Finding:
 
 def _families(seen: Seen) -> tuple[tuple[str, ...], Array]:
     """Names of the families, and (phase, family) 1 where a phase belongs to one."""
-    names, index = phases.families(phases.phase_facts(seen.model))
+    names, index = classification.families(classification.phase_facts(seen.model))
     return names, np.equal.outer(index, np.arange(len(names))).astype(float)
 
 
@@ -140,8 +140,8 @@ def _numbers(
 
 def _figure(seen: Seen, model: ReluNetwork, families: tuple[str, ...], belongs: Array) -> Figure:
     """The phases as maps, and below them shares of families: SGD's by step, the posterior's by n."""
-    facts = phases.phase_facts(model)
-    colours = style.palette(seen.names, facts)
+    facts = classification.phase_facts(model)
+    colors = style.palette(seen.names, facts)
     with style.look():
         figure = Figure(figsize=(10, 6.2), layout="constrained")
         title = (
@@ -155,13 +155,13 @@ def _figure(seen: Seen, model: ReluNetwork, families: tuple[str, ...], belongs: 
             ax = figure.add_subplot(above[0, column])
             _map(ax, model, phase)
             ax.set_title(
-                f"{phase.name} kinks" if phase.name == "0" else phase.name, color=colours.ink(phase.name)
+                f"{phase.name} kinks" if phase.name == "0" else phase.name, color=colors.ink(phase.name)
             )
         sgd, posterior = (figure.add_subplot(below[0, column]) for column in range(2))
-        shares(sgd, seen.steps, seen.curves @ belongs, families, colours)
+        shares(sgd, seen.steps, seen.curves @ belongs, families, colors)
         step_axis(sgd, int(seen.steps[-1]))
         sgd.set(title="SGD", ylabel="share of seeds")
-        shares(posterior, seen.ns, seen.share @ belongs, families, colours)
+        shares(posterior, seen.ns, seen.share @ belongs, families, colors)
         style.n_axis(posterior, seen.ns)
         posterior.set(title="Posterior", ylabel="probability")
         posterior.legend(loc="center right", title="kinks")

@@ -25,7 +25,8 @@ from matplotlib.figure import Figure
 from experiments.finding import Finding
 from experiments.in_context import apart, planned, trained
 from slt.models.icl_linear_regression import ICLLinearRegression
-from slt.records import Array, Trajectory
+from slt.records.base import Array
+from slt.records.training import Trajectory
 from slt.report import style
 
 MODULES = ("slt.models.icl_linear_regression", "slt.training.trainer")
@@ -124,16 +125,16 @@ def picture(rows: list[dict[str, Any]]) -> Figure:
         panels = fig.subplots(1, len(rows), sharey=True)
         for ax, row in zip(panels, rows, strict=True):
             x = np.array(row["step"])
-            for name, label, colour in (
+            for name, label, color in (
                 ("to_ridge", "to ridge", "#0072B2"),
                 ("to_dmmse", "to dMMSE", "#D55E00"),
             ):
                 curves = np.array(row[name])
-                ax.plot(x, curves.T, color=colour, linewidth=0.7, alpha=0.5)
-                ax.plot(x, np.median(curves, axis=0), color=colour, linewidth=2, label=label)
+                ax.plot(x, curves.T, color=color, linewidth=0.7, alpha=0.5)
+                ax.plot(x, np.median(curves, axis=0), color=color, linewidth=2, label=label)
             level = row["ridge to dMMSE"]
-            ax.axhline(level, color=style.GREY, linestyle="--", label="from ridge to dMMSE")
-            ax.set(xscale="log", yscale="log", xlabel="optimiser steps (log scale)")
+            ax.axhline(level, color=style.GRAY, linestyle="--", label="from ridge to dMMSE")
+            ax.set(xscale="log", yscale="log", xlabel="optimizer steps (log scale)")
             style.plain_log(ax.xaxis, 1, float(x[-1]))
             ax.set_title(f"{row['tasks']} tasks")
         style.plain_log(panels[0].yaxis, min(min(map(min, row["to_ridge"])) for row in rows), 1)

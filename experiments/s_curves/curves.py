@@ -10,9 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from slt.models.low_rank import LowRank
+from slt.models.common.low_rank import LowRank
 from slt.training.optimizers import Optimizer
-from slt.transitions import jumps, sigmoids
+from slt.transitions import changepoints, sigmoids
 
 POINTS = 200  # of a curve that is searched for jumps, evenly in steps
 END = 0.01  # of the loss at the start: where a curve ends
@@ -28,7 +28,7 @@ class Shape(NamedTuple):
         0.046. NaN where it never falls so far.
       log_share: the same with log(1 + step) in place of steps.
       acceleration: the steepest fall over that at the start; an exponential has 1.
-      jumps: accelerations of the loss, found without labels (`slt.transitions.jumps`). Not of its logarithm, which
+      jumps: accelerations of the loss, found without labels (`slt.transitions.changepoints`). Not of its logarithm, which
         without noise is split in two at rank 1: into the fall, and the exponential approach after it.
       sigmoids: how many sigmoids in log step explain it best (`slt.transitions.sigmoids`).
       rises: times it rises, by 1 % of the loss at the start or more.
@@ -86,7 +86,7 @@ def shape(loss: np.ndarray) -> Shape:
         plateau=t10 / t90,
         log_share=math.log1p(t10) / math.log1p(t90),
         acceleration=float(rate.max() / rate[0]),
-        jumps=len(jumps.find(even, loss[even] / loss[0], STEP)),
+        jumps=len(changepoints.find(even, loss[even] / loss[0], STEP)),
         sigmoids=sigmoids.decompose(by_log, loss[by_log]).k,
         rises=_rises(loss / loss[0]),
         left=float(loss[-1] / loss[0]),

@@ -27,19 +27,19 @@ import slt
 from experiments.finding import Finding
 from experiments.s_curves.curves import Shape, descend, first, shape
 from slt.llc.base import Question
-from slt.llc.thermodynamic import Thermodynamic
-from slt.models.low_rank import LowRank
-from slt.models.low_rank_factorisation import LowRankFactorisation
+from slt.llc.smc.thermodynamic import Thermodynamic
+from slt.models.common.low_rank import LowRank
+from slt.models.low_rank_factorization import LowRankFactorization
 from slt.models.low_rank_logits import LowRankLogits
 from slt.training.optimizers import Adam, AdamW, Optimizer, Sgd
 
 MODULES = (
-    "slt.models.low_rank_factorisation",
+    "slt.models.low_rank_factorization",
     "slt.models.low_rank_logits",
     "slt.training.trainer",
-    "slt.posterior.ladder",
-    "slt.llc.thermodynamic",
-    "slt.transitions.jumps",
+    "slt.posterior.data_tempering",
+    "slt.llc.smc.thermodynamic",
+    "slt.transitions.changepoints",
     "slt.transitions.sigmoids",
     "slt.comparer.assemble",
 )
@@ -50,7 +50,7 @@ CLAIM = (
 SOURCE = "S-curves: Saxe, McClelland and Ganguli 2014, arXiv:1312.6120; the rest: a claim of folklore"
 
 S, EXPONENTIAL = 0.2, 0.1
-LOSSES: dict[str, type[LowRank]] = {"squared": LowRankFactorisation, "cross-entropy": LowRankLogits}
+LOSSES: dict[str, type[LowRank]] = {"squared": LowRankFactorization, "cross-entropy": LowRankLogits}
 DESCENT, ADAM, FASTER, ADAMW = "gradient descent", "Adam", "Adam, 10 x faster", "AdamW"
 
 
@@ -77,7 +77,7 @@ FULL = Size(
     optimizers=(DESCENT, ADAM, FASTER, ADAMW),
     coefficients=2,
     run=(),
-    thermodynamic=Thermodynamic(localisation=100.0, particles=256, repeats=4, decades=8.0),
+    thermodynamic=Thermodynamic(localization=100.0, particles=256, repeats=4, decades=8.0),
 )
 REDUCED = Size(
     matrix=9,
@@ -97,7 +97,7 @@ REDUCED = Size(
         "posterior.annealed=false",
     ),
     thermodynamic=Thermodynamic(
-        localisation=100.0, particles=32, repeats=4, decades=2.0, max_temperatures=20
+        localization=100.0, particles=32, repeats=4, decades=2.0, max_temperatures=20
     ),
 )
 
@@ -164,9 +164,9 @@ def controls(size: Size) -> dict[str, Curve]:
     """What makes the plateau go: the target's rank, the factors' width, or the size of what they start from?"""
     n, high = size.matrix, size.ranks[-1]
     models = {
-        f"rank 1, width {high}": LowRankFactorisation(rows=n, columns=n, rank=1, hidden=high),
-        f"rank {high}, start 0.001": LowRankFactorisation(rows=n, columns=n, rank=high, init_scale=0.001),
-        f"rank {high}, equal modes": LowRankFactorisation(rows=n, columns=n, rank=high, decay=1e-3),
+        f"rank 1, width {high}": LowRankFactorization(rows=n, columns=n, rank=1, hidden=high),
+        f"rank {high}, start 0.001": LowRankFactorization(rows=n, columns=n, rank=high, init_scale=0.001),
+        f"rank {high}, equal modes": LowRankFactorization(rows=n, columns=n, rank=high, decay=1e-3),
     }
     return {
         f"{what}, {name}": curve(model, name, size)
@@ -248,7 +248,7 @@ def _numbers(
 
 def _figure(curves: dict[tuple[str, str, int], Curve], ranks: tuple[int, ...]) -> Figure:
     figure = Figure(figsize=(9, 6), layout="constrained")
-    figure.suptitle("How the loss falls, by rank and optimiser: a flat top is a plateau", fontweight="bold")
+    figure.suptitle("How the loss falls, by rank and optimizer: a flat top is a plateau", fontweight="bold")
     axes = figure.subplots(len(LOSSES), 2, sharey=True)
     for row, loss in zip(axes, LOSSES, strict=True):
         for ax, name in zip(row, (DESCENT, ADAM), strict=True):

@@ -38,19 +38,23 @@ from experiments.finding import Finding
 from experiments.middle import JUMP, middle_share
 from experiments.saddle_to_saddle.ridge import Ridge, walk
 from slt.llc.base import Question
-from slt.llc.thermodynamic import Thermodynamic
+from slt.llc.smc.thermodynamic import Thermodynamic
 from slt.models.deep_linear import DeepLinear, learning_coefficient
-from slt.records import OK, Ladder, LLCPath, PhasePath, Trajectory, flag_names, from_dataset
-from slt.runs import Run
+from slt.records.base import OK, flag_names, from_dataset
+from slt.records.llc import LLCPath
+from slt.records.phases import PhasePath
+from slt.records.posterior import Ladder
+from slt.records.training import Trajectory
+from slt.storage.runs import Run
 
 MODULES = (
     "slt.models.deep_linear",
     "slt.training.trainer",
-    "slt.posterior.ladder",
-    "slt.llc.along",
-    "slt.llc.metropolis",
-    "slt.llc.thermodynamic",
-    "slt.phases",
+    "slt.posterior.data_tempering",
+    "slt.llc.trajectory",
+    "slt.llc.mcmc.metropolis",
+    "slt.llc.smc.thermodynamic",
+    "slt.phases.classification",
     "slt.comparer.assemble",
     "experiments.middle",
 )
@@ -74,7 +78,7 @@ class Size(NamedTuple):
     stations: int
 
 
-FULL = Size((), Thermodynamic(localisation=100.0, decades=12.0), 40)  # at m = 3 eight show too little
+FULL = Size((), Thermodynamic(localization=100.0, decades=12.0), 40)  # at m = 3 eight show too little
 REDUCED = Size(
     (
         "training.seeds=2",
@@ -84,13 +88,13 @@ REDUCED = Size(
         "llc.estimator.chains=2",
         "llc.estimator.draws=20",
         "llc.estimator.burn_in=20",
-        "llc.estimator.localisation=100",
+        "llc.estimator.localization=100",
         "posterior.ns=[10,100]",
         "posterior.sampler.particles=32",
         "posterior.sampler.repeats=2",
         "data.datasets=1",
     ),
-    Thermodynamic(localisation=100.0, particles=32, repeats=4, decades=2.0, max_temperatures=20),
+    Thermodynamic(localization=100.0, particles=32, repeats=4, decades=2.0, max_temperatures=20),
     4,
 )
 

@@ -15,11 +15,11 @@ def draw(many: SparseParity, along: dict[str, Any], few: SparseParity, bayes: di
     figure = Figure(figsize=(13, 4.4), layout="constrained")
     figure.suptitle("Each task in its own jump, at a time set by its frequency; their sum", fontsize=13)
     curves, times, posterior = figure.subplots(1, 3)
-    colours = matplotlib.colormaps["viridis"](np.linspace(0, 0.9, many.tasks))
+    colors = matplotlib.colormaps["viridis"](np.linspace(0, 0.9, many.tasks))
     steps = along["steps"][1:]
-    for i, colour in enumerate(colours):
+    for i, color in enumerate(colors):
         label = {0: "the most frequent task", many.tasks - 1: "the rarest"}.get(i)
-        curves.plot(steps, along["losses"][0, i, 1:], color=colour, lw=1, label=label)
+        curves.plot(steps, along["losses"][0, i, 1:], color=color, lw=1, label=label)
     curves.plot(steps, along["total"][0, 1:], color="#D55E00", lw=2.5, label="all, by frequency")
     curves.set(xscale="log", yscale="log", ylim=(0.02, 1.2), xlabel="step of Adam (32 observations each)")
     curves.set_ylabel("loss, in units of that at output 0, where it is capped")

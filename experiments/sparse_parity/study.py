@@ -20,13 +20,15 @@ from matplotlib.figure import Figure
 
 from experiments.finding import Finding
 from experiments.sparse_parity import picture
-from slt import datasets, phases
+from slt.models import datasets
 from slt.models.base import Params
-from slt.models.boolean_network import is_learned
+from slt.models.common.boolean_network import is_learned
 from slt.models.sparse_parity import SparseParity
-from slt.posterior.ladder import BridgingSMC
-from slt.records import Ladder, Trajectory
-from slt.stage import drive
+from slt.phases import classification
+from slt.posterior.data_tempering import BridgingSMC
+from slt.records.posterior import Ladder
+from slt.records.training import Trajectory
+from slt.runtime.long_computation import drive
 from slt.training.optimizers import Adam, Optimizer, Sgd
 from slt.training.trainer import Trainer
 from slt.transitions import sigmoids
@@ -34,9 +36,9 @@ from slt.transitions import sigmoids
 MODULES = (
     "slt.models.sparse_parity",
     "slt.training.trainer",
-    "slt.posterior.ladder",
-    "slt.phases",
-    "slt.datasets",
+    "slt.posterior.data_tempering",
+    "slt.phases.classification",
+    "slt.models.datasets",
     "slt.transitions.sigmoids",
 )
 KEY = jax.random.key(0)
@@ -99,7 +101,7 @@ def _along(model: SparseParity, run: Trajectory, apart: int) -> dict[str, Any]:
         "median step by task": np.median(times, axis=0).tolist(),
         "learned": np.isfinite(times).mean(axis=0).tolist(),
         "time against 1 / frequency, exponent": _mean(slopes),
-        "learned in order of frequency, share of neighbours": float(np.mean(times[:, 1:] > times[:, :-1])),
+        "learned in order of frequency, share of neighbors": float(np.mean(times[:, 1:] > times[:, :-1])),
         "one sigmoid of a task, median R2": float(np.median([one.r2[1] for one in tasks])),
         "width of a task's fall, nats of step, median": _median_width(tasks),
         "width of the total's fall in one sigmoid": _one_width(run.steps, total.mean(axis=0)),
@@ -171,7 +173,7 @@ def _climb(
 
 def _posterior(model: SparseParity, ladder: Ladder) -> dict[str, Any]:
     """At which n each task is learned."""
-    knows, _ = phases.at_points(_learned, model, ladder.draws, axes=4)
+    knows, _ = classification.at_points(_learned, model, ladder.draws, axes=4)
     by_repeat = np.stack([knows[f"{i}"].mean(axis=3) for i in range(model.tasks)], axis=-1)
     share = by_repeat.mean(axis=2)  # (dataset, n, task)
     n = np.array([[_rise(ladder.ns, of[:, i]) for i in range(model.tasks)] for of in share])

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-_COLOURS = {"staircase": "#0072B2", "gap": "#009E73", "parity": "#D55E00"}
+_COLORS = {"staircase": "#0072B2", "gap": "#009E73", "parity": "#D55E00"}
 _NAMES = {
     "staircase": "staircase x0 + x0x1 + x0x1x2",
     "gap": "gap x0 + x0x1x2",
@@ -31,7 +31,7 @@ def draw(times: dict[str, dict[int, np.ndarray]], slopes: dict[str, tuple], both
             [median - low, high - median],
             marker="o",
             capsize=3,
-            color=_COLOURS[name],
+            color=_COLORS[name],
             label=label,
         )
     over_d.set(xscale="log", yscale="log", xlabel="bits d", ylabel="observations until x0x1x2 is learned")
@@ -40,12 +40,12 @@ def draw(times: dict[str, dict[int, np.ndarray]], slopes: dict[str, tuple], both
     over_d.set_title("SGD: median and quartiles over seeds", fontsize=10)
     over_d.legend(fontsize=8)
     for name, told in both.items():
-        style = {"color": _COLOURS[name], "label": _NAMES[name]}
+        style = {"color": _COLORS[name], "label": _NAMES[name]}
         sgd.plot(told["trajectory steps"][1:], told["learned"].mean(axis=0)[1:], **style)
         mean = told["share"].mean(axis=0)
         error = told["share"].std(axis=0, ddof=1) / np.sqrt(len(told["share"]))
         bayes.plot(told["ns"], mean, marker="o", markersize=3, **style)
-        bayes.fill_between(told["ns"], mean - error, mean + error, color=_COLOURS[name], alpha=0.2, lw=0)
+        bayes.fill_between(told["ns"], mean - error, mean + error, color=_COLORS[name], alpha=0.2, lw=0)
     sgd.set(xscale="log", xlabel="SGD step (8 observations each)", ylabel="share of seeds that know x0x1x2")
     sgd.set_title("SGD, five bits", fontsize=10)
     bayes.set(xlabel="observations n", ylabel="posterior share that knows the target")

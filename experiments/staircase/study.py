@@ -21,23 +21,27 @@ from matplotlib.figure import Figure
 from experiments.finding import Finding
 from experiments.staircase import picture
 from experiments.staircase.sgd import learning_times
-from slt import datasets, phases
 from slt.comparer.assemble import Sides, assemble
+from slt.models import datasets
 from slt.models.base import phase_names
-from slt.models.boolean_network import TwoLayer
+from slt.models.common.boolean_network import TwoLayer
 from slt.models.staircase import Staircase, Terms, leap
-from slt.posterior.ladder import BridgingSMC
-from slt.records import Comparison, Ladder, Occupancy, Trajectory
-from slt.stage import drive
+from slt.phases import classification
+from slt.posterior.data_tempering import BridgingSMC
+from slt.records.comparison import Comparison
+from slt.records.phases import Occupancy
+from slt.records.posterior import Ladder
+from slt.records.training import Trajectory
+from slt.runtime.long_computation import drive
 from slt.training.optimizers import Sgd
 from slt.training.trainer import Trainer
 
 MODULES = (
     "slt.models.staircase",
     "slt.training.trainer",
-    "slt.posterior.ladder",
-    "slt.phases",
-    "slt.datasets",
+    "slt.posterior.data_tempering",
+    "slt.phases.classification",
+    "slt.models.datasets",
     "slt.comparer.assemble",
 )
 KEY = jax.random.key(0)
@@ -156,10 +160,10 @@ def _both(model: Staircase, reduced: bool) -> dict[str, Any]:
     else:
         ns = (2, 4, 7, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 70, 80, 100, 130, 160)
         ladder = _climb(model, ns, count=8, particles=128, repeats=2, rounds=4)
-    occupancy = phases.label_ladder(model, ladder, ordered=False)
+    occupancy = classification.label_ladder(model, ladder, ordered=False)
     comparison = _compare(model, trajectory, ladder, occupancy)
     last = len(model.phases()) - 1
-    share = phases.mean_of(occupancy.share[..., last], axis=2)  # (dataset, n)
+    share = classification.mean_of(occupancy.share[..., last], axis=2)  # (dataset, n)
     top = trajectory.observables[max(trajectory.observables, key=lambda name: name.count("x"))]
     learned = top > 0.5
     steps = np.where(learned.any(axis=1), trajectory.steps[learned.argmax(axis=1)], np.inf)
@@ -175,7 +179,11 @@ def _both(model: Staircase, reduced: bool) -> dict[str, Any]:
             "SGD, median step of the last degree": float(np.median(steps)),
             "Bayes, n of the last degree by data set": n.tolist(),
             "share of each phase": dict(
-                zip(phase_names(model), phases.occupancy_summary(occupancy).mean.T.tolist(), strict=True)
+                zip(
+                    phase_names(model),
+                    classification.occupancy_summary(occupancy).mean.T.tolist(),
+                    strict=True,
+                )
             ),
             "ns": ladder.ns.tolist(),
             "scatter of log Z between repeats": float(np.mean(np.std(ladder.log_evidence, axis=2))),
@@ -204,10 +212,10 @@ def _climb(
 
 def _compare(model: Staircase, trajectory: Trajectory, ladder: Ladder, occupancy: Occupancy) -> Comparison:
     sides = Sides(
-        facts=phases.phase_facts(model),
+        facts=classification.phase_facts(model),
         names=phase_names(model),
         trajectory=trajectory,
-        path=phases.label_trajectory(model, trajectory),
+        path=classification.label_trajectory(model, trajectory),
         occupancy=occupancy,
         ladder_status=ladder.status,
     )

@@ -9,15 +9,15 @@ from matplotlib.figure import Figure
 
 from experiments.finding import Finding
 from experiments.learners import Seen, see, shares, step_axis, told
-from slt import phases
+from slt.phases import classification
 from slt.report import style
 
 MODULES = (
     "slt.models.superposition",
     "slt.training.trainer",
-    "slt.posterior.ladder",
-    "slt.phases",
-    "slt.comparer",
+    "slt.posterior.data_tempering",
+    "slt.phases.classification",
+    "slt.comparer.verdicts",
     "slt.transitions",
 )
 CLAIM = "The posterior passes from the 5-gon to the 6-gon as n grows, and SGD does not."
@@ -66,19 +66,19 @@ def _numbers(judged: dict[str, Any] | None, seeds: int) -> str:
 
 def _figure(seen: Seen) -> Figure:
     """Shares of the families, of SGD's seeds by step and of the posterior by n."""
-    facts = phases.phase_facts(seen.model)
-    names, index = phases.families(facts)
+    facts = classification.phase_facts(seen.model)
+    names, index = classification.families(facts)
     belongs = np.equal.outer(index, np.arange(len(names))).astype(float)  # (phase, family)
-    colours = style.palette(seen.names, facts)
+    colors = style.palette(seen.names, facts)
     with style.look():
         figure = Figure(figsize=(10, 3.8), layout="constrained")
         sgd, posterior = figure.subplots(1, 2)
         title = "Superposition: SGD stops at the 5-gon, the posterior goes on to the 6-gon"
         figure.suptitle(title, x=0.01, ha="left", fontsize=12)
-        shares(sgd, seen.steps, seen.curves @ belongs, names, colours)
+        shares(sgd, seen.steps, seen.curves @ belongs, names, colors)
         step_axis(sgd, int(seen.steps[-1]))
         sgd.set(title="SGD", ylabel="share of seeds")
-        shares(posterior, seen.ns, seen.share @ belongs, names, colours)
+        shares(posterior, seen.ns, seen.share @ belongs, names, colors)
         style.n_axis(posterior, seen.ns)
         posterior.set(title="Posterior", ylabel="probability")
         handles, labels = posterior.get_legend_handles_labels()

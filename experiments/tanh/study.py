@@ -12,10 +12,12 @@ import slt
 from experiments.finding import Finding
 from experiments.learners import n_axis, step_axis
 from slt.models.tanh_network import learning_coefficient
-from slt.records import Array, Ladder, Trajectory, from_dataset
+from slt.records.base import Array, from_dataset
+from slt.records.posterior import Ladder
+from slt.records.training import Trajectory
 from slt.report import style
 
-MODULES = ("slt.models.tanh_network", "slt.training.trainer", "slt.posterior.ladder")
+MODULES = ("slt.models.tanh_network", "slt.training.trainer", "slt.posterior.data_tempering")
 CLAIM = "Units that the truth does not need fall out of use as n grows, at lambda instead of d/2, and in SGD alike."
 SOURCE = "Aoyagi and Watanabe 2005, Aoyagi 2006 for lambda; that SGD drops spare units is folklore"
 USED = 0.1  # root mean square output of a unit that counts as used; the noise of one observation has 1

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from experiments.finding import Finding
 from slt.models.monomial import Monomial
-from slt.records import Array
+from slt.records.base import Array
 from slt.report import style
 
 MODULES = ("slt.models.monomial",)
@@ -25,7 +25,7 @@ CASES: dict[str, tuple[tuple[int, int], ...]] = {  # exponents of the monomials 
     "w1^2 w2^4": ((1, 2),),
 }
 DRAWN = (0.3, 0.03, 0.003)  # eps of the regions
-REDS = ("#7f0000", "#d7301f", "#fdbb84")  # their colours, from the smallest
+REDS = ("#7f0000", "#d7301f", "#fdbb84")  # their colors, from the smallest
 DEEPEST = -14.0  # log10 of the smallest eps
 CLOSE = 0.002  # how far the exponent may be from lambda
 
@@ -153,8 +153,8 @@ def _decay(ax: Axes, log_eps: Array, volumes: Array, llc: float, law: Law) -> No
     anchored = volumes[0] + llc * (log_eps - log_eps[0])
     ax.loglog(np.exp(log_eps), np.exp(anchored), "--", color=style.INK, label=f"slope lambda = {llc:g}")
     ax.set_ylim(1e-12, 5)
-    for eps, colour in zip(sorted(DRAWN), REDS, strict=True):
-        ax.axvline(eps, ymin=0.75, color=colour, lw=2)
+    for eps, color in zip(sorted(DRAWN), REDS, strict=True):
+        ax.axvline(eps, ymin=0.75, color=color, lw=2)
     ax.set_xticks([1e-12, 1e-8, 1e-4, 1], ["1e-12", "1e-8", "1e-4", "1"])
     ax.set_yticks([1e-9, 1e-6, 1e-3, 1], ["1e-9", "1e-6", "1e-3", "1"])
     ax.minorticks_off()

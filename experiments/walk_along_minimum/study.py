@@ -23,16 +23,16 @@ from matplotlib.figure import Figure
 from experiments.finding import Finding
 from experiments.walk_along_minimum.walk import FLATTEST, MODEL, SIZE, measure, walk
 from slt.llc.base import Question
-from slt.llc.metropolis import Metropolis
+from slt.llc.mcmc.metropolis import Metropolis
 from slt.report import style
 
-MODULES = ("slt.models.reduced_rank_regression", "slt.llc.metropolis")
+MODULES = ("slt.models.reduced_rank_regression", "slt.llc.mcmc.metropolis")
 CLAIM = "On a surface of minima the noise of labels carries SGD steadily towards flatter points"
 SOURCE = "Blanc et al. 2019, arXiv:1904.09080; Damian et al. 2021, arXiv:2106.06530; Li et al. 2021, arXiv:2110.06914"
 RATES = (0.01, 0.02, 0.03)
 MIDDLE = 1
 BATCH = 4
-T, LOCALISATION = 1e4, 10.0  # of the chains: inverse temperature in observations, and the pull to their point
+T, LOCALIZATION = 1e4, 10.0  # of the chains: inverse temperature in observations, and the pull to their point
 LAMBDAS = {8.0: "theory: A of full rank", 7.0: "theory: least on the minimum, m = 2"}
 
 Array = np.ndarray
@@ -129,7 +129,7 @@ def _lambda(points: dict[str, Array], time: Array, seeds: int, count: int, draws
     kept = np.linspace(0, len(time) - 1, count).round().astype(int)
     chosen = {name: leaf[MIDDLE, :seeds][:, kept] for name, leaf in points.items()}
     flat = {name: leaf.reshape(-1, *leaf.shape[2:]) for name, leaf in chosen.items()}
-    estimator = Metropolis(algorithm="mala", chains=4, t=T, localisation=LOCALISATION, draws=draws)
+    estimator = Metropolis(algorithm="mala", chains=4, t=T, localization=LOCALIZATION, draws=draws)
     estimate = estimator(Question(MODEL, flat), jax.random.key(2))
     each, error = (values.reshape(seeds, count) for values in (estimate.llc, estimate.error))
     scatter = each.std(axis=0, ddof=1) / np.sqrt(seeds) if seeds > 1 else np.zeros(count)
@@ -149,23 +149,23 @@ def _figure(
         fig = style.figure(5.6, 9.0)
         axes = fig.subplots(2, 2)
         time = time / 1000
-        colours = ("#56B4E9", "#0072B2", "#E69F00")
-        for i, (rate, colour) in enumerate(zip(RATES, colours, strict=True)):
+        colors = ("#56B4E9", "#0072B2", "#E69F00")
+        for i, (rate, color) in enumerate(zip(RATES, colors, strict=True)):
             name = f"learning rate {rate:g}"
-            axes[0, 0].plot(time, trace[i].mean(axis=0), color=colour, label=name)
-            axes[0, 1].plot(time, left[i].mean(axis=0), "o", color=colour, markersize=3)
-            axes[0, 1].plot(time, (1 - theory[i]) ** (1000 * time), color=colour, linewidth=1)
-            axes[1, 0].plot(time[1:], loss[i].mean(axis=0)[1:], color=colour)
+            axes[0, 0].plot(time, trace[i].mean(axis=0), color=color, label=name)
+            axes[0, 1].plot(time, left[i].mean(axis=0), "o", color=color, markersize=3)
+            axes[0, 1].plot(time, (1 - theory[i]) ** (1000 * time), color=color, linewidth=1)
+            axes[1, 0].plot(time[1:], loss[i].mean(axis=0)[1:], color=color)
             axes[1, 0].plot(
                 time, RATES[i] * trace[i].mean(axis=0) / (4 * BATCH), ":", color=style.INK, linewidth=1
             )
-        axes[0, 0].plot(time, trace[-1].mean(axis=0), "--", color=style.GREY, label="no noise in the labels")
+        axes[0, 0].plot(time, trace[-1].mean(axis=0), "--", color=style.GRAY, label="no noise in the labels")
         axes[0, 0].axhline(FLATTEST, color=style.FAINT)
         axes[0, 0].text(time[-1], FLATTEST - 1, "least on the minimum", ha="right", va="top", fontsize=8.5)
         axes[0, 0].set_ylim(0, 78)
         axes[0, 0].legend(loc="upper right")
         places = np.array(llc["step"]) / 1000
-        axes[1, 1].errorbar(places, llc["mean"], llc["error"], color=colours[MIDDLE], marker="o", capsize=3)
+        axes[1, 1].errorbar(places, llc["mean"], llc["error"], color=colors[MIDDLE], marker="o", capsize=3)
         for value, words in LAMBDAS.items():
             axes[1, 1].axhline(value, color=style.FAINT)
             axes[1, 1].text(time[-1], value, words, ha="right", va="bottom", fontsize=8.5)

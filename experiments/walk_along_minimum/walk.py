@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from slt.models.base import Params
-from slt.models.linear_networks import Pairs
+from slt.models.common.linear_networks import Pairs
 from slt.models.reduced_rank_regression import ReducedRankRegression
 
 SIZE = 4  # inputs, hidden and outputs

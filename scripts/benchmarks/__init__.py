@@ -12,10 +12,10 @@ from typing import Any
 from scripts.results import Result, table
 
 MODULES = (
-    "slt.llc.sgld",
+    "slt.llc.mcmc.sgld",
     "slt.models.superposition",
     "slt.training.trainer",
-    "slt.posterior.ladder",
+    "slt.posterior.data_tempering",
     "scripts.peers",
     "scripts.benchmarks.sgld",
     "scripts.benchmarks.ensemble",

@@ -84,7 +84,7 @@ def _slt(data: dict[str, Any], seeds: int) -> Any:
     import numpy as np
 
     from slt.models.superposition import Inputs, Superposition
-    from slt.stage import drive
+    from slt.runtime.long_computation import drive
     from slt.training.optimizers import Sgd
     from slt.training.trainer import Trainer
 

@@ -121,8 +121,8 @@ def _ladder(rungs: tuple[int, ...], repeats: int = REPEATS) -> Any:
     import jax
 
     from slt.models.superposition import Superposition
-    from slt.posterior.ladder import BridgingSMC
-    from slt.stage import drive
+    from slt.posterior.data_tempering import BridgingSMC
+    from slt.runtime.long_computation import drive
 
     stage = BridgingSMC(particles=PARTICLES, repeats=repeats).stage(Superposition(), _data(rungs[-1]), rungs)
     return lambda: drive(stage, jax.random.key(1))
@@ -133,11 +133,11 @@ def _is_hexagon(draws: Any, where: tuple[int, int]) -> np.ndarray:
     import jax
     import jax.numpy as jnp
 
-    from slt import phases
     from slt.models.superposition import Superposition
+    from slt.phases import classification
 
     model = Superposition()
-    names, family = phases.families(phases.phase_facts(model))
+    names, family = classification.families(classification.phase_facts(model))
     w = {name: jnp.asarray(leaf[where]) for name, leaf in draws.items()}
     label = np.asarray(jax.jit(jax.vmap(jax.vmap(model.classify)))(w))
     return np.append(family, len(names))[label] == names.index("6")
@@ -145,7 +145,7 @@ def _is_hexagon(draws: Any, where: tuple[int, int]) -> np.ndarray:
 
 def _nuts(n: int) -> tuple[np.ndarray, float]:
     """Whether each draw (chain, draw) is a 6-gon, and seconds: numpyro's NUTS as it comes, on the direct sum over
-    observations, all chains vectorised. Where some chain moves, without compilation."""
+    observations, all chains vectorized. Where some chain moves, without compilation."""
     import jax
     import jax.numpy as jnp
     from numpyro.infer import MCMC, NUTS

@@ -15,7 +15,7 @@ from typing import Any
 
 from scripts.benchmarks.timing import Pairs, Process, paired, process, spread, timed
 
-N, CHAINS, BURN_IN, DRAWS, STEP_SIZE, LOCALISATION = 1000, 10, 500, 1000, 5e-4, 1.0
+N, CHAINS, BURN_IN, DRAWS, STEP_SIZE, LOCALIZATION = 1000, 10, 500, 1000, 5e-4, 1.0
 CHECKPOINTS = 200
 PROGRAM = (sys.executable, "-m", "scripts.benchmarks.sgld")
 
@@ -26,7 +26,7 @@ def ours(batch: int | None, checkpoints: int = 1) -> Any:
     import jax.numpy as jnp
 
     from slt.llc.base import Question
-    from slt.llc.sgld import SGLD
+    from slt.llc.mcmc.sgld import SGLD
     from slt.models.superposition import Superposition
 
     model = Superposition(features=6)
@@ -40,7 +40,7 @@ def ours(batch: int | None, checkpoints: int = 1) -> Any:
         chains=CHAINS,
         batch=batch,
         step_size=STEP_SIZE,
-        localisation=LOCALISATION,
+        localization=LOCALIZATION,
         burn_in=BURN_IN,
         draws=DRAWS,
         every=1,
@@ -52,7 +52,7 @@ def _trajectory(model: Any, data: Any, checkpoints: int) -> Any:
     import jax
     import jax.numpy as jnp
 
-    from slt.stage import drive
+    from slt.runtime.long_computation import drive
     from slt.training.trainer import Trainer
 
     trainer = Trainer(seeds=1, steps=100_000, checkpoints=checkpoints, spacing="linear", n=N)
@@ -84,7 +84,7 @@ def theirs(given: dict[str, Any], batch: int | None, burn_in: int = BURN_IN, dra
         burn_in=burn_in,
         draws=draws,
         step_size=STEP_SIZE,
-        localisation=LOCALISATION,
+        localization=LOCALIZATION,
     )
 
 
@@ -154,7 +154,7 @@ def main(whose: str) -> None:
 
     started = time.perf_counter()
     if whose != "theirs":
-        import slt.llc.sgld
+        import slt.llc.mcmc.sgld
         import slt.models.superposition  # noqa: F401
 
         call = ours(100)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from slt.cli.arguments import Parser
 from slt.cli.reading import quietly
-from slt.differing import differences, flat
+from slt.comparer.config_diff import differences, flat
 from slt.errors import ConfigError
-from slt.runs import DONE, find_run
-from slt.store import StoreError, digest
-from slt.sweeps import Job, Sweep
+from slt.storage.runs import DONE, find_run
+from slt.storage.store import StoreError, digest
+from slt.storage.sweeps import Job, Sweep
 
 if TYPE_CHECKING:
     from slt.comparer.sweep import Entry

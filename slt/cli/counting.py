@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
-from slt.comparer.influence import influence
+from slt.comparer.config_diff import canonical, distinct, last_names, short
+from slt.comparer.sensitivity import influence
 from slt.comparer.sweep import NEITHER, OUTCOMES, Entry, counts, outcome
-from slt.differing import canonical, distinct, last_names, short
-from slt.records import VERDICTS
+from slt.records.comparison import VERDICTS
 
 _MOST_PAIRS, _MOST_BROKEN_DOWN, _MOST_LISTED = 12, 2, 12
 Rows = Sequence[Mapping[str, Any]]

@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
-from slt.recipes import Stage, plan
-from slt.schema import experiment
-from slt.store import Store
-from slt.typed import TARGET
+from slt.config.schema import experiment
+from slt.config.validation import TARGET
+from slt.pipeline.recipes import Stage, plan
+from slt.storage.store import Store
 
 
 def show(config: DictConfig) -> None:
@@ -48,7 +48,7 @@ def _estimate(store: Store, stage: Stage) -> str:
 
 
 def _classes(config: Any) -> list[str]:
-    """Every class that a configuration names: model, sampler and optimiser decide the rate."""
+    """Every class that a configuration names: model, sampler and optimizer decide the rate."""
     if not isinstance(config, Mapping):
         return []
     inner = (name for value in config.values() for name in _classes(value))

@@ -16,10 +16,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from slt.compose import make_importable
+from slt.config.composition import make_importable
+from slt.config.model_index import Entry
 from slt.errors import UserError
-from slt.store import StoreError, digest, read_json, write_json
-from slt.zoo import Entry
+from slt.storage.store import StoreError, digest, read_json, write_json
 
 _PACKAGES = ("slt", "jax", "scipy")
 
@@ -55,7 +55,7 @@ def _solved(entry: Entry) -> Facts:
 
     try:
         model, dimension = _model(entry)
-        from slt.phases import phase_facts
+        from slt.phases.classification import phase_facts
 
         facts = Facts(dimension, plain([dataclasses.asdict(fact) for fact in phase_facts(model)]))
     except UserError as error:
@@ -76,8 +76,8 @@ def _model(entry: Entry) -> tuple[Any, int]:
     """The model that an entry describes, and its number of parameters."""
     import jax
 
+    from slt.config.validation import build, typed
     from slt.models.base import Model
-    from slt.typed import build, typed
 
     make_importable(Path.cwd())
     model = build(typed({"_target_": entry.target, **entry.options}, Model, "model"), Model, "model")
@@ -86,7 +86,7 @@ def _model(entry: Entry) -> tuple[Any, int]:
 
 
 def _data(model: Any) -> tuple[Path, ...]:
-    from slt.models.borrowed import Borrower
+    from slt.adapters.user_model import Borrower
 
     return model.outside().files if isinstance(model, Borrower) else ()
 

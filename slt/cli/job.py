@@ -10,10 +10,10 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from slt.compose import make_importable
+from slt.config.composition import make_importable
 from slt.errors import UserError
-from slt.runs import DONE, INTERRUPTED, RUNNING, Run
-from slt.sweeps import Sweep
+from slt.storage.runs import DONE, INTERRUPTED, RUNNING, Run
+from slt.storage.sweeps import Sweep
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,8 +49,8 @@ class Task:
         self._run(config, number, words, alone, "    " if alone else label)
 
     def _run(self, config: DictConfig, number: int, words: list[str], alone: bool, label: str) -> None:
-        from slt.pipeline import execute
-        from slt.progress import progress_for
+        from slt.pipeline.execute import execute
+        from slt.runtime.progress import progress_for
 
         run: Run | None = None
 

@@ -14,8 +14,8 @@ from rich.table import Table
 
 from slt.cli.arguments import Parser
 from slt.cli.facts import Facts, facts_of
+from slt.config.model_index import Entry, entries
 from slt.errors import ConfigError, suggestion
-from slt.zoo import Entry, entries
 
 
 def main(words: list[str]) -> int:
@@ -25,7 +25,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--config-dir", metavar="DIR", help="a directory with more configurations")
     options = parser.parse_intermixed_args(words)
-    from slt.compose import configs_dir
+    from slt.config.composition import configs_dir
 
     own = [] if options.config_dir is None else [Path(options.config_dir)]
     if own and not own[0].is_dir():
@@ -66,7 +66,7 @@ def _list(zoo: list[Entry], as_json: bool) -> None:
 
 
 def _truths(facts: Facts) -> str:
-    """Phases with their learning coefficients, neighbours of equal ones on one line."""
+    """Phases with their learning coefficients, neighbors of equal ones on one line."""
     if facts.trouble or not facts.phases:
         return "" if facts.trouble else "none: found in runs"
     lines = []
@@ -96,10 +96,10 @@ def _one(name: str, overrides: list[str], config_dir: str | None, as_json: bool)
     from omegaconf import OmegaConf
 
     from slt.comparer.summary import plain
-    from slt.compose import compose, make_importable
+    from slt.config.composition import compose, make_importable
+    from slt.config.validation import TARGET, build, typed
     from slt.models.base import Model
-    from slt.phases import phase_facts
-    from slt.typed import TARGET, build, typed
+    from slt.phases.classification import phase_facts
 
     make_importable(Path.cwd())
     node = compose([f"model={name}", *overrides], config_dir).model

@@ -12,10 +12,10 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from slt.cli.arguments import Parser
-from slt.differing import differences, flat, short
+from slt.comparer.config_diff import differences, flat, short
 from slt.errors import ConfigError
-from slt.runs import find_run, list_runs
-from slt.store import StoreError
+from slt.storage.runs import find_run, list_runs
+from slt.storage.store import StoreError
 
 
 def ls(words: list[str]) -> int:
@@ -86,7 +86,7 @@ def report(words: list[str]) -> int:
         "report", "Make a run's summary, figures and page again from its records.", words, "run"
     )
     run = find_run(options.run, Path(options.store))
-    from slt.reporting import rewrite_report
+    from slt.pipeline.reporting import rewrite_report
 
     print(rewrite_report(run)[0])
     return 0

@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from slt.cli.arguments import Parser
-from slt.compose import compose, make_importable
+from slt.config.composition import compose, make_importable
 from slt.errors import ConfigError, suggestion
 
 _FLAGS = ("--dry", "--force", "--config-dir", "--multirun", "-m", "--help")
@@ -37,7 +37,7 @@ def main(words: list[str]) -> int:
     config = compose(options.overrides, options.config_dir)
     if options.dry:
         from slt.cli.dry import show
-        from slt.pipeline import known_stages
+        from slt.pipeline.execute import known_stages
 
         known_stages(options.force)
         show(config)
@@ -46,8 +46,8 @@ def main(words: list[str]) -> int:
 
 
 def _one(config: DictConfig, force: list[str]) -> int:
-    from slt.pipeline import execute
-    from slt.progress import progress_for
+    from slt.pipeline.execute import execute
+    from slt.runtime.progress import progress_for
 
     run = execute(config, force, progress_for(True))
     _say(run)

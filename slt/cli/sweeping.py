@@ -14,12 +14,12 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from slt.cli.job import Task, first_line
-from slt.compose import compose, configs_dir, explained, quoted
-from slt.differing import flat
+from slt.comparer.config_diff import flat
+from slt.config.composition import compose, configs_dir, explained, quoted
 from slt.errors import ConfigError, RunError, UserError
-from slt.runs import DONE
-from slt.store import digest
-from slt.sweeps import WAITING, Sweep
+from slt.storage.runs import DONE
+from slt.storage.store import digest
+from slt.storage.sweeps import WAITING, Sweep
 
 _PLACE = "hydra.sweep.dir"
 _LAUNCHING = "hydra/launching"  # for each launcher whose package is an extra, what slt sets it to

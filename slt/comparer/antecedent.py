@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from slt.records import PhaseFacts
+from slt.records.phases import PhaseFacts
 
 _YES = {"has": True, "lacks": False}
 

@@ -7,22 +7,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from slt import comparer, phases
-from slt.comparer.reasons import with_barriers
+from slt.comparer import verdicts
+from slt.comparer.barriers import with_barriers
 from slt.models.base import Model
-from slt.records import (
-    OK,
-    Array,
-    Comparison,
-    Jumps,
-    LLCPath,
-    Occupancy,
-    PhaseFacts,
-    PhasePath,
-    SCurves,
-    Trajectory,
-)
-from slt.transitions import bayesian, detected, dynamical, sigmoids, volume
+from slt.phases import classification
+from slt.records.base import OK, Array
+from slt.records.comparison import Comparison
+from slt.records.llc import LLCPath
+from slt.records.phases import Occupancy, PhaseFacts, PhasePath
+from slt.records.training import Trajectory
+from slt.records.transitions import Jumps, SCurves
+from slt.transitions import bayesian, dynamical, events, sigmoids, volume
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +27,7 @@ class Sides:
     Attributes:
       facts: what is known of the phases.
       names: phase names by classifier index; the last is "other".
-      notes: what labelling had to say, in words.
+      notes: what labeling had to say, in words.
       trajectory, path: of SGD, both or neither.
       llc: learning coefficients along training.
       n: observations in a data set of SGD; None for a fresh stream.
@@ -58,7 +53,7 @@ class _Dynamics(NamedTuple):
 
     loss: Array
     jumps: Jumps
-    unlabelled: dynamical.Unlabelled
+    unlabeled: dynamical.Unlabeled
     transitions: tuple
     s_curves: SCurves | None
 
@@ -78,7 +73,7 @@ def assemble(model: Model, both: Sides, hysteresis: int) -> tuple[Comparison, Ju
         constants = volume.constants(both.annealed, both.facts)
     if both.occupancy is not None:
         in_n = bayesian.find(both.occupancy, both.names, both.facts, both.annealed, constants)
-    comparison = comparer.compare(
+    comparison = verdicts.compare(
         both.facts,
         () if found is None else found.transitions,
         in_n,
@@ -89,7 +84,7 @@ def assemble(model: Model, both: Sides, hysteresis: int) -> tuple[Comparison, Ju
         hysteresis=hysteresis,
         seed_status=None if both.trajectory is None else both.trajectory.status,
         ladder_status=both.ladder_status,
-        unlabelled=None if found is None else found.unlabelled,
+        unlabeled=None if found is None else found.unlabeled,
         annealed=both.annealed,
         constants=constants,
         n=both.n,
@@ -107,19 +102,19 @@ def _along(both: Sides, hysteresis: int) -> _Dynamics | None:
         return None
     known = np.isfinite(trajectory.population_loss).any()
     loss = trajectory.population_loss if known else trajectory.loss
-    jumps = detected.find(detected.curves(trajectory, loss, both.llc), trajectory.steps)
+    jumps = events.find(events.curves(trajectory, loss, both.llc), trajectory.steps)
     llc = np.full(loss.shape, np.nan)
     if both.llc is not None:
         llc[np.ix_(both.llc.seed, np.searchsorted(trajectory.steps, both.llc.steps))] = both.llc.llc
-    unlabelled = dynamical.Unlabelled(detected.events(jumps, len(loss)), llc)
-    transitions = dynamical.find(path, loss, both.names, hysteresis, trajectory.status, unlabelled)
+    unlabeled = dynamical.Unlabeled(events.events(jumps, len(loss)), llc)
+    transitions = dynamical.find(path, loss, both.names, hysteresis, trajectory.status, unlabeled)
     s_curves = sigmoids.decompose_all(trajectory.steps, loss[trajectory.status == OK])
-    return _Dynamics(loss, jumps, unlabelled, transitions, s_curves)
+    return _Dynamics(loss, jumps, unlabeled, transitions, s_curves)
 
 
 def _members(facts: tuple[PhaseFacts, ...]) -> dict[str, tuple[PhaseFacts, ...]]:
     """The phases behind every name in a verdict: of a phase or of a family."""
-    names, index = phases.families(facts)
+    names, index = classification.families(facts)
     families = {
         name: tuple(fact for fact, family in zip(facts, index, strict=False) if family == i)
         for i, name in enumerate(names[:-1])

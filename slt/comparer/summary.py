@@ -8,15 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from slt import phases
-from slt.records import (
-    BayesianTransition,
-    Comparison,
-    DynamicalTransition,
-    Occupancy,
-    PhaseFacts,
-    Verdict,
-)
+from slt.phases import classification
+from slt.records.comparison import Comparison, Verdict
+from slt.records.phases import Occupancy, PhaseFacts
+from slt.records.transitions import BayesianTransition, DynamicalTransition
 from slt.transitions.bayesian import dominance
 
 
@@ -80,7 +75,7 @@ def _pair(record: Verdict | DynamicalTransition | BayesianTransition) -> dict[st
 
 
 def _occupancy(occupancy: Occupancy, names: tuple[str, ...]) -> list[dict[str, Any]]:
-    share = phases.occupancy_summary(occupancy)
+    share = classification.occupancy_summary(occupancy)
     return [
         {
             "n": occupancy.ns[rung],
@@ -93,7 +88,7 @@ def _occupancy(occupancy: Occupancy, names: tuple[str, ...]) -> list[dict[str, A
 
 
 def _free_energy(occupancy: Occupancy) -> list[dict[str, Any]]:
-    value = phases.free_energy_summary(occupancy)
+    value = classification.free_energy_summary(occupancy)
     rows = zip(occupancy.ns, value.mean, value.error, strict=True)
     return [{"n": n, "value": mean, "error": error, "error_of": value.method} for n, mean, error in rows]
 

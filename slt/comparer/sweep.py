@@ -21,9 +21,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from slt import phases
-from slt.records import VERDICTS, PhaseFacts
-from slt.runs import DONE
+from slt.phases import classification
+from slt.records.comparison import VERDICTS
+from slt.records.phases import PhaseFacts
+from slt.storage.runs import DONE
 
 NEITHER, NO_PHASE, NO_RESULT = "neither", "no such phase", "no result"
 OUTCOMES = (*VERDICTS, NEITHER, NO_PHASE, NO_RESULT)
@@ -42,7 +43,7 @@ class Entry:
 
     Attributes:
       run: its name; None where none was begun.
-      status: as of a `slt.runs.Run`, or of a `slt.sweeps.Job`.
+      status: as of a `slt.storage.runs.Run`, or of a `slt.storage.sweeps.Job`.
       options: those that tell the runs apart, by dotted name; a run without one lacks it.
       summary: the contents of summary.json; None unless the run is done.
     """
@@ -122,7 +123,7 @@ class _Judged:
         self.members: dict[str, list[str]] = {}
         for fact in facts:
             self.members.setdefault(fact.family, []).append(fact.name)
-        family = dict(zip(phases.families(facts)[0], self.members, strict=False))
+        family = dict(zip(classification.families(facts)[0], self.members, strict=False))
         self.verdicts: dict[Pair, Mapping[str, Any]] = {}
         for row in summary["comparison"]:
             level = row["evidence"].get("level", PHASE)

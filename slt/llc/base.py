@@ -17,8 +17,9 @@ from jax.flatten_util import ravel_pytree
 
 from slt.errors import ConfigError
 from slt.models.base import Data, Model, Params
-from slt.potential import Neighbourhood, Potential, potential
-from slt.records import Array, LLCEstimate
+from slt.posterior.targets import Neighborhood, Potential, potential
+from slt.records.base import Array
+from slt.records.llc import LLCEstimate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,20 +100,18 @@ class Question:
         return potential(self.model, self.data, self.weights)
 
     def around(self, gamma: Any) -> Potential:
-        """The potential at t = 1 of each point's neighbourhood; every leaf has the leading axis (point,), the
+        """The potential at t = 1 of each point's neighborhood; every leaf has the leading axis (point,), the
         summary of the data has not.
 
         Args:
-          gamma: (point,) localisation, or None for the model's own prior.
+          gamma: (point,) localization, or None for the model's own prior.
         """
         full = self.full(1.0)
         counts = [np.broadcast_to(one, self.count) for one in (full.n, full.beta)]
         above = np.asarray(self.losses()) * (1.0 if self.data is None else counts[0])
         reference, n, beta = jax.device_put([above, *counts])  # in numpy until here: nothing to compile
         model = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (self.count, *jnp.shape(leaf))), self.model)
-        return Potential(
-            Neighbourhood(model, self.points, reference, gamma, self.free), full.summary, n, beta
-        )
+        return Potential(Neighborhood(model, self.points, reference, gamma, self.free), full.summary, n, beta)
 
 
 class Estimator(abc.ABC):

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from slt.records import FLAGS, OK, Array
+from slt.records.base import FLAGS, OK, Array
 
 NAMES = (
     "negative",

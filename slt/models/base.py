@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar, dataclass_transform
 import jax
 import jax.numpy as jnp
 
-import slt.numerics  # noqa: F401  (float64, before any array is made)
+import slt.runtime.jax_setup  # noqa: F401  (float64, before any array is made)
 
 T = TypeVar("T")
 Params = dict[str, Any]
@@ -80,7 +80,7 @@ class Model(abc.ABC):
 
     @abc.abstractmethod
     def log_prior(self, w: Params) -> jax.Array:
-        """Log density of the prior, nats, normalised."""
+        """Log density of the prior, nats, normalized."""
 
     @abc.abstractmethod
     def sample_prior(self, key: jax.Array) -> Params:
@@ -96,11 +96,11 @@ class Model(abc.ABC):
         return type(self).population_loss is not Model.population_loss
 
     def arrange(self, data: Data) -> Data:
-        """The observations prepared for being summarised again and again with other weights; `data` itself where
+        """The observations prepared for being summarized again and again with other weights; `data` itself where
         nothing would be gained. Every array of it has a leading axis, and that of the first is the observations'."""
         return data
 
-    def summarise(self, data: Data, weights: jax.Array) -> Summary:
+    def summarize(self, data: Data, weights: jax.Array) -> Summary:
         """What `summed_loss` needs of observations, as they are or arranged, each counted `weights[i]` >= 0 times.
 
         Weights serve three ends at once: zeros pad a data set so that one compiled program serves every n,
@@ -129,7 +129,7 @@ class Model(abc.ABC):
 
     def phases(self) -> tuple[Phase, ...]:
         """The known phases, by decreasing loss where that makes sense. Without any they are looked for
-        (`slt.discovered`)."""
+        (`slt.phases.discovery`)."""
         return ()
 
     def classify(self, w: Params) -> jax.Array:

@@ -101,7 +101,7 @@ class Crafted(Model):
             loss = jnp.minimum(loss, height + depth * (t + (1 - t) * _smoothstep(2 * t - 1)))
         return loss
 
-    def summarise(self, data: jax.Array, weights: jax.Array) -> jax.Array:
+    def summarize(self, data: jax.Array, weights: jax.Array) -> jax.Array:
         """(): the total weight is all there is to know."""
         return jnp.sum(weights)
 

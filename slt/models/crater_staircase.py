@@ -30,9 +30,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from slt.models.base import Params, Phase, as_model, static
-from slt.models.craters import ROUNDING, bump, smooth_minimum
+from slt.models.common.craters import ROUNDING, bump, smooth_minimum
+from slt.models.common.signal import Signal, check_positive, log_normal_peak
 from slt.models.drawing import Drawing
-from slt.models.signal import Signal, check_positive, log_normal_peak
 
 
 @as_model

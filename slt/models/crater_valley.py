@@ -15,7 +15,7 @@ prior.
 Yet they drain very different parts of the plane. Descent cannot leave the valley, where G only falls, and G has no
 resting point there but at the second crater; the first drains its own disc alone.
 
-Data are noise around a signal of two outputs (`slt.models.signal`). In complex notation, with |f|^2 / 2 = K,
+Data are noise around a signal of two outputs (`slt.models.common.signal`). In complex notation, with |f|^2 / 2 = K,
 
     f(w) = sqrt(2 K) q / |q|,   q = (w - a) / (w + a),
 
@@ -33,10 +33,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from slt.models.base import Params, Phase, as_model, static
-from slt.models.craters import ROUNDING as _ROUNDING
-from slt.models.craters import bump as _bump
-from slt.models.craters import smooth_minimum as _smooth_minimum
-from slt.models.signal import Signal, check_positive, log_normal_peak
+from slt.models.common.craters import ROUNDING as _ROUNDING
+from slt.models.common.craters import bump as _bump
+from slt.models.common.craters import smooth_minimum as _smooth_minimum
+from slt.models.common.signal import Signal, check_positive, log_normal_peak
 
 
 @as_model

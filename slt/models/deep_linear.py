@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 
 from slt.models.base import Params, Phase, as_model, static
-from slt.models.linear_networks import LinearNetwork, check_scales
+from slt.models.common.linear_networks import LinearNetwork, check_scales
 
 
 @as_model

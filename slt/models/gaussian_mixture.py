@@ -22,8 +22,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from slt.models.base import Model, Params, Phase, as_model, static
+from slt.models.common.signal import check_positive, log_normal_peak
 from slt.models.drawing import Drawing
-from slt.models.signal import check_positive, log_normal_peak
 
 # The trapezoidal rule converges geometrically for functions analytic near the line, and log(1 + delta) is singular at
 # the distance pi / |b_h - b_k| from it. K is right to 1e-14 of itself while the means lie within 6 of one another, to

@@ -9,10 +9,10 @@ and the population loss, KL(p_i || softmax(W_i)) averaged over rows, is the mean
 but D itself. How often each pair was seen is sufficient.
 
 Softmax does not see a constant added to a row, so near the truth the population loss is, up to bounded factors,
-squared error on the centred product A (B - row means). These centred factors have one column less, and the learning
+squared error on the centered product A (B - row means). These centered factors have one column less, and the learning
 coefficient is that of reduced rank regression of that size: Aoyagi and Watanabe 2005, main theorem.
 
-Here the best approximation of rank k is no truncation of the target; it is found by minimisation among tables of
+Here the best approximation of rank k is no truncation of the target; it is found by minimization among tables of
 rank k, from the truncation. Padded with zeros it is a saddle of the full model. Target and factors: see `low_rank`.
 """
 
@@ -27,7 +27,7 @@ import numpy as np
 import scipy.optimize
 
 from slt.models.base import Params, Phase, as_model
-from slt.models.low_rank import LowRank
+from slt.models.common.low_rank import LowRank
 from slt.models.reduced_rank_regression import learning_coefficient
 
 _LARGEST = 200  # entries of the factors up to which saddles are looked for
@@ -61,7 +61,7 @@ class LowRankLogits(LowRank):
     def population_loss(self, w: Params) -> jax.Array:
         return jnp.mean(self._excess(w)[0])
 
-    def summarise(self, data: Pairs, weights: jax.Array) -> jax.Array:
+    def summarize(self, data: Pairs, weights: jax.Array) -> jax.Array:
         """(rows, columns) weight of each pair's observations."""
         empty = jnp.zeros((self.rows, self.columns), weights.dtype)
         return empty.at[data.row].add(weights[:, None] * data.drawn)
@@ -87,7 +87,7 @@ class LowRankLogits(LowRank):
 
     def _phase(self, k: int, product: np.ndarray) -> Phase:
         point = self.balanced(product, k)
-        llc, multiplicity, source = None, None, "best table of rank k, by minimisation: a saddle"
+        llc, multiplicity, source = None, None, "best table of rank k, by minimization: a saddle"
         if k == self.rank:
             llc, multiplicity = learning_coefficient(self.rows, self.width, self.columns - 1, k)
             source = "Aoyagi and Watanabe 2005, main theorem, with one column less"

@@ -27,7 +27,7 @@ import scipy.sparse
 import scipy.special
 
 from slt.models.base import Params, Phase, as_model, static
-from slt.models.signal import Signal, check_positive
+from slt.models.common.signal import Signal, check_positive
 
 
 @as_model
@@ -72,9 +72,9 @@ class Monomial(Signal):
         h, s = np.asarray(self.prior_exponents), self.prior_scale
         if not h.any():
             return super().log_prior(w)
-        normaliser = (h + 1) / 2 * math.log(2 * s**2) + scipy.special.gammaln((h + 1) / 2)
+        normalizer = (h + 1) / 2 * math.log(2 * s**2) + scipy.special.gammaln((h + 1) / 2)
         vanishing = jnp.where(h > 0, h * jnp.log(jnp.abs(jnp.where(h > 0, w["w"], 1.0))), 0.0)
-        return jnp.sum(vanishing - w["w"] ** 2 / (2 * s**2) - normaliser)
+        return jnp.sum(vanishing - w["w"] ** 2 / (2 * s**2) - normalizer)
 
     def sample_prior(self, key: jax.Array) -> Params:
         """w^2 / (2 s^2) is a gamma variable of shape (h + 1) / 2, and the sign is free."""

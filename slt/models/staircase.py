@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from slt.models.base import Params, Phase, as_model, static
-from slt.models.boolean_network import (
+from slt.models.common.boolean_network import (
     BooleanNetwork,
     character,
     check_network,

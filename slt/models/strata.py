@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from slt.models.base import Params, Phase, as_model, static
-from slt.models.signal import Signal, check_positive, log_normal_peak
+from slt.models.common.signal import Signal, check_positive, log_normal_peak
 
 
 @as_model

@@ -22,9 +22,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from slt.models.base import Model, Params, Phase, as_model, static
+from slt.models.common.linear_networks import Pairs, check_scales
+from slt.models.common.signal import log_normal_peak
 from slt.models.drawing import Drawing
-from slt.models.linear_networks import Pairs, check_scales
-from slt.models.signal import log_normal_peak
 
 # f is odd, so f^2 needs nodes on [0, 1] alone; 48 give K to 1e-14 of itself for |a| <= 20, to 1e-10 at 40
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(48)

@@ -9,8 +9,8 @@ import jax
 import numpy as np
 
 from slt.models.base import Data, Model
-from slt.records import Ladder, Posterior
-from slt.stage import LongStage
+from slt.records.posterior import Ladder, Posterior
+from slt.runtime.long_computation import LongStage
 
 
 class LadderSampler(abc.ABC):

@@ -15,10 +15,11 @@ import numpy as np
 from numpyro.diagnostics import effective_sample_size, split_gelman_rubin
 from numpyro.infer.hmc import hmc
 
-from slt.posterior.rungs import Sampler
-from slt.potential import Potential
-from slt.records import OK, Posterior
-from slt.sharding import spread_populations
+from slt.posterior.per_n import Sampler
+from slt.posterior.targets import Potential
+from slt.records.base import OK
+from slt.records.posterior import Posterior
+from slt.runtime.devices import spread_populations
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,7 +8,8 @@ import jax
 import numpy as np
 
 from slt.posterior.tempering import Options, Population
-from slt.records import OK, Posterior
+from slt.records.base import OK
+from slt.records.posterior import Posterior
 
 
 @dataclasses.dataclass(frozen=True)

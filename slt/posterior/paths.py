@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from slt.models.base import Data, Model, Params
-from slt.potential import Landscape, Potential, potential
+from slt.posterior.targets import Landscape, Potential, potential
 
 
 class Observing(NamedTuple):

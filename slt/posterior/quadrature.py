@@ -24,9 +24,10 @@ from scipy.special import logsumexp
 
 from slt.errors import ConfigError
 from slt.models.base import Model
-from slt.posterior.rungs import Sampler
-from slt.potential import Landscape, Potential
-from slt.records import OK, Posterior
+from slt.posterior.per_n import Sampler
+from slt.posterior.targets import Landscape, Potential
+from slt.records.base import OK
+from slt.records.posterior import Posterior
 
 _RULE, _CHECK = 8, 6  # nodes along an axis of a cell: those that count, and those that check them
 _BATCH = 32  # cells evaluated at once; half as many are halved in one round

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 
 from slt.posterior import paths, tempering
 from slt.posterior.particles import ParticleOptions, to_posterior
-from slt.posterior.rungs import Sampler
-from slt.potential import Potential
-from slt.records import Posterior
-from slt.sharding import spread_populations
+from slt.posterior.per_n import Sampler
+from slt.posterior.targets import Potential
+from slt.records.posterior import Posterior
+from slt.runtime.devices import spread_populations
 
 
 @dataclasses.dataclass(frozen=True)

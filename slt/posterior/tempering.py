@@ -28,9 +28,9 @@ from jax.flatten_util import ravel_pytree
 from jax.scipy.special import logsumexp
 
 from slt.models.base import Params
-from slt.posterior.gliding import glide
 from slt.posterior.paths import Path
-from slt.potential import Prior
+from slt.posterior.scaling_moves import glide
+from slt.posterior.targets import Prior
 
 TARGET_ACCEPTANCE = 0.8
 CALM = 0.05  # the calmest share of particles sets the longest steps of deep moves ...
@@ -201,7 +201,7 @@ def _masses(states: hmc.HMCState, options: Options) -> tuple[jax.Array, jax.Arra
     of the last may lie, nats (P,).
 
     Those of one half come from the other: a particle that had a say in its own would not quite leave the target as it
-    is, by about 1 / P in the mean energy. Neighbours share ancestors, so halves are taken whole.
+    is, by about 1 / P in the mean energy. Neighbors share ancestors, so halves are taken whole.
     """
     half = options.particles // 2
     mine = (jnp.arange(options.particles) >= half).astype(int)

@@ -9,11 +9,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from slt.records import Array, BayesianTransition, Verdict
+from slt.records.base import Array
+from slt.records.comparison import Verdict
+from slt.records.transitions import BayesianTransition
 from slt.report import style
-from slt.report.judged import by_level, is_direct
 from slt.report.style import Palette
 from slt.report.summaries import interval, whole
+from slt.report.verdict_style import by_level, is_direct
 
 MOST_CROSSINGS, LEAST_SHARE = 4, 0.1
 LEVELS = {
@@ -88,14 +90,12 @@ def verticals(ax: Axes, crossing: BayesianTransition, palette: Palette) -> None:
 def rows(ax: Axes, crossings: list[BayesianTransition], palette: Palette) -> None:
     """A row for each crossing: where it was seen (with its interval) and predicted, and the same in words."""
     for row, crossing in enumerate(crossings):
-        y, colour = -row, palette[crossing.target]
+        y, color = -row, palette[crossing.target]
         for prediction in crossing.predicted:
             if prediction.n is not None:
                 dashes = _DASHES.get(prediction.level, "-.")
-                ax.plot(
-                    [prediction.n] * 2, [y - 0.3, y + 0.12], color=colour, linewidth=1.8, linestyle=dashes
-                )
-        _observed(ax, y - 0.09, crossing, colour)
+                ax.plot([prediction.n] * 2, [y - 0.3, y + 0.12], color=color, linewidth=1.8, linestyle=dashes)
+        _observed(ax, y - 0.09, crossing, color)
         words = in_words(crossing)
         ax.annotate(
             words,
@@ -112,27 +112,27 @@ def rows(ax: Axes, crossings: list[BayesianTransition], palette: Palette) -> Non
     ax.set_ylabel("crossings", fontsize=style.SMALL)
 
 
-def _observed(ax: Axes, y: float, crossing: BayesianTransition, colour: str) -> None:
+def _observed(ax: Axes, y: float, crossing: BayesianTransition, color: str) -> None:
     """A diamond on its interval; an open end runs to the edge and ends in an arrowhead."""
     if crossing.n is None:
         return
-    ax.plot([crossing.n], [y], "D", color=colour, markersize=6)
+    ax.plot([crossing.n], [y], "D", color=color, markersize=6)
     if crossing.n_low is None and crossing.n_high is None:
         return
     edges = ax.get_xlim()
     low = edges[0] if crossing.n_low is None else crossing.n_low
     high = edges[1] if crossing.n_high is None else crossing.n_high
-    ax.plot([low, high], [y, y], color=colour, linewidth=2.2)
+    ax.plot([low, high], [y, y], color=color, linewidth=2.2)
     for end, edge, head in ((crossing.n_low, low, "<"), (crossing.n_high, high, ">")):
         if end is None:
-            ax.plot([edge], [y], head, color=colour, markersize=6, clip_on=False)
+            ax.plot([edge], [y], head, color=color, markersize=6, clip_on=False)
 
 
 def key(ax: Axes) -> None:
     """What the marks of a crossing mean, under the axis."""
-    seen = Line2D([], [], color=style.GREY, marker="D", markersize=6, linewidth=2.2)
+    seen = Line2D([], [], color=style.GRAY, marker="D", markersize=6, linewidth=2.2)
     predicted = [
-        Line2D([], [], color=style.GREY, linestyle=_DASHES[level], linewidth=1.6) for level in LEVELS
+        Line2D([], [], color=style.GRAY, linestyle=_DASHES[level], linewidth=1.6) for level in LEVELS
     ]
     ax.legend(
         [seen, *predicted],

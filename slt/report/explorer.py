@@ -11,7 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from slt.records import OK, Array, Ladder, PhasePath, Trajectory
+from slt.records.base import OK, Array
+from slt.records.phases import PhasePath
+from slt.records.posterior import Ladder
+from slt.records.training import Trajectory
 from slt.report.figures_weights import choose_draws, corners, is_planar
 from slt.report.inputs import ReportInputs
 from slt.report.style import Palette
@@ -31,7 +34,7 @@ def explorer(inputs: ReportInputs, palette: Palette) -> dict[str, Any]:
         "phases": [
             {
                 "name": name,
-                "colour": palette[name],
+                "color": palette[name],
                 "dark": palette.on_dark(name),
                 "loss": _plain(facts.get(name, math.nan)),
             }
@@ -139,7 +142,7 @@ def _posterior(inputs: ReportInputs) -> dict[str, Any] | None:
 
 
 def _draws(ladder: Ladder, rung: int, labels: Array | None, kind: str) -> list[dict[str, Any]]:
-    """Some draws of a rung, by weight: phase (null where unlabelled) and corners, or a point."""
+    """Some draws of a rung, by weight: phase (null where unlabeled) and corners, or a point."""
     chosen = choose_draws(ladder.log_weights[:, rung], POLYGONS if kind == "polygon" else POINTS)
     own = {
         name: values[:, rung].reshape(-1, *values.shape[4:])[chosen] for name, values in ladder.draws.items()

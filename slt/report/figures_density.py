@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from slt.records import OK, Array, Ladder
+from slt.records.base import OK, Array
+from slt.records.posterior import Ladder
 from slt.report import style
 from slt.report.inputs import ReportInputs
-from slt.report.plates import Plate, plate
+from slt.report.report_figure import Plate, plate
 from slt.report.style import Palette
 from slt.report.summaries import estimate, percent, units
 
@@ -89,7 +90,7 @@ def _edges(ladder: Ladder, name: str) -> Array:
 def _posterior_row(
     ax: Axes, base: float, edges: Array, rung: int, inputs: ReportInputs, palette: Palette
 ) -> list[tuple[object, ...]]:
-    """A histogram on its own baseline, coloured by phase where the draws are labelled; returns its full bins."""
+    """A histogram on its own baseline, colored by phase where the draws are labeled; returns its full bins."""
     rows: list[tuple[object, ...]] = []
     ladder = inputs.ladder
     assert ladder is not None
@@ -126,8 +127,8 @@ def _sgd_row(
     kept = trajectory.status == OK
     ends = trajectory.params[name][kept, -1].reshape(int(kept.sum()))
     phases = [inputs.names[i] for i in path.label[kept, -1]]
-    colours = [palette[phase] for phase in phases]
+    colors = [palette[phase] for phase in phases]
     jitter = 0.08 + 0.5 * (np.arange(len(ends)) % 7) / 7
-    ax.scatter(ends, base + jitter, c=colours, s=14, alpha=0.7, linewidths=0)
+    ax.scatter(ends, base + jitter, c=colors, s=14, alpha=0.7, linewidths=0)
     ax.axhline(base, color=style.FAINT, linewidth=0.7, zorder=0)
     return [("SGD ends", None, phase, x, x, 1 / len(ends)) for phase, x in zip(phases, ends, strict=True)]

@@ -1,4 +1,4 @@
-"""SGD in time: every seed's loss coloured by its phase, and how many seeds are in each phase."""
+"""SGD in time: every seed's loss colored by its phase, and how many seeds are in each phase."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
-from slt.records import OK, Array, PhasePath, Trajectory
+from slt.records.base import OK, Array
+from slt.records.phases import PhasePath
+from slt.records.training import Trajectory
 from slt.report import style
 from slt.report.inputs import ReportInputs
-from slt.report.plates import Plate, plate
+from slt.report.report_figure import Plate, plate
 from slt.report.style import Palette
 from slt.report.summaries import plural, sgd_loss, sgd_shares
 
@@ -35,10 +37,10 @@ def losses(inputs: ReportInputs, palette: Palette) -> Plate | None:
         fig,
         "loss",
         "SGD in time",
-        f"Look for plateaus: each line is one of {plural(seeds, 'seed')}{note}, coloured by the phase it is in; "
+        f"Look for plateaus: each line is one of {plural(seeds, 'seed')}{note}, colored by the phase it is in; "
         "it sits near that phase's critical loss (thin lines) and drops when it changes phase. "
         "Below, the share of seeds in each phase.",
-        f"{what} against SGD step for {seeds} seeds, coloured by phase.",
+        f"{what} against SGD step for {seeds} seeds, colored by phase.",
         ("seed", "step", f"{what}, nats", "phase", "status"),
         (
             (seed, step, loss[seed, i], inputs.names[path.label[seed, i]], trajectory.status[seed])
@@ -51,17 +53,17 @@ def losses(inputs: ReportInputs, palette: Palette) -> Plate | None:
 def _loss_lines(
     ax: Axes, steps: Array, loss: Array, label: Array, names: tuple[str, ...], palette: Palette
 ) -> None:
-    """A line for each stay in a phase, up to the checkpoint that ends it, in the phase's colour."""
-    lines, colours = [], []
+    """A line for each stay in a phase, up to the checkpoint that ends it, in the phase's color."""
+    lines, colors = [], []
     for height, phase in zip(loss, label, strict=True):
         seen = np.flatnonzero(np.isfinite(height))
         for stay in np.split(seen, np.flatnonzero(np.diff(phase[seen])) + 1):
             if stay.size:
                 stay = np.append(stay, seen[np.searchsorted(seen, stay[-1]) + 1 :][:1])
                 lines.append(np.stack([steps[stay], height[stay]], axis=1))
-                colours.append(palette[names[phase[stay[0]]]])
+                colors.append(palette[names[phase[stay[0]]]])
     alpha = min(0.9, max(0.35, 8 / len(loss)))
-    ax.add_collection(LineCollection(lines, colors=colours, linewidths=1.3, alpha=alpha))
+    ax.add_collection(LineCollection(lines, colors=colors, linewidths=1.3, alpha=alpha))
 
 
 def _loss_scale(ax: Axes, seen: Array, levels: Array) -> None:
@@ -132,8 +134,8 @@ def _seed_shares(
     seen = shares.max(axis=0) > 0
     if not seen.any():  # every seed failed
         return
-    colours = [palette[name] for name, is_seen in zip(names, seen, strict=True) if is_seen]
-    ax.stackplot(trajectory.steps, shares[:, seen].T, colors=colours, linewidth=0)
+    colors = [palette[name] for name, is_seen in zip(names, seen, strict=True) if is_seen]
+    ax.stackplot(trajectory.steps, shares[:, seen].T, colors=colors, linewidth=0)
     ax.set_ylim(0, 1)
     ax.set_yticks([0, 0.5, 1], ["0", "half", "all"])
     ax.set_ylabel("seeds in\neach phase")

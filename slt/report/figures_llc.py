@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 from matplotlib.axes import Axes
 
-from slt.records import OK, Array
+from slt.records.base import OK, Array
 from slt.report import style
 from slt.report.figures_dynamics import step_axis
 from slt.report.inputs import ReportInputs
-from slt.report.plates import Plate, plate
+from slt.report.report_figure import Plate, plate
 from slt.report.style import Palette
 from slt.report.summaries import plural
 
@@ -19,7 +19,7 @@ LOWEST = -2.0  # far below zero an estimate only says that the point is no minim
 
 
 def along(inputs: ReportInputs, palette: Palette) -> Plate | None:
-    """Estimate against step, coloured by phase; None where none was made along training."""
+    """Estimate against step, colored by phase; None where none was made along training."""
     path, labels = inputs.llc, inputs.path
     if path is None or labels is None:
         return None
@@ -27,10 +27,10 @@ def along(inputs: ReportInputs, palette: Palette) -> Plate | None:
     ax = fig.subplots()
     column = np.searchsorted(labels.steps, path.steps)
     label = labels.label[path.seed][:, column]
-    colours = np.array([palette[name] for name in inputs.names])[label]
+    colors = np.array([palette[name] for name in inputs.names])[label]
     sound = path.status == OK
     for seed in range(len(path.seed)):
-        _seed(ax, path.steps, path.llc[seed], path.error[seed], colours[seed], sound[seed])
+        _seed(ax, path.steps, path.llc[seed], path.error[seed], colors[seed], sound[seed])
     _levels(ax, inputs, palette, path.llc[sound] if sound.any() else path.llc)
     ax.set_ylabel("λ̂, local learning coefficient")
     step_axis(ax, path.steps)
@@ -40,7 +40,7 @@ def along(inputs: ReportInputs, palette: Palette) -> Plate | None:
         fig,
         "llc",
         "Learning coefficients along training",
-        f"Each line is one of {plural(len(path.seed), 'seed')}, coloured by the phase it is in, with standard "
+        f"Each line is one of {plural(len(path.seed), 'seed')}, colored by the phase it is in, with standard "
         f"errors. Thin lines are the phases' known coefficients. {faded:,} of {known.sum():,} estimates carry a flag "
         "and are faint: most often SGD is still on its way there, the point is no minimum, and the number below zero "
         "only says so.",
@@ -54,21 +54,21 @@ def along(inputs: ReportInputs, palette: Palette) -> Plate | None:
     )
 
 
-def _seed(ax: Axes, steps: Array, llc: Array, error: Array, colours: Array, sound: Array) -> None:
+def _seed(ax: Axes, steps: Array, llc: Array, error: Array, colors: Array, sound: Array) -> None:
     shown = np.isfinite(llc)
     height = np.maximum(llc, LOWEST)
     ax.plot(steps[shown], height[shown], color=style.FAINT, linewidth=0.7, alpha=0.7, zorder=1)
     for group, alpha in ((shown & sound, 0.9), (shown & ~sound, 0.18)):
         if group.any():
             ax.scatter(
-                steps[group], height[group], s=9, c=list(colours[group]), alpha=alpha, linewidths=0, zorder=3
+                steps[group], height[group], s=9, c=list(colors[group]), alpha=alpha, linewidths=0, zorder=3
             )
     group = shown & sound
     ax.vlines(
         steps[group],
         np.maximum(llc - error, LOWEST)[group],
         (llc + error)[group],
-        colors=list(colours[group]),
+        colors=list(colors[group]),
         linewidth=0.8,
         alpha=0.5,
         zorder=2,
@@ -96,7 +96,7 @@ def _levels(ax: Axes, inputs: ReportInputs, palette: Palette, seen: Array) -> No
             fontsize=style.SMALL,
             color=palette.ink(names[0]),
         )
-    ax.axhline(0, color=style.GREY, linewidth=0.6, zorder=0)
+    ax.axhline(0, color=style.GRAY, linewidth=0.6, zorder=0)
 
 
 def calibration(inputs: ReportInputs, palette: Palette) -> Plate | None:
@@ -112,7 +112,7 @@ def calibration(inputs: ReportInputs, palette: Palette) -> Plate | None:
     fig = style.figure(2.9)
     trace, size, error = fig.subplots(1, 3)
     traced = _trace(trace, estimate.curve["mean"][sound], info["draws"][0])
-    size.scatter(info["step_size"], info["acceptance"], s=5, color=style.GREY, alpha=0.4, linewidths=0)
+    size.scatter(info["step_size"], info["acceptance"], s=5, color=style.GRAY, alpha=0.4, linewidths=0)
     size.set_xscale("log")
     style.plain_log(size.xaxis, float(info["step_size"].min()), 1.01 * float(info["step_size"].max()))
     size.set_ylim(0, 1.03)
@@ -127,7 +127,7 @@ def calibration(inputs: ReportInputs, palette: Palette) -> Plate | None:
     error.set_yticks([])
     error.set_title("standard error, % of λ̂")
     words = [
-        f"localisation {info['localisation'][0]:g}",
+        f"localization {info['localization'][0]:g}",
         f"step sizes {np.median(info['step_size']):.2g}",
         f"burn-in {np.median(info['burn_in']):,.0f} steps",
         f"{info['draws'][0]:,.0f} draws of {estimate.curve['mean'].shape[1]} chains",
@@ -135,7 +135,7 @@ def calibration(inputs: ReportInputs, palette: Palette) -> Plate | None:
     ]
     change = info["sensitivity"][0]
     if np.isfinite(change):
-        words.append(f"ten times the localisation would change the estimate by {change:.0%}")
+        words.append(f"ten times the localization would change the estimate by {change:.0%}")
     change = info.get("start_sensitivity", [np.nan])[0]
     if np.isfinite(change):
         words.append(f"chains that start at the point, and not at a draw, would change it by {change:.0%}")
@@ -164,7 +164,7 @@ def _trace(ax: Axes, mean: Array, draws: float) -> Iterator[tuple[object, ...]]:
     low, middle, high = np.quantile(relative, [0.25, 0.5, 0.75], axis=0)
     ax.fill_between(x, low, high, color="#0072B2", alpha=0.25, linewidth=0)
     ax.plot(x, middle, color="#0072B2", linewidth=1.2)
-    ax.axhline(1, color=style.GREY, linewidth=0.6)
+    ax.axhline(1, color=style.GRAY, linewidth=0.6)
     ax.set_ylim(0, 2)
     ax.set_xlabel("draw")
     ax.set_title("t K over its mean")

@@ -8,13 +8,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch, Rectangle
 
-from slt.records import OK, VERDICTS, Array, Verdict
+from slt.records.base import OK, Array
+from slt.records.comparison import VERDICTS, Verdict
 from slt.report import style
 from slt.report.inputs import ReportInputs
-from slt.report.judged import VERDICT_COLOURS, by_level, is_direct
-from slt.report.plates import Plate, plate
+from slt.report.report_figure import Plate, plate
 from slt.report.style import Palette
 from slt.report.summaries import VISIBLE, estimate, percent, plural, sgd_shares, units, whole
+from slt.report.verdict_style import VERDICT_COLORS, by_level, is_direct
 
 _MOST_RUNGS = 14
 
@@ -41,7 +42,7 @@ def shares(inputs: ReportInputs, palette: Palette) -> Plate | None:
         "shares",
         "Where each learner ends up" if both else "Shares by phase",
         "Compare the top bar, the phases in which SGD runs end, with the bars below, the posterior's mass at each n: "
-        "a colour that one has and the other lacks is a phase only one learner finds."
+        "a color that one has and the other lacks is a phase only one learner finds."
         if both
         else "Look at the widths: each bar is split by the share of every phase.",
         "Stacked bars: the share of SGD runs ending in each phase and of the posterior's mass at each n.",
@@ -70,8 +71,8 @@ def _stacked(ax: Axes, bars: list[tuple[str, Array]], inputs: ReportInputs, pale
             ax.barh(y, width, 0.78, left, color=palette[name], edgecolor="white", linewidth=0.6)
             full = f"{name}  {percent(width)}"
             text = next((t for t in (full, name) if style.text_width(t) + 0.1 < 5.2 * width), "")
-            colour = "white" if style.brightness(palette[name]) < 0.55 else style.INK
-            ax.text(left + width / 2, y, text, ha="center", va="center", fontsize=8.5, color=colour)
+            color = "white" if style.brightness(palette[name]) < 0.55 else style.INK
+            ax.text(left + width / 2, y, text, ha="center", va="center", fontsize=8.5, color=color)
             left += width
     ax.set_yticks(heights, [label for label, _ in bars])
     ax.tick_params(axis="y", length=0)
@@ -93,14 +94,14 @@ def verdicts(inputs: ReportInputs, palette: Palette) -> Plate | None:
     axes = fig.subplots(len(levels), 1, squeeze=False, height_ratios=heights)[:, 0]
     for ax, level, names in zip(axes, levels, orders, strict=True):
         _matrix(ax, level, names, palette)
-    handles = [Patch(facecolor=VERDICT_COLOURS[v][0], label=v) for v in VERDICTS]
+    handles = [Patch(facecolor=VERDICT_COLORS[v][0], label=v) for v in VERDICTS]
     fig.legend(handles=handles, loc="outside lower center", ncols=4, handlelength=1.2)
     pale = "Pale cells: the two change order while a third phase holds more. "
     return plate(
         fig,
         "verdicts",
         "Verdict on each pair of phases",
-        "Read a cell from its row to its column: the colour says which learner makes that transition, the text "
+        "Read a cell from its row to its column: the color says which learner makes that transition, the text "
         "how many SGD seeds made it of those that could, and the n at which the posterior did. "
         + (pale if not all(map(is_direct, inputs.comparison.verdicts)) else ""),
         "Matrix of transitions between phases with verdicts.",
@@ -133,7 +134,7 @@ def _matrix(ax: Axes, level: list[Verdict], names: list[str], palette: Palette) 
     size = 9.0 if len(names) <= 6 else 7.5 if len(names) <= 9 else 6.0
     for verdict in level:
         x, y = names.index(verdict.target), names.index(verdict.source)
-        fill, text = VERDICT_COLOURS.get(verdict.verdict, VERDICT_COLOURS["inconclusive"])
+        fill, text = VERDICT_COLORS.get(verdict.verdict, VERDICT_COLORS["inconclusive"])
         if not is_direct(verdict):
             fill, text = style.mix(fill, "#ffffff", 0.6), style.INK
         ax.add_patch(Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, facecolor=fill, linewidth=0))

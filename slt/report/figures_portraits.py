@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 from matplotlib.axes import Axes
 
-from slt.portraits import Portrait
+from slt.phases.exemplars import Portrait
 from slt.report import style
 from slt.report.inputs import ReportInputs
-from slt.report.plates import Plate, plate
+from slt.report.report_figure import Plate, plate
 from slt.report.style import Palette
 
 WHOSE = ("theory", "SGD", "posterior")
@@ -43,7 +43,7 @@ def gallery(inputs: ReportInputs, palette: Palette) -> Plate | None:
         "What the phases look like",
         "Compare along a row: does SGD find what the posterior finds? One parameter in each panel: the phase's "
         "known point, the middle of SGD's longest stay in it, and the draw of lowest loss at the n where the phase "
-        "has most of the posterior. Colours of maps run from blue (negative) to red.",
+        "has most of the posterior. Colors of maps run from blue (negative) to red.",
         "One parameter of each phase, as the model draws it, for theory, SGD and posterior.",
         ("phase", "whose", "where", "row", "column", "value"),
         [row for portrait in portraits for row in _rows(portrait)],
@@ -60,13 +60,13 @@ def _largest(portraits: tuple[Portrait, ...]) -> dict[str, float]:
     return largest
 
 
-def _draw(ax: Axes, portrait: Portrait, colour: str, largest: dict[str, float]) -> None:
+def _draw(ax: Axes, portrait: Portrait, color: str, largest: dict[str, float]) -> None:
     drawing = portrait.drawing
     top = largest[drawing.kind]
     if drawing.kind == "bars":
         at = np.arange(len(drawing.values))
-        ax.bar(at, drawing.values, color=colour)
-        ax.axhline(0, color=style.GREY, linewidth=0.7)
+        ax.bar(at, drawing.values, color=color)
+        ax.axhline(0, color=style.GRAY, linewidth=0.7)
         shown = drawing.labels if len(drawing.labels) <= MOST_LABELS else ()
         long = max(map(len, shown), default=0) > 4
         ax.set_xticks(at if shown else [], shown, rotation=90 if long else 0, fontsize=7)
@@ -75,7 +75,7 @@ def _draw(ax: Axes, portrait: Portrait, colour: str, largest: dict[str, float]) 
         assert drawing.x is not None
         for i, line in enumerate(drawing.values):
             label = drawing.labels[i] if drawing.labels else None
-            ax.plot(drawing.x, line, color=colour if i == 0 else style.GREY, linewidth=1.4, label=label)
+            ax.plot(drawing.x, line, color=color if i == 0 else style.GRAY, linewidth=1.4, label=label)
         if drawing.labels:
             ax.legend(fontsize=7, frameon=False)
     elif drawing.kind == "matrix":
@@ -84,8 +84,8 @@ def _draw(ax: Axes, portrait: Portrait, colour: str, largest: dict[str, float]) 
         ax.set_yticks([])
     else:
         for x, y in drawing.values:
-            ax.plot([0, x], [0, y], color=colour, linewidth=1.6)
-            ax.plot([x], [y], "o", color=colour, markersize=3)
+            ax.plot([0, x], [0, y], color=color, linewidth=1.6)
+            ax.plot([x], [y], "o", color=color, markersize=3)
         ax.set_xlim(-1.1 * top, 1.1 * top)
         ax.set_ylim(-1.1 * top, 1.1 * top)
         ax.set_aspect("equal")

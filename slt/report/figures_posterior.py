@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from slt.records import Array
+from slt.records.base import Array
 from slt.report import crossings, style
 from slt.report.inputs import ReportInputs
-from slt.report.plates import Plate, plate
+from slt.report.report_figure import Plate, plate
 from slt.report.style import Palette
 from slt.report.summaries import (
     VISIBLE,
@@ -82,7 +82,7 @@ def _doubts(ax: Axes, inputs: ReportInputs) -> None:
         )
         ax.text(
             ns[rung], 0.5, "not trusted", transform=ax.get_xaxis_transform(), rotation=90, ha="center", va="center",
-            fontsize=8, color=style.GREY,
+            fontsize=8, color=style.GRAY,
         )  # fmt: skip
 
 
@@ -92,11 +92,11 @@ def _curves(
     """A line and a band for each phase that is ever big enough to be seen; their indices."""
     shown = [i for i in range(mean.shape[1]) if np.any(mean[:, i] > VISIBLE)]
     for i in shown:
-        colour = palette[names[i]]
-        ax.plot(ns, mean[:, i], "o-", color=colour, markersize=3.5, linewidth=1.8)
+        color = palette[names[i]]
+        ax.plot(ns, mean[:, i], "o-", color=color, markersize=3.5, linewidth=1.8)
         low, high = np.clip(mean[:, i] - error[:, i], 0, None), mean[:, i] + error[:, i]
         if np.isfinite(error[:, i]).any():
-            ax.fill_between(ns, low, high, color=colour, alpha=0.22, linewidth=0)
+            ax.fill_between(ns, low, high, color=color, alpha=0.22, linewidth=0)
     return shown
 
 
@@ -105,7 +105,7 @@ def _share_axis(ax: Axes, floor: float) -> None:
     ax.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
     ax.set_ylabel("share of posterior mass")
     if floor > 0:
-        ax.axhline(floor, color=style.GREY, linewidth=0.9, linestyle=":")
+        ax.axhline(floor, color=style.GRAY, linewidth=0.9, linestyle=":")
 
 
 def free_energy(inputs: ReportInputs, palette: Palette) -> Plate | None:
@@ -176,16 +176,16 @@ def _energies(
     shown = [i for i in range(mean.shape[1]) if visited[i] and np.isfinite(mean[:, i]).any()]
     rung_ratio = (rungs[-1] / rungs[0]) ** (1 / max(len(rungs) - 1, 1))
     for place, i in enumerate(shown):
-        colour = palette[inputs.names[i]]
+        color = palette[inputs.names[i]]
         # marks of different phases stand side by side, within part of the space between rungs
         ns = rungs * rung_ratio ** ((place + 0.5 - len(shown) / 2) / (2.5 * len(shown)))
         sure = ~bound[:, i]
         near = sure | np.roll(sure, 1) | np.roll(sure, -1)
-        ax.plot(ns, np.where(near, mean[:, i], np.nan), "-", color=colour, linewidth=1.0, alpha=0.6)
+        ax.plot(ns, np.where(near, mean[:, i], np.nan), "-", color=color, linewidth=1.0, alpha=0.6)
         whisker = np.where(np.isfinite(error[:, i]), error[:, i], 0.0)
         ax.errorbar(
-            ns[sure], mean[sure, i], whisker[sure], fmt="o", color=colour, markersize=4, elinewidth=1.3
+            ns[sure], mean[sure, i], whisker[sure], fmt="o", color=color, markersize=4, elinewidth=1.3
         )
-        ax.plot(ns[~sure], mean[~sure, i], "^", color=colour, markersize=5, markerfacecolor="none")
+        ax.plot(ns[~sure], mean[~sure, i], "^", color=color, markersize=5, markerfacecolor="none")
     ax.set_ylim(bottom=min(-0.15, ax.get_ylim()[0]))
     return shown, bool(bound[:, shown].any())

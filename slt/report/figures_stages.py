@@ -7,17 +7,18 @@ import warnings
 import numpy as np
 from matplotlib.axes import Axes
 
-from slt.records import OK, Array, LLCPath
+from slt.records.base import OK, Array
+from slt.records.llc import LLCPath
 from slt.report import style
 from slt.report.figures_dynamics import step_axis
 from slt.report.inputs import ReportInputs
-from slt.report.plates import Plate, plate
+from slt.report.report_figure import Plate, plate
 from slt.report.style import Palette
 from slt.report.summaries import plural
 from slt.transitions.stages import broken, pool
 
 _MOST = 6  # observables drawn, those that move by most of their scatter
-_COLOURS = ("#0072B2", "#D55E00", "#00916A", "#CC79A7", "#E69F00", "#56B4E9", "#8A6D3B", "#555555")
+_COLORS = ("#0072B2", "#D55E00", "#00916A", "#CC79A7", "#E69F00", "#56B4E9", "#8A6D3B", "#555555")
 
 
 def stages(inputs: ReportInputs, palette: Palette) -> Plate | None:
@@ -44,10 +45,10 @@ def stages(inputs: ReportInputs, palette: Palette) -> Plate | None:
         axes[1].set_ylabel("λ̂")
         rows += _table("llc", inputs.llc.steps, value)
     last = axes[-1]
-    for (name, values), colour in zip(curves.items(), _COLOURS, strict=False):
+    for (name, values), color in zip(curves.items(), _COLORS, strict=False):
         middle = np.median(values, axis=0)
         span = float(np.ptp(middle)) or 1.0
-        last.plot(trajectory.steps, (middle - middle.min()) / span, color=colour, linewidth=1.4, label=name)
+        last.plot(trajectory.steps, (middle - middle.min()) / span, color=color, linewidth=1.4, label=name)
         rows += _table(name, trajectory.steps, values)
     last.set_ylabel("observables, of range")
     if curves:
@@ -85,15 +86,15 @@ def restricted(inputs: ReportInputs, palette: Palette) -> Plate | None:
     rows: list[tuple[object, ...]] = []
     ends: list[tuple[float, str, str]] = []
     drawn = asked = 0
-    for (name, path), colour in zip(inputs.restricted.items(), _cycle(len(inputs.restricted)), strict=True):
+    for (name, path), color in zip(inputs.restricted.items(), _cycle(len(inputs.restricted)), strict=True):
         value = _sound(path)
         drawn, asked = drawn + int(np.isfinite(value).sum()), asked + value.size
         middle = _median(value)
         error = np.sqrt(np.mean(path.error**2, axis=0) / len(path.seed))
-        ax.plot(path.steps, middle, color=colour, linewidth=1.4)
-        ax.fill_between(path.steps, middle - error, middle + error, color=colour, alpha=0.15, linewidth=0)
+        ax.plot(path.steps, middle, color=color, linewidth=1.4)
+        ax.fill_between(path.steps, middle - error, middle + error, color=color, alpha=0.15, linewidth=0)
         if np.isfinite(middle).any():
-            ends.append((float(middle[np.isfinite(middle)][-1]), name, colour))
+            ends.append((float(middle[np.isfinite(middle)][-1]), name, color))
         rows += _table(name, path.steps, value)
     _names(ax, ends)
     ax.set_ylim(bottom=0)
@@ -128,14 +129,14 @@ def essential(inputs: ReportInputs, palette: Palette) -> Plate | None:
         plane.scatter(
             x[turns], y[turns], facecolors="none", edgecolors="#D55E00", s=46, linewidths=1.1, zorder=3
         )
-        for component, colour in enumerate(_COLOURS[:3]):
-            time.plot(moved.steps, moved.score[seed, :, component], color=colour, linewidth=0.9, alpha=0.8)
+        for component, color in enumerate(_COLORS[:3]):
+            time.plot(moved.steps, moved.score[seed, :, component], color=color, linewidth=0.9, alpha=0.8)
     bar = fig.colorbar(shown, ax=plane, location="top", fraction=0.05, pad=0.02)
     bar.set_label("log(1 + step)", fontsize=style.SMALL)
     share = [f"{100 * part:.0f} %" for part in moved.explained]
     plane.set_xlabel(f"component 1 ({share[0]})")
     plane.set_ylabel(f"component 2 ({share[1]})")
-    ends = [(float(np.nanmedian(moved.score[:, -1, k])), str(k + 1), _COLOURS[k]) for k in range(3)]
+    ends = [(float(np.nanmedian(moved.score[:, -1, k])), str(k + 1), _COLORS[k]) for k in range(3)]
     _names(time, ends)
     time.set_title("components 1 to 3")
     step_axis(time, moved.steps)
@@ -168,10 +169,10 @@ def _liveliest(observables: dict[str, Array], sound: Array) -> list[tuple[str, A
     return sorted(sorted(moving, key=lambda item: -liveliness(item[1]))[:_MOST])
 
 
-def _lines(ax: Axes, steps: Array, values: Array, colour: str) -> None:
+def _lines(ax: Axes, steps: Array, values: Array, color: str) -> None:
     for one in values:
-        ax.plot(steps, one, color=colour, linewidth=0.6, alpha=0.35)
-    ax.plot(steps, _median(values), color=colour, linewidth=1.6)
+        ax.plot(steps, one, color=color, linewidth=0.6, alpha=0.35)
+    ax.plot(steps, _median(values), color=color, linewidth=1.6)
 
 
 def _median(values: Array) -> Array:
@@ -191,7 +192,7 @@ def _table(name: str, steps: Array, values: Array) -> list[tuple[object, ...]]:
 
 
 def _cycle(count: int) -> list[str]:
-    return [_COLOURS[i % len(_COLOURS)] for i in range(count)]
+    return [_COLORS[i % len(_COLORS)] for i in range(count)]
 
 
 def _names(ax: Axes, ends: list[tuple[float, str, str]]) -> None:
@@ -199,7 +200,7 @@ def _names(ax: Axes, ends: list[tuple[float, str, str]]) -> None:
     low, high = ax.get_ylim()
     ordered = sorted(ends)
     heights = style.spread([end for end, _, _ in ordered], 0.055 * (high - low), low, high)
-    for (end, name, colour), height in zip(ordered, heights, strict=True):
+    for (end, name, color), height in zip(ordered, heights, strict=True):
         ax.annotate(
             name,
             xy=(1.0, end),
@@ -208,5 +209,5 @@ def _names(ax: Axes, ends: list[tuple[float, str, str]]) -> None:
             textcoords=("axes fraction", "data"),
             va="center",
             fontsize=style.SMALL,
-            color=colour,
+            color=color,
         )

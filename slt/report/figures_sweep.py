@@ -15,13 +15,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
-from slt.comparer.influence import axes as most_telling
+from slt.comparer.config_diff import canonical, distinct, last_names, short
+from slt.comparer.sensitivity import axes as most_telling
 from slt.comparer.sweep import NEITHER, NO_PHASE, NO_RESULT, OUTCOMES, counts, outcome
-from slt.differing import canonical, distinct, last_names, short
-from slt.records import VERDICTS
+from slt.records.comparison import VERDICTS
 from slt.report import style
-from slt.report.judged import VERDICT_COLOURS
 from slt.report.summaries import plural
+from slt.report.verdict_style import VERDICT_COLORS
 
 MOST_PANELS, MOST_ROWS = 6, 16
 _MEANING = {
@@ -33,7 +33,7 @@ _MEANING = {
     NO_RESULT: "no result: failed, or not run yet",
     NO_PHASE: "the model has no such phase",
 }
-_COLOURS = {**VERDICT_COLOURS, NEITHER: ("#ffffff", style.GREY), NO_RESULT: ("#ffffff", style.INK)}
+_COLORS = {**VERDICT_COLORS, NEITHER: ("#ffffff", style.GRAY), NO_RESULT: ("#ffffff", style.INK)}
 _CELL = 0.78, 0.42  # inches
 Key = tuple[str, str]  # a cell's row and column
 
@@ -185,7 +185,7 @@ def _cell(ax: Axes, x: int, y: int, found: Counter[str], width: float) -> None:
     runs = [name for name in OUTCOMES if found[name] and name != NO_PHASE]
     if not runs:
         if found:
-            ax.text(x, y, "–", ha="center", va="center", color=style.GREY)
+            ax.text(x, y, "–", ha="center", va="center", color=style.GRAY)
         return
     total = sum(found[name] for name in runs)
     left = x - 0.47
@@ -194,7 +194,7 @@ def _cell(ax: Axes, x: int, y: int, found: Counter[str], width: float) -> None:
         ax.add_patch(Rectangle((left, y - 0.45), share, 0.9, **_fill(name)))
         text = str(found[name])
         if total > 1 and style.text_width(text) < share * width:
-            ax.text(left + share / 2, y, text, ha="center", va="center", fontsize=9, color=_COLOURS[name][1])
+            ax.text(left + share / 2, y, text, ha="center", va="center", fontsize=9, color=_COLORS[name][1])
         left += share
 
 
@@ -202,10 +202,10 @@ def _fill(name: str) -> dict[str, Any]:
     edge = {"edgecolor": style.FAINT, "linewidth": 0.8}
     if name == NO_RESULT:
         return {"facecolor": "none", "hatch": "////", **edge}
-    return {"facecolor": _COLOURS[name][0], **(edge if name == NEITHER else {"linewidth": 0})}
+    return {"facecolor": _COLORS[name][0], **(edge if name == NEITHER else {"linewidth": 0})}
 
 
 def _swatch(name: str) -> Artist:
     if name == NO_PHASE:
-        return Line2D([], [], color=style.GREY, marker="_", linestyle="none", label=_MEANING[name])
+        return Line2D([], [], color=style.GRAY, marker="_", linestyle="none", label=_MEANING[name])
     return Patch(label=_MEANING[name], **_fill(name))

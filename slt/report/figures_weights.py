@@ -7,11 +7,13 @@ import math
 import numpy as np
 from matplotlib.axes import Axes
 
-from slt.portraits import Plateau, plateaus
-from slt.records import Array, Ladder, Trajectory
+from slt.phases.exemplars import Plateau, plateaus
+from slt.records.base import Array
+from slt.records.posterior import Ladder
+from slt.records.training import Trajectory
 from slt.report import style
 from slt.report.inputs import ReportInputs
-from slt.report.plates import Plate, plate
+from slt.report.report_figure import Plate, plate
 from slt.report.style import Palette
 from slt.report.summaries import estimate, number, percent, sgd_loss, units
 
@@ -60,7 +62,7 @@ def polygons(inputs: ReportInputs, palette: Palette) -> Plate | None:
         "weights",
         "What the phases look like",
         f"Count the corners: the columns of W as arrows, turned to align. Panels show {', then '.join(parts)}; "
-        "colour is the phase.",
+        "color is the phase.",
         "Columns of W in the plane, at SGD's plateaus and in posterior draws.",
         ("learner", "step or n", "seed or draw", "phase", "x", "y", "bias"),
         drawn,
@@ -109,8 +111,8 @@ def _plateau_panel(
     ]
 
 
-def _heading(ax: Axes, title: str, words: str, colour: str) -> None:
-    ax.set_title(title, fontsize=10, fontweight="bold", color=colour, loc="center", pad=14)
+def _heading(ax: Axes, title: str, words: str, color: str) -> None:
+    ax.set_title(title, fontsize=10, fontweight="bold", color=color, loc="center", pad=14)
     ax.text(0.5, 1.02, words, transform=ax.transAxes, ha="center", va="bottom", fontsize=8)
 
 
@@ -125,10 +127,10 @@ def _bias_bars(ax: Axes, bias: Array, largest: float) -> None:
     """Bars under the polygon, in units of the largest bias in the figure."""
     base = -2.1
     x = np.linspace(-1.0, 1.0, len(bias)) if len(bias) > 1 else np.zeros(1)
-    colours = [style.INK if b > 0 else style.GREY for b in bias]
-    ax.bar(x, 0.55 * bias / max(largest, 1e-9), 1.5 / max(len(bias), 2), bottom=base, color=colours)
-    ax.plot([-1.3, 1.3], [base, base], color=style.GREY, linewidth=0.7)
-    ax.text(-1.4, base, "b", ha="right", va="center", fontsize=8, color=style.GREY)
+    colors = [style.INK if b > 0 else style.GRAY for b in bias]
+    ax.bar(x, 0.55 * bias / max(largest, 1e-9), 1.5 / max(len(bias), 2), bottom=base, color=colors)
+    ax.plot([-1.3, 1.3], [base, base], color=style.GRAY, linewidth=0.7)
+    ax.text(-1.4, base, "b", ha="right", va="center", fontsize=8, color=style.GRAY)
 
 
 def _draws_panel(
@@ -141,12 +143,12 @@ def _draws_panel(
     labels = None if inputs.draw_labels is None else inputs.draw_labels[:, rung].reshape(-1)[chosen]
     _frame(ax, bottom=-1.75)
     for i, draw in enumerate(weights):
-        colour = style.GREY if labels is None else palette[inputs.names[labels[i]]]
+        color = style.GRAY if labels is None else palette[inputs.names[labels[i]]]
         ring = corners(draw)
         phase = "" if labels is None else inputs.names[labels[i]]
         rows += [("posterior", ladder.ns[rung], i, phase, x, y, None) for x, y in ring]
-        ax.plot(*np.vstack([ring, ring[:1]]).T, color=colour, linewidth=1.1, alpha=0.55)
-        ax.plot(ring[:, 0], ring[:, 1], "o", color=colour, markersize=2.5, alpha=0.6)
+        ax.plot(*np.vstack([ring, ring[:1]]).T, color=color, linewidth=1.1, alpha=0.55)
+        ax.plot(ring[:, 0], ring[:, 1], "o", color=color, markersize=2.5, alpha=0.6)
     words = ""
     if inputs.occupancy is not None and np.array_equal(inputs.occupancy.ns, ladder.ns):
         mean = np.nan_to_num(estimate(units(inputs.occupancy.share)).mean[rung])

@@ -6,9 +6,14 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from slt.essential import EssentialDynamics
-from slt.portraits import Portrait
-from slt.records import Array, Comparison, Ladder, LLCEstimate, LLCPath, Occupancy, PhasePath, Trajectory
+from slt.phases.exemplars import Portrait
+from slt.records.base import Array
+from slt.records.comparison import Comparison
+from slt.records.llc import LLCEstimate, LLCPath
+from slt.records.phases import Occupancy, PhasePath
+from slt.records.posterior import Ladder
+from slt.records.training import Trajectory
+from slt.transitions.essential_dynamics import EssentialDynamics
 from slt.transitions.stages import SeedStages
 
 
@@ -27,7 +32,7 @@ class ReportInputs:
       ladder: the posterior's draws; without it the parameters of draws are not drawn.
       occupancy: the posterior's mass by phase.
       untrusted: n of the rungs whose posteriors are not trusted -> why; `occupancy` has nothing of them.
-      draw_labels: (dataset, n, repeat, draw) index into `names` of the ladder's draws, to colour them by phase.
+      draw_labels: (dataset, n, repeat, draw) index into `names` of the ladder's draws, to color them by phase.
       portraits: drawings of each phase, of a model that draws itself.
       stages: of each seed, in a run that has no posterior.
       essential: where the function of a model with a probe goes along training.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from slt.records import Comparison
+from slt.records.comparison import Comparison
 from slt.report import (
     figures_density,
     figures_dynamics,
@@ -15,7 +15,7 @@ from slt.report import (
     figures_posterior,
     figures_stages,
     figures_weights,
-    moving,
+    interactive,
     stage_tables,
     style,
     tables,
@@ -24,10 +24,10 @@ from slt.report import (
 from slt.report.explorer import explorer
 from slt.report.inputs import ReportInputs
 from slt.report.markup import Markup, element, image, join
-from slt.report.plates import Plate
+from slt.report.report_figure import Plate
 from slt.report.style import Palette
 from slt.report.summaries import plural, sizes_in_words
-from slt.store import write_bytes, write_text
+from slt.storage.store import write_bytes, write_text
 
 __all__ = ["ReportInputs", "write_report"]
 
@@ -84,7 +84,7 @@ def page(inputs: ReportInputs, palette: Palette, plates: list[Plate]) -> str:
     main = element(
         "main",
         _header(inputs, palette),
-        moving.frame(data),
+        interactive.frame(data),
         _section("What was found", tables.verdicts(comparison, palette)),
         *map(_figure, plates),
         _section("Phases", tables.phases(comparison, palette, inputs.phase_llc)),
@@ -102,13 +102,13 @@ def page(inputs: ReportInputs, palette: Palette, plates: list[Plate]) -> str:
         "head",
         element("meta", charset="utf-8"),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", http_equiv="Content-Security-Policy", content=moving.policy()),
+        element("meta", http_equiv="Content-Security-Policy", content=interactive.policy()),
         element("meta", name="color-scheme", content="light dark"),
         element("link", rel="icon", href="data:,"),
         element("title", inputs.title),
         element("style", Markup(_STYLE)),
     )
-    body = element("body", main, moving.script(data | {"files": moving.packed(plates)}))
+    body = element("body", main, interactive.script(data | {"files": interactive.packed(plates)}))
     return f"<!doctype html>\n{element('html', head, body, lang='en')}\n"
 
 
@@ -153,7 +153,7 @@ def _figure(plate: Plate) -> Markup:
         "section",
         element("h2", plate.title),
         element("figure", picture, element("figcaption", plate.caption)),
-        moving.downloads(plate),
+        interactive.downloads(plate),
     )
 
 

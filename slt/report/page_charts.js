@@ -123,7 +123,7 @@ function occupancy(host, { ns, shares, errors }, go) {
   return chart(host, ns, { ...shareAxis(120), paint: (place) => banded(lines, place), read }, go);
 }
 
-/** One seed's loss, coloured by its phase, over the phases' own losses. */
+/** One seed's loss, colored by its phase, over the phases' own losses. */
 function seedLoss(host, { steps, seeds }, chosen, go) {
   const values = finite(seeds.flatMap((seed) => seed.loss)), height = 130;
   const { scale, ticks } = lossScale(values.length ? values : [0, 1], height - EDGE.bottom, EDGE.top);

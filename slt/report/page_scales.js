@@ -6,7 +6,7 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const WIDTH = 360, EDGE = { left: 44, right: 8, top: 8, bottom: 20 };
 const DARK = matchMedia("(prefers-color-scheme: dark)");
-const PHASES = data.phases.map((phase, i) => ({ ...phase, i, hue: DARK.matches ? phase.dark : phase.colour }));
+const PHASES = data.phases.map((phase, i) => ({ ...phase, i, hue: DARK.matches ? phase.dark : phase.color }));
 
 // -- small things --------------------------------------------------------------------------------------------------
 function element(tag, attributes = {}, ...children) {
@@ -37,7 +37,7 @@ function quantile(values, q) {
   return sorted[Math.round(q * (sorted.length - 1))] ?? 0;
 }
 
-/** A phase's name beside a spot of its colour, and a value; faint where the value says that it is absent. */
+/** A phase's name beside a spot of its color, and a value; faint where the value says that it is absent. */
 function reading(phase, value, absent = false) {
   const chip = element("span", { class: "chip", style: `background:${phase.hue}` });
   return element("span", { class: absent ? "item absent" : "item" }, chip, element("b", {}, phase.name), ` ${value}`);
@@ -88,7 +88,7 @@ function lossScale(values, low, high) {
   return { scale, ticks: linearTicks(least, most) };
 }
 
-/** Runs of neighbouring indices at which `keep` holds. */
+/** Runs of neighboring indices at which `keep` holds. */
 function runs(length, keep) {
   const found = [];
   for (let i = 0; i < length; i++) {

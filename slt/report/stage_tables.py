@@ -27,7 +27,7 @@ def stages(found: tuple[SeedStages, ...]) -> tuple[Markup, ...]:
     note = element(
         "p",
         "Of the seeds that have as many transitions as most. λ̂ is measured at one temperature under one "
-        "localisation, so that n is meant in order of magnitude; its range is over seeds.",
+        "localization, so that n is meant in order of magnitude; its range is over seeds.",
     )
     return said, table(headers, rows), note
 

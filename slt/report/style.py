@@ -1,4 +1,4 @@
-"""One look for every figure: a fixed colour for each phase, plain numbers on axes, PNG and SVG bytes out."""
+"""One look for every figure: a fixed color for each phase, plain numbers on axes, PNG and SVG bytes out."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy.optimize import isotonic_regression
 
-from slt.records import PhaseFacts
+from slt.records.phases import PhaseFacts
 
 WIDTH = 6.4  # inches: read at 720 px on a desk and at 360 px on a phone, so type stays at 9 points and over
-INK, FAINT, GREY, OTHER = "#222222", "#c9c9c9", "#8f8f8f", "#b9b9b9"
+INK, FAINT, GRAY, OTHER = "#222222", "#c9c9c9", "#8f8f8f", "#b9b9b9"
 SMALL = 9.0
-# Okabe and Ito 2008, told apart with any common colour blindness; yellow is left out (too faint on white), and
+# Okabe and Ito 2008, told apart with any common color blindness; yellow is left out (too faint on white), and
 # green a little darker, to stand clear of light orange
 _HUES = ("#0072B2", "#D55E00", "#00916A", "#CC79A7", "#E69F00", "#56B4E9")
 _RC: dict[str, Any] = {
@@ -31,7 +31,7 @@ _RC: dict[str, Any] = {
     "font.family": "DejaVu Sans",
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.edgecolor": GREY,
+    "axes.edgecolor": GRAY,
     "axes.labelcolor": INK,
     "axes.titlesize": 10.5,
     "axes.titlelocation": "left",
@@ -49,19 +49,19 @@ _RC: dict[str, Any] = {
 
 @dataclasses.dataclass(frozen=True)
 class Palette:
-    """Colours by name of a phase or a family; a name it does not know is grey, as "other" is."""
+    """Colors by name of a phase or a family; a name it does not know is gray, as "other" is."""
 
-    colours: dict[str, str]
+    colors: dict[str, str]
 
     def __getitem__(self, name: str) -> str:
-        return self.colours.get(name, OTHER)
+        return self.colors.get(name, OTHER)
 
     def ink(self, name: str) -> str:
-        """The phase's colour, darkened where needed to be read as text on white."""
+        """The phase's color, darkened where needed to be read as text on white."""
         return mix(self[name], "#000000", max(0.0, 1 - 0.4 / max(brightness(self[name]), 1e-9)))
 
     def on_dark(self, name: str) -> str:
-        """The phase's colour, lightened to stand out on a dark ground; light ones stay."""
+        """The phase's color, lightened to stand out on a dark ground; light ones stay."""
         if brightness(self[name]) > 0.7:
             return self[name]
         return colors.to_hex(tuple(np.minimum(1.0, 1.3 * np.array(colors.to_rgb(self[name])))))
@@ -74,31 +74,31 @@ def palette(names: Sequence[str], facts: Sequence[PhaseFacts]) -> Palette:
     for name in names:
         if name != "other":
             families.setdefault(family_of.get(name, name), []).append(name)
-    colours: dict[str, str] = {}
+    colors: dict[str, str] = {}
     for hue, (family, members) in zip(_hues(len(families)), families.items(), strict=True):
         shades = [0.0] if len(members) == 1 else np.linspace(0.42, -0.22, len(members))
         for name, shade in zip(members, shades, strict=True):
-            colours[name] = mix(hue, "#ffffff" if shade > 0 else "#000000", abs(shade))
+            colors[name] = mix(hue, "#ffffff" if shade > 0 else "#000000", abs(shade))
         if len(members) > 1:
-            colours[f"{family}-family"] = hue
-    return Palette(colours)
+            colors[f"{family}-family"] = hue
+    return Palette(colors)
 
 
-def brightness(colour: str) -> float:
+def brightness(color: str) -> float:
     """From 0, black, to 1, white, as the eye sees it (Rec. 709 weights)."""
-    return float(np.array(colors.to_rgb(colour)) @ [0.2126, 0.7152, 0.0722])
+    return float(np.array(colors.to_rgb(color)) @ [0.2126, 0.7152, 0.0722])
 
 
 def _hues(count: int) -> list[str]:
     if count <= len(_HUES):
         return list(_HUES[:count])
     ramp = mpl.colormaps["viridis"](np.linspace(0, 0.9, count))
-    return [colors.to_hex(colour) for colour in ramp]
+    return [colors.to_hex(color) for color in ramp]
 
 
-def mix(colour: str, other: str, share: float) -> str:
-    """`colour` with `share` of `other` in it."""
-    mixed = (1 - share) * np.array(colors.to_rgb(colour)) + share * np.array(colors.to_rgb(other))
+def mix(color: str, other: str, share: float) -> str:
+    """`color` with `share` of `other` in it."""
+    mixed = (1 - share) * np.array(colors.to_rgb(color)) + share * np.array(colors.to_rgb(other))
     return colors.to_hex(tuple(mixed))
 
 
@@ -156,7 +156,7 @@ def n_axis(ax: Axes, ns: np.ndarray, label: bool = True) -> None:
 
 
 def phase_legend(ax: Axes, names: Sequence[str], palette: Palette) -> None:
-    """Named colours above the axes, in as many rows as they need."""
+    """Named colors above the axes, in as many rows as they need."""
     rows = 1 + int(sum(0.42 + text_width(name) for name in names) / 4.6)
     handles = [Line2D([], [], color=palette[name], linewidth=5, solid_capstyle="butt") for name in names]
     ax.legend(

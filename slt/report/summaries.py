@@ -7,7 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from slt.records import OK, Array, Ladder, Occupancy, PhasePath, Trajectory
+from slt.records.base import OK, Array
+from slt.records.phases import Occupancy, PhasePath
+from slt.records.posterior import Ladder
+from slt.records.training import Trajectory
 
 VISIBLE = 1e-3  # the smallest share that a figure can show
 

@@ -7,18 +7,20 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from slt.records import OK, VERDICTS, Array, Comparison, Ladder, Verdict
+from slt.records.base import OK, Array
+from slt.records.comparison import VERDICTS, Comparison, Verdict
+from slt.records.posterior import Ladder
 from slt.report.inputs import ReportInputs
-from slt.report.judged import VERDICT_COLOURS, VERDICT_COLOURS_ON_DARK, by_level, is_direct
 from slt.report.markup import Markup, element, join, table
 from slt.report.style import Palette
 from slt.report.summaries import number, plural
+from slt.report.verdict_style import VERDICT_COLORS, VERDICT_COLORS_ON_DARK, by_level, is_direct
 
 MOST_LINES, MOST_PAIRS = 6, 6
 
 
 def chip(name: str, palette: Palette) -> Markup:
-    """A phase's name beside a spot of its colour."""
+    """A phase's name beside a spot of its color."""
     return element(
         "span",
         element("span", class_="chip", style=f"--hue:{palette[name]};--hue-dark:{palette.on_dark(name)}"),
@@ -97,10 +99,10 @@ def _verdict_table(verdicts_: list[Verdict], palette: Palette) -> Markup:
 
 
 def _pill(verdict: str) -> Markup:
-    known = verdict if verdict in VERDICT_COLOURS else "inconclusive"
-    (fill, text), (fill_dark, text_dark) = VERDICT_COLOURS[known], VERDICT_COLOURS_ON_DARK[known]
-    colours = f"--fill:{fill};--text:{text};--fill-dark:{fill_dark};--text-dark:{text_dark}"
-    return element("span", verdict, class_="pill", style=colours)
+    known = verdict if verdict in VERDICT_COLORS else "inconclusive"
+    (fill, text), (fill_dark, text_dark) = VERDICT_COLORS[known], VERDICT_COLORS_ON_DARK[known]
+    colors = f"--fill:{fill};--text:{text};--fill-dark:{fill_dark};--text-dark:{text_dark}"
+    return element("span", verdict, class_="pill", style=colors)
 
 
 def phases(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from slt.records import Comparison, DynamicalTransition, Prediction
+from slt.records.comparison import Comparison
+from slt.records.transitions import DynamicalTransition, Prediction
 from slt.report.crossings import LEVELS
 from slt.report.markup import Markup, element, join, table
 from slt.report.style import Palette

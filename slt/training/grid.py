@@ -14,7 +14,7 @@ def checkpoint_steps(steps: int, checkpoints: int, spacing: str) -> np.ndarray:
     asks for steps closer than 1 apart they coincide after rounding and are kept once, so there are fewer.
 
     Args:
-      steps: optimiser steps of the whole run, >= 1.
+      steps: optimizer steps of the whole run, >= 1.
       checkpoints: how many to ask for, >= 2.
       spacing: one of `SPACINGS`.
     """

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from slt.models.base import Data, Model, Params, Summary
-from slt.numerics import cast
+from slt.runtime.jax_setup import cast
 from slt.training.optimizers import Optimizer
 
 
@@ -25,10 +25,10 @@ class Ensemble(NamedTuple):
     """Where every seed is.
 
     Attributes:
-      step: () int32 optimiser steps taken.
+      step: () int32 optimizer steps taken.
       keys: (seed,) keys of the minibatches.
       params: float32 pytree, leading axis seed.
-      memory: the optimiser's state, leading axis seed.
+      memory: the optimizer's state, leading axis seed.
       order: (seed, n) int32 order of the observations in the current epoch; (seed, 0) for a fresh stream.
     """
 
@@ -74,7 +74,7 @@ def advance(
       dataset: (seed,) index of each seed's data set.
       optimizer: the update rule.
       batch_size: observations in a minibatch.
-      horizon: how many steps the run has, where the optimiser has to know (`Optimizer.horizon`).
+      horizon: how many steps the run has, where the optimizer has to know (`Optimizer.horizon`).
 
     Returns:
       The ensemble at the last stop, and the parameters at each stop with leading axes (checkpoint, seed).
@@ -163,7 +163,7 @@ def measure(
     Args:
       params: float32 pytree, leading axes (checkpoint, seed).
       model: the model.
-      summaries: `model.summarise` of each data set, leading axis dataset, or None for a fresh stream.
+      summaries: `model.summarize` of each data set, leading axis dataset, or None for a fresh stream.
       dataset: (seed,).
       n: observations in a data set.
 

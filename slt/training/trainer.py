@@ -11,9 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from slt.models.base import Data, Model, Params, Summary
-from slt.records import OK, Trajectory
-from slt.sharding import spread
-from slt.stage import LongStage
+from slt.records.base import OK
+from slt.records.training import Trajectory
+from slt.runtime.devices import spread
+from slt.runtime.long_computation import LongStage
 from slt.training import loop
 from slt.training.grid import SPACINGS, checkpoint_steps
 from slt.training.optimizers import Optimizer, Sgd
@@ -24,12 +25,12 @@ _PIECES = 40  # a chunk covers no more than this fraction of the steps, so that 
 
 @dataclasses.dataclass(frozen=True)
 class Trainer:
-    """How to train. Parameters, gradients and the optimiser's state are float32; losses are reported in
+    """How to train. Parameters, gradients and the optimizer's state are float32; losses are reported in
     float64, evaluated at the stored parameters.
 
     Attributes:
       seeds: independent runs; seed s trains on data set s mod (number of data sets).
-      steps: optimiser steps of each run.
+      steps: optimizer steps of each run.
       batch_size: observations in a minibatch (see `slt.training.loop` for how they are drawn).
       n: observations in each seed's data set, the first n it is given; None for a fresh stream.
       checkpoints: how many to ask for, the first at step 0 and the last at `steps` (see `checkpoint_steps`).
@@ -86,7 +87,7 @@ class Trainer:
                 f"n = {self.n} observations are needed in each data set, not {datasets} sets of {size}"
             )
         own = jax.tree.map(lambda leaf: jnp.asarray(leaf)[:, : self.n], data)
-        summaries = jax.jit(jax.vmap(model.summarise, in_axes=(0, None)))(own, jnp.ones(self.n))
+        summaries = jax.jit(jax.vmap(model.summarize, in_axes=(0, None)))(own, jnp.ones(self.n))
         dataset = np.arange(self.seeds) % datasets
         return Training(self, model, loop.cast(own, jnp.float32), summaries, dataset)
 
@@ -115,7 +116,7 @@ class Training:
     Attributes:
       trainer, model: as given.
       data: float32 pytree with leading axes (dataset, n), or None.
-      summaries: `model.summarise` of the float64 data, leading axis dataset, or None.
+      summaries: `model.summarize` of the float64 data, leading axis dataset, or None.
       dataset: (seed,).
       chunk: checkpoints in one call of the compiled program, at most. Parameters do not depend on it; losses
         may, by one rounding of float64.

@@ -21,9 +21,11 @@ from typing import NamedTuple
 import numpy as np
 import scipy.stats
 
-from slt.phases import is_exact, mean_of, occupancy_summary
-from slt.records import Array, BayesianTransition, Occupancy, PhaseFacts, Prediction
-from slt.transitions import predicted
+from slt.phases.classification import is_exact, mean_of, occupancy_summary
+from slt.records.base import Array
+from slt.records.phases import Occupancy, PhaseFacts
+from slt.records.transitions import BayesianTransition, Prediction
+from slt.transitions import free_energy
 from slt.transitions.odds import LogOdds, last_upward, log_odds, passage, pooled_log_ratio
 from slt.transitions.volume import Constant
 
@@ -81,7 +83,7 @@ def find(
         n = float(last_upward(ns, odds.mean[rungs]))
         interval = _interval(occupancy, (a, b), odds, rungs, n, draws, seed)
         facts_of = [known[name] for name in (names[a], names[b]) if name in known]
-        formula = predicted.every_level(facts_of[0], facts_of[1], constants) if len(facts_of) == 2 else ()
+        formula = free_energy.every_level(facts_of[0], facts_of[1], constants) if len(facts_of) == 2 else ()
         quiet = () if annealed is None else (_quiet(without_noise.get((names[a], names[b]))),)
         beside = [rungs[int(np.searchsorted(ns, n)) - 1], rungs[int(np.searchsorted(ns, n))]]
         found.append(

@@ -22,17 +22,19 @@ from typing import NamedTuple
 import numpy as np
 import scipy.stats
 
-from slt.records import OK, Array, DynamicalTransition, PhasePath
-from slt.transitions import detected
+from slt.records.base import OK, Array
+from slt.records.phases import PhasePath
+from slt.records.transitions import DynamicalTransition
+from slt.transitions import events
 
 SIGMAS = 2.0  # standard errors over seeds beyond which lambda-hat has changed
 FLAT = 0.05  # change of the loss, as a share of its whole fall, that counts as none
 
 
-class Unlabelled(NamedTuple):
+class Unlabeled(NamedTuple):
     """What curves show without labels: `events` of each seed; `llc` (seed, checkpoint), NaN where not measured."""
 
-    events: list[list[detected.Event]]
+    events: list[list[events.Event]]
     llc: Array
 
 
@@ -44,7 +46,7 @@ class _Move(NamedTuple):
     drop: float
     share: float
     llc_change: float
-    event: detected.Event | None
+    event: events.Event | None
 
     @property
     def hidden(self) -> bool:
@@ -76,7 +78,7 @@ def find(
     names: tuple[str, ...],
     hysteresis: int = 2,
     status: Array | None = None,
-    unlabelled: Unlabelled | None = None,
+    unlabeled: Unlabeled | None = None,
 ) -> tuple[DynamicalTransition, ...]:
     """All transitions, pooled over seeds, by median step.
 
@@ -86,11 +88,11 @@ def find(
     Args:
       path, names, hysteresis, status: see `sequences`.
       loss: (seed, checkpoint) nats per observation; NaN where unknown (then so is the drop).
-      unlabelled: what the curves say by themselves.
+      unlabeled: what the curves say by themselves.
     """
     moves: dict[tuple[int, int], list[_Move]] = {}
     at_risk = np.zeros(len(names), int)
-    llc = np.full(np.shape(loss), np.nan) if unlabelled is None else unlabelled.llc
+    llc = np.full(np.shape(loss), np.nan) if unlabeled is None else unlabeled.llc
     whole = _whole_fall(np.asarray(loss))
     for seed, stays in enumerate(_all_stays(path, names, hysteresis, status)):
         at_risk[sorted({label for label, _ in stays})] += 1
@@ -100,14 +102,14 @@ def find(
             pair = source[0], target[0]
             if pair not in seen:
                 seen.add(pair)
-                event = None if unlabelled is None else detected.around(unlabelled.events[seed], target[1])
+                event = None if unlabeled is None else events.around(unlabeled.events[seed], target[1])
                 (before, after), (complexity, later) = (level[i : i + 2] for level in levels)
                 drop = before - after
                 move = _Move(float(path.steps[target[1]]), drop, drop / whole, later - complexity, event)
                 moves.setdefault(pair, []).append(move)
     clock = np.log1p(np.asarray(path.steps, float))
     found = [
-        _pool(names, pair, seeds, int(at_risk[pair[0]]), clock, unlabelled is not None)
+        _pool(names, pair, seeds, int(at_risk[pair[0]]), clock, unlabeled is not None)
         for pair, seeds in moves.items()
     ]
     return tuple(sorted(found, key=lambda t: (t.step, names.index(t.source), names.index(t.target))))
@@ -195,7 +197,7 @@ def _all_stays(
 
 
 def _stays(labels: Array, other: int, hysteresis: int, failed: bool) -> list[tuple[int, int]]:
-    """(label, first checkpoint) of each stay, neighbours distinct, the first at checkpoint 0."""
+    """(label, first checkpoint) of each stay, neighbors distinct, the first at checkpoint 0."""
     edges = [0, *(np.flatnonzero(np.diff(labels)) + 1).tolist(), len(labels)]
     stays: list[tuple[int, int]] = []
     for start, end in pairwise(edges):

@@ -18,8 +18,9 @@ from typing import NamedTuple
 import numpy as np
 import scipy.stats
 
-from slt.phases import is_exact, mean_of, standard_error
-from slt.records import Array, Occupancy
+from slt.phases.classification import is_exact, mean_of, standard_error
+from slt.records.base import Array
+from slt.records.phases import Occupancy
 
 _LEAST, _LEAST_EXACT = math.log(4 / 3), 0.1  # nats
 _LEVEL = 0.975  # of one rung: a ladder has a dozen, and any of them may err

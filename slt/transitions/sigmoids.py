@@ -23,7 +23,8 @@ import numpy as np
 import scipy.optimize
 from scipy.special import expit
 
-from slt.records import Array, SCurves, SigmoidSum
+from slt.records.base import Array
+from slt.records.transitions import SCurves, SigmoidSum
 
 MOST = 6  # sigmoids
 SEEDS = 16  # curves of single seeds that are taken apart
@@ -36,7 +37,7 @@ _PATIENCE = 2  # sigmoids more without a better BIC, after which the search ends
 
 
 class _Fit(NamedTuple):
-    """Parameters (base, then k heights, k centres and k log scales) and the sum of squared residuals."""
+    """Parameters (base, then k heights, k centers and k log scales) and the sum of squared residuals."""
 
     values: Array
     cost: float
@@ -114,7 +115,7 @@ def _starts(x: Array, y: Array, values: Array) -> list[Array]:
     residual = y - _curve(x, values)
     found = []
     for scale in _SCALES:
-        atoms = expit((x[:, None] - x) / scale)  # (centre, point) falls
+        atoms = expit((x[:, None] - x) / scale)  # (center, point) falls
         atoms = atoms - atoms.mean(axis=1, keepdims=True)
         norm = np.sum(atoms**2, axis=1)
         height = np.maximum(atoms @ residual, 0) / norm
@@ -147,29 +148,29 @@ def _fit(x: Array, y: Array, start: Array) -> _Fit:
 
 
 def _curve(x: Array, values: Array) -> Array:
-    height, centre, log_scale = values[1:].reshape(3, -1)
-    return values[0] + expit((centre - x[:, None]) / np.exp(log_scale)) @ height
+    height, center, log_scale = values[1:].reshape(3, -1)
+    return values[0] + expit((center - x[:, None]) / np.exp(log_scale)) @ height
 
 
 def _jacobian(x: Array, values: Array) -> Array:
     """(point, parameter)."""
-    height, centre, log_scale = values[1:].reshape(3, -1)
+    height, center, log_scale = values[1:].reshape(3, -1)
     scale = np.exp(log_scale)
-    z = (centre - x[:, None]) / scale
+    z = (center - x[:, None]) / scale
     fall = expit(z)
     slope = height * fall * (1 - fall)
     return np.column_stack([np.ones_like(x), fall, slope / scale, -slope * z])
 
 
 def _told(fits: list[_Fit], bic: list[float], height: float, lowest: float, points: int) -> SigmoidSum:
-    """The best fit in units of the curve, its sigmoids by centre."""
+    """The best fit in units of the curve, its sigmoids by center."""
     best = int(np.argmin(bic))
-    heights, centres, log_scales = fits[best].values[1:].reshape(3, -1)
-    order = np.argsort(centres)
+    heights, centers, log_scales = fits[best].values[1:].reshape(3, -1)
+    order = np.argsort(centers)
     r2 = [1 - fit.cost / fits[0].cost for fit in fits]
     return SigmoidSum(
         k=best,
-        centres=tuple(np.expm1(centres[order]).tolist()),
+        centers=tuple(np.expm1(centers[order]).tolist()),
         widths=tuple((_TO_WIDTH * np.exp(log_scales[order])).tolist()),
         heights=tuple((height * heights[order]).tolist()),
         base=lowest + height * float(fits[best].values[0]),

@@ -11,7 +11,8 @@ import math
 import numpy as np
 import scipy.stats
 
-from slt.records import Prediction, flag_names
+from slt.records.base import flag_names
+from slt.records.transitions import Prediction
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from slt import phases
-from slt.records import Occupancy, PhaseFacts
+from slt.phases import classification
+from slt.records.phases import Occupancy, PhaseFacts
 
 VISITS = 30  # draws that must lie in the phase, in every repeat, for a rung to count
 RUNGS = 3  # the last so many such rungs: there the formula is best
@@ -43,8 +43,8 @@ def constants(annealed: Occupancy, facts: tuple[PhaseFacts, ...]) -> dict[str, C
       annealed: of the ladder on the population loss, phases by index as in `facts`.
       facts: of the phases.
     """
-    energy = phases.local_free_energy(annealed).value[0]  # (n, repeat, phase)
-    exact = phases.is_exact(annealed)
+    energy = classification.local_free_energy(annealed).value[0]  # (n, repeat, phase)
+    exact = classification.is_exact(annealed)
     often = np.nanmin(annealed.share[0], axis=1) > 0.01 if exact else annealed.visits[0].min(axis=1) >= VISITS
     found = {}
     for a, fact in enumerate(facts):

@@ -52,7 +52,7 @@ def not_a_module():
     return 3
 
 
-class Normalised(linen.Module):
+class Normalized(linen.Module):
     @linen.compact
     def __call__(self, x):
         return linen.BatchNorm(use_running_average=False)(linen.Dense(2)(x))
@@ -64,7 +64,7 @@ class Dropped(linen.Module):
         return linen.Dropout(0.5, deterministic=False)(linen.Dense(2)(x))
 
 
-class NnxNormalised(nnx.Module):
+class NnxNormalized(nnx.Module):
     def __init__(self, rngs):
         self.layer, self.norm = nnx.Linear(2, 2, rngs=rngs), nnx.BatchNorm(2, rngs=rngs)
 
@@ -91,7 +91,7 @@ class Pair(linen.Module):
         return linen.Dense(2)(x), x
 
 
-class Centred(linen.Module):
+class Centered(linen.Module):
     @linen.compact
     def __call__(self, x):
         return linen.Dense(2)(x - x.mean(axis=0))

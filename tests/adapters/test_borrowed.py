@@ -4,9 +4,9 @@ import jax
 import numpy as np
 import pytest
 
+from slt.adapters.flax_model import FlaxModel
+from slt.adapters.user_model import named, source
 from slt.errors import ConfigError
-from slt.models.borrowed import named, source
-from slt.models.from_flax import FlaxModel
 
 N = 30
 

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from slt.llc import along
-from slt.models.borrowed import Outside
-from slt.models.from_flax import FlaxModel
+from slt.adapters.flax_model import FlaxModel
+from slt.adapters.user_model import Outside
+from slt.llc import trajectory
 
 HERE = "tests.adapters.networks"
 
@@ -75,7 +75,7 @@ def test_learning_coefficients_can_be_restricted_to_a_layers_weights():
     net = model()
     w = net.sample_prior(jax.random.key(0))
     flat = np.asarray(jax.flatten_util.ravel_pytree(w)[0])
-    chosen = along.free(net, ("inner.kernel",))
+    chosen = trajectory.free(net, ("inner.kernel",))
     np.testing.assert_array_equal(np.sort(flat[list(chosen)]), np.sort(np.ravel(w["inner.kernel"])))
 
 
@@ -84,13 +84,13 @@ WRONG = [
     ({"module": "two_arguments"}, "not width, depth"),
     ({"module": "not_a_module"}, "must return a module of flax"),
     ({"module": "nnx_without_rngs"}, "must take rngs"),
-    ({"module": "Normalised"}, "batch_stats"),
-    ({"module": "NnxNormalised"}, "BatchStat"),
+    ({"module": "Normalized"}, "batch_stats"),
+    ({"module": "NnxNormalized"}, "BatchStat"),
     ({"module": "Dropped"}, "random numbers (dropout)"),
     ({"module": "Still"}, "no parameters"),
     ({"module": "Pair"}, "must give one array"),
     ({"module": "NnxDropped"}, "RngKey"),
-    ({"module": "Centred"}, "depends on the others"),
+    ({"module": "Centered"}, "depends on the others"),
     ({"module": "Single"}, "leave dtype unset"),
     ({"module": "Wide"}, "fails on"),
     ({"data": "NO_X"}, "must hold x"),

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpyro.infer.util import potential_energy
 
+from slt.adapters.numpyro_model import NumpyroModel
+from slt.adapters.user_model import Outside
 from slt.errors import ConfigError
-from slt.models.borrowed import Outside
-from slt.models.from_numpyro import NumpyroModel
 from tests.adapters import programs
 
 HERE = "tests.adapters.programs"
@@ -41,7 +41,7 @@ def test_losses_are_of_single_rows_and_count_factors():
     np.testing.assert_allclose(rich.losses(w, rows), expected, rtol=1e-12)
 
 
-def test_the_prior_of_unconstrained_parameters_is_normalised():
+def test_the_prior_of_unconstrained_parameters_is_normalized():
     """Its integral, where one site's support depends on another: heavier tails than a Gaussian's on both axes."""
     nested = NumpyroModel(program=f"{HERE}.nested_supports", data=f"{HERE}.ONLY_Y")
     scale, top = np.linspace(-25, 4, 600), np.linspace(-35, 35, 600)

@@ -6,9 +6,9 @@ import sys
 import numpy as np
 import pytest
 
-from slt.compose import compose
-from slt.recipes import plan
-from slt.schema import experiment
+from slt.config.composition import compose
+from slt.config.schema import experiment
+from slt.pipeline.recipes import plan
 from tests.adapters import documents
 
 

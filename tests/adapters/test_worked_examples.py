@@ -21,7 +21,7 @@ from tests.models.test_conformance import (  # noqa: F401  (the suite, with the 
     test_losses_in_float32_stay_float32,
     test_phases_are_what_they_claim,
     test_prior_density_belongs_to_its_samples,
-    test_prior_density_is_normalised,
+    test_prior_density_is_normalized,
     test_samples_are_nested_float64_and_reproducible,
     test_shapes_and_kinds,
     test_summed_loss_and_its_gradient_equal_the_weighted_sum,

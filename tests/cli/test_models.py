@@ -45,7 +45,7 @@ def home(tmp_path_factory):
     (folder / "own/model").mkdir(parents=True)
     (folder / "own/model/zz_ball.yaml").write_text("_target_: zoo_ball.Ball\n")
     (folder / "own/model/zz_net.yaml").write_text(
-        "_target_: slt.models.from_flax.FlaxModel\nmodule: zoo_net.make\ndata: rows.npz\n"
+        "_target_: slt.adapters.flax_model.FlaxModel\nmodule: zoo_net.make\ndata: rows.npz\n"
     )
     return folder
 

@@ -5,13 +5,15 @@ import dataclasses
 import numpy as np
 import pytest
 
-from slt.comparer import compare
 from slt.comparer.antecedent import antecedent
-from slt.comparer.kinetics import endings
-from slt.comparer.levels import Level, spent_in
-from slt.comparer.sides import _agrees
-from slt.comparer.words import _kinetics, _order
-from slt.records import BayesianTransition, PhaseFacts, PhasePath, Prediction, Verdict
+from slt.comparer.endpoints import endings
+from slt.comparer.granularity import Level, spent_in
+from slt.comparer.narrative import _kinetics, _order
+from slt.comparer.pair_data import _agrees
+from slt.comparer.verdicts import compare
+from slt.records.comparison import Verdict
+from slt.records.phases import PhaseFacts, PhasePath
+from slt.records.transitions import BayesianTransition, Prediction
 from slt.transitions import bayesian, dynamical
 from tests.test_comparer import NAMES, by_formula, facts, ladder, path
 
@@ -56,7 +58,7 @@ def test_failed_seeds_do_not_end_anywhere():
 def test_a_rate_is_bounded_where_no_seed_left():
     verdict = next(v for v in compared("a b b").verdicts if (v.source, v.target) == ("b", "c"))
     steps = verdict.evidence["steps_there"]
-    assert steps == 40 * 500  # b is reached at step 300 of 800, and labelled so to the end
+    assert steps == 40 * 500  # b is reached at step 300 of 800, and labeled so to the end
     assert verdict.evidence["rate"] == 0
     assert verdict.evidence["rate_high"] == pytest.approx(2.9957 / steps, rel=1e-3)  # -log 0.05
     assert "fewer than one goes in" in verdict.why

@@ -2,10 +2,11 @@
 
 import pytest
 
-from slt.comparer.reasons import with_barriers
+from slt.comparer.barriers import with_barriers
 from slt.models.superposition import Superposition
-from slt.phases import phase_facts
-from slt.records import Comparison, PhaseFacts, Verdict
+from slt.phases.classification import phase_facts
+from slt.records.comparison import Comparison, Verdict
+from slt.records.phases import PhaseFacts
 from tests.toys import LinearGaussian
 
 

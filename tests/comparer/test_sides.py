@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from slt.comparer.sides import _uncrossed
+from slt.comparer.pair_data import _uncrossed
 
 NS = np.array([10, 20, 30, 40])
 

@@ -1,6 +1,6 @@
 """Tidy rows of many runs, and which options change their verdicts; summaries are made up."""
 
-from slt.comparer.influence import axes, influence
+from slt.comparer.sensitivity import axes, influence
 from slt.comparer.sweep import Entry, best_level, columns, counts, outcome, rows
 from tests import fake_sweeps
 

@@ -3,7 +3,8 @@
 import numpy as np
 
 from experiments.induction.study import COPYING, STAGES, Bump, measured, passes
-from slt.records import OK, Trajectory
+from slt.records.base import OK
+from slt.records.training import Trajectory
 
 AT = dict(zip((*STAGES, COPYING), (10, 20, 40, 55, 60), strict=True))
 IDEALS = {name: {"copy": nats} for name, nats in (("bigram", 2.0), ("copying", 1.0))}

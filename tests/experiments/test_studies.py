@@ -8,7 +8,7 @@ import yaml
 
 from experiments import making
 from experiments.finding import Finding
-from slt import reporting
+from slt.pipeline import reporting
 
 
 @pytest.fixture(autouse=True)

@@ -8,11 +8,13 @@ import pytest
 
 import slt
 from slt.errors import ConfigError
-from slt.llc.along import AlongTraining, Part
 from slt.llc.base import Estimator
+from slt.llc.trajectory import AlongTraining, Part
 from slt.models.quadratic import Quadratic
-from slt.records import OK, LLCEstimate, LLCPath, Trajectory, from_dataset
-from slt.stage import drive
+from slt.records.base import OK, from_dataset
+from slt.records.llc import LLCEstimate, LLCPath
+from slt.records.training import Trajectory
+from slt.runtime.long_computation import drive
 
 
 @dataclasses.dataclass(frozen=True)

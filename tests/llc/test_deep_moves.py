@@ -7,7 +7,7 @@ import pytest
 
 from slt.models.monomial import Monomial
 from slt.posterior import paths, tempering
-from slt.potential import potential
+from slt.posterior.targets import potential
 
 T, PARTICLES = 1e16, 4096
 MODEL = Monomial(exponents=((1, 1),))  # K = w1^2 w2^2 / 2

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpyro.diagnostics import effective_sample_size
 
-from slt.llc.effective import effective_draws
+from slt.llc.mcmc.effective import effective_draws
 
 
 def chains(correlation, shape, seed=0):

@@ -12,32 +12,32 @@ import yaml
 
 from slt.errors import ConfigError
 from slt.llc.base import Estimator, Question, free_entries
-from slt.llc.hessian import Hessian
-from slt.llc.metropolis import Metropolis
-from slt.llc.minibatch import Minibatch
-from slt.llc.regression import BetaRegression
-from slt.llc.sgld import SGLD
-from slt.llc.thermodynamic import Thermodynamic, free_energy
-from slt.llc.volume import Volume
-from slt.llc.waic import WAIC
-from slt.llc.wbic import WBIC
+from slt.llc.curvature import Hessian
+from slt.llc.mcmc.metropolis import Metropolis
+from slt.llc.mcmc.minibatch import Minibatch
+from slt.llc.mcmc.sgld import SGLD
+from slt.llc.nested import Volume
+from slt.llc.smc.regression import BetaRegression
+from slt.llc.smc.thermodynamic import Thermodynamic, free_energy
+from slt.llc.smc.waic import WAIC
+from slt.llc.smc.wbic import WBIC
 from slt.models.monomial import Monomial
 from slt.models.quadratic import Quadratic
 from slt.models.strata import Strata
 from slt.models.superposition import Superposition
-from slt.records import OK, flag_names
+from slt.records.base import OK, flag_names
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "llc").glob("*.yaml"))
 SMALL = {
     "Thermodynamic": {"particles": 128, "repeats": 4, "decades": 6.0},
-    "SGLD": {"draws": 800, "localisation": 1.0, "t": 300.0},
-    "Metropolis": {"draws": 400, "localisation": 1.0, "t": 300.0},
+    "SGLD": {"draws": 800, "localization": 1.0, "t": 300.0},
+    "Metropolis": {"draws": 400, "localization": 1.0, "t": 300.0},
     "Volume": {"live": 100, "replaced": 20, "repeats": 4, "nats": 14.0},
     "WBIC": {"particles": 128, "repeats": 4, "n": None},
-    "BetaRegression": {"particles": 128, "repeats": 4, "n": None, "localisation": None},
+    "BetaRegression": {"particles": 128, "repeats": 4, "n": None, "localization": None},
     "WAIC": {"particles": 128, "repeats": 4},
     "Hessian": {},
-    "Minibatch": {"draws": 800, "burn_in": 200, "localisation": 1.0, "t": 300.0},
+    "Minibatch": {"draws": 800, "burn_in": 200, "localization": 1.0, "t": 300.0},
 }
 REGULAR = Quadratic(dimension=2, condition=2.0)
 
@@ -121,16 +121,16 @@ def test_the_path_is_local():
         near(estimate, phase.llc, i)
 
 
-def test_the_path_leaves_a_localisation_from_which_it_escapes():
+def test_the_path_leaves_a_localization_from_which_it_escapes():
     model = Superposition(features=6)
     phase = next(phase for phase in model.phases() if phase.name == "5")
     question = Question(model, jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], phase.point))
     options = {"particles": 64, "repeats": 4, "decades": 3.0, "max_rounds": 2}
-    wide = Thermodynamic(localisation=1.0, **options)(question, jax.random.key(0))
+    wide = Thermodynamic(localization=1.0, **options)(question, jax.random.key(0))
     assert "escaped" in flag_names(str(wide.status[0]))
     chosen = Thermodynamic(**options)(question, jax.random.key(0))
     assert "escaped" not in flag_names(str(chosen.status[0]))
-    assert chosen.info["localisation"][0] > 1.0
+    assert chosen.info["localization"][0] > 1.0
 
 
 def test_free_energy_of_a_gaussian_is_exact():
@@ -148,8 +148,8 @@ def test_free_energy_of_a_gaussian_is_exact():
 @pytest.mark.parametrize(
     "estimator",
     [
-        Metropolis(draws=2000, localisation=1.0, t=1e4),
-        Metropolis(algorithm="hmc", draws=1000, localisation=1.0, t=1e4),
+        Metropolis(draws=2000, localization=1.0, t=1e4),
+        Metropolis(algorithm="hmc", draws=1000, localization=1.0, t=1e4),
     ],
     ids=["mala", "hmc"],
 )
@@ -166,15 +166,15 @@ def test_sgld_sets_itself_up(preconditioner):
     estimate = estimator(Question(model, {"w": jnp.zeros((1, 3))}), jax.random.key(0))
     assert abs(estimate.llc[0] / 1.5 - 1) < 0.1
     assert estimate.error[0] < 0.05
-    assert estimate.info["localisation"][0] == 1.0
+    assert estimate.info["localization"][0] == 1.0
     assert 0.98 < estimate.info["tuned_acceptance"][0] <= 1.0
 
 
 def test_batches_agree_with_the_whole():
     """Gradients from few observations cost noise, not bias: the step is cut until they hardly matter."""
     question = regular(count=1, n=400)
-    whole = SGLD(localisation=1.0, draws=4000)(question, jax.random.key(0))
-    part = SGLD(localisation=1.0, draws=4000, batch=40)(question, jax.random.key(1))
+    whole = SGLD(localization=1.0, draws=4000)(question, jax.random.key(0))
+    part = SGLD(localization=1.0, draws=4000, batch=40)(question, jax.random.key(1))
     combined = float(np.hypot(whole.error[0], part.error[0]))
     assert combined < 0.12
     assert abs(whole.llc[0] - part.llc[0]) < 3 * combined + 0.05
@@ -186,7 +186,7 @@ def test_coefficients_restricted_to_some_weights():
     question = Question(model, {"w": jnp.zeros((1, 5))}, free=(0, 3))
     for estimator in (
         Thermodynamic(particles=512, decades=7),
-        Metropolis(draws=2000, localisation=1.0, t=1e4),
+        Metropolis(draws=2000, localization=1.0, t=1e4),
         Hessian(),
     ):
         estimate = estimator(question, jax.random.key(0))
@@ -234,7 +234,7 @@ def test_volume_is_the_exponent():
 
 def test_volume_names_points_that_are_no_minimum():
     question = Question(REGULAR, {"w": jnp.array([[0.3, 0.0]])})
-    estimator = Volume(live=100, replaced=20, repeats=4, nats=8.0, localisation=10.0)
+    estimator = Volume(live=100, replaced=20, repeats=4, nats=8.0, localization=10.0)
     assert {"escaped", "no estimate"} <= set(
         flag_names(str(estimator(question, jax.random.key(0)).status[0]))
     )
@@ -276,7 +276,7 @@ def test_singular_fluctuation_of_a_regular_model_is_half_its_dimension():
     [
         (lambda: Thermodynamic(prior="flat"), "local, model"),
         (lambda: Thermodynamic(repeats=2), "at least 4"),
-        (lambda: Thermodynamic(localisation=0.0), "above 0"),
+        (lambda: Thermodynamic(localization=0.0), "above 0"),
         (lambda: Thermodynamic(decades=0.1), "between 1 and 30"),
         (lambda: SGLD(chains=1), "at least 2 chains"),
         (lambda: SGLD(preconditioner="sgd"), "none, rmsprop, adam"),

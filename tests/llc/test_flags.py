@@ -7,16 +7,16 @@ import pytest
 
 from slt.llc.base import Question
 from slt.llc.flags import NAMES, Flags
-from slt.llc.metropolis import Metropolis
-from slt.llc.sgld import SGLD
-from slt.llc.thermodynamic import Thermodynamic
+from slt.llc.mcmc.metropolis import Metropolis
+from slt.llc.mcmc.sgld import SGLD
+from slt.llc.smc.thermodynamic import Thermodynamic
 from slt.models.crafted import Crafted
 from slt.models.monomial import Monomial
 from slt.models.quadratic import Quadratic
-from slt.records import OK, flag_names
+from slt.records.base import OK, flag_names
 
 QUADRATIC = Quadratic(dimension=3, condition=3.0)
-CHAINS = {"chains": 4, "localisation": 1.0, "t": 1000.0}
+CHAINS = {"chains": 4, "localization": 1.0, "t": 1000.0}
 
 
 def at(model, *points):
@@ -42,7 +42,7 @@ def test_a_point_beside_the_minimum_is_negative_escaped_and_not_critical():
 
 
 def test_a_small_step_leaves_the_burn_in_in_the_average():
-    slow = SGLD(step_size=3e-7, burn_in=16, draws=2000, every=1, chains=16, localisation=1.0, t=1e5)
+    slow = SGLD(step_size=3e-7, burn_in=16, draws=2000, every=1, chains=16, localization=1.0, t=1e5)
     model = Monomial(exponents=((2,),))  # flat at the bottom: chains spread slowly from their point
     assert "burn-in" in raised(slow, at(model, (0.0,)))
 
@@ -56,7 +56,7 @@ def test_chains_that_leave_the_finite_numbers_are_left_out_and_named():
 
 
 def test_one_diverged_chain_does_not_spoil_the_others():
-    from slt.llc.local import moments
+    from slt.llc.mcmc.local_sampling import moments
 
     energy = np.random.default_rng(0).gamma(2.0, size=(1, 4, 500))
     energy[0, 1, 200:] = np.nan

@@ -1,4 +1,4 @@
-"""SGLD for networks: what a localised coefficient is in closed form, restricted, on data, and at no minimum."""
+"""SGLD for networks: what a localized coefficient is in closed form, restricted, on data, and at no minimum."""
 
 import jax
 import jax.numpy as jnp
@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from slt.llc import slopes
 from slt.llc.base import Question
-from slt.llc.minibatch import Minibatch
-from slt.llc.minibatch_calibration import FORGOTTEN, LARGEST, NOISE
-from slt.llc.minibatch_walk import Walks, around_points, walked
+from slt.llc.mcmc import gradients
+from slt.llc.mcmc.minibatch import Minibatch
+from slt.llc.mcmc.minibatch_calibration import FORGOTTEN, LARGEST, NOISE
+from slt.llc.mcmc.minibatch_walk import Walks, around_points, walked
 from slt.models.base import as_model
 from slt.models.deep_linear import DeepLinear
 from slt.models.quadratic import Quadratic
-from slt.records import OK, flag_names
+from slt.records.base import OK, flag_names
 
 MODEL = Quadratic(dimension=6, condition=100.0)
 ORIGIN = {"w": jnp.zeros((2, 6))}
@@ -28,8 +28,8 @@ def expected(t, gamma, free=slice(None)):
 
 
 @pytest.mark.parametrize("free", [None, (0, 1, 5)])
-def test_a_regular_models_coefficient_is_what_its_localisation_leaves_of_it(free):
-    estimator = Minibatch(t=50.0, localisation=2.0, burn_in=400, draws=3000, anchor=65536)
+def test_a_regular_models_coefficient_is_what_its_localization_leaves_of_it(free):
+    estimator = Minibatch(t=50.0, localization=2.0, burn_in=400, draws=3000, anchor=65536)
     estimate = estimator(Question(MODEL, ORIGIN, free=free), KEY)
     truth = expected(50.0, 2.0, slice(None) if free is None else list(free))
     assert np.all(estimate.error < 0.05 * truth)
@@ -45,11 +45,11 @@ def test_a_regular_models_coefficient_is_what_its_localisation_leaves_of_it(free
     assert estimate.info["ess"].min() > 50 * dims / 6
 
 
-def test_calibration_takes_the_weakest_localisation_that_chains_forget_by():
+def test_calibration_takes_the_weakest_localization_that_chains_forget_by():
     chosen = Minibatch(t=50.0, burn_in=400, draws=1000).settled(Question(MODEL, ORIGIN), KEY).calibration
     assert chosen.step_size * 400 >= FORGOTTEN
     assert chosen.step_size <= LARGEST
-    assert chosen.localisation == chosen.gammas[chosen.chosen] < 50.0
+    assert chosen.localization == chosen.gammas[chosen.chosen] < 50.0
     assert np.all(chosen.gammas[:-1] > chosen.gammas[1:])
     assert chosen.noise[chosen.chosen] <= NOISE
     assert chosen.step_sensitivity < 0.2
@@ -60,7 +60,7 @@ def test_where_noise_and_burn_in_ask_for_different_steps_chains_forget_and_noise
     points = {name: leaf[None] for name, leaf in model.phases()[-1].point.items()}
     question = Question(model, points)
     quiet, loud = (
-        Minibatch(t=100.0, localisation=1.0, batch=batch, burn_in=50, draws=200).settled(question, KEY)
+        Minibatch(t=100.0, localization=1.0, batch=batch, burn_in=50, draws=200).settled(question, KEY)
         for batch in (512, 16)
     )
     assert quiet.calibration.noise[quiet.calibration.chosen] <= NOISE
@@ -83,8 +83,8 @@ class Askew(Quadratic):
 def test_energy_comes_to_rest_at_the_rate_by_which_burn_in_is_judged(model):
     points, t, gamma, e, count = {"w": jnp.zeros((1, 2))}, 9.0, 1.0, 0.02, 4000
     plan = Minibatch(t=t, chains=count, batch=1, anchor=65536, burn_in=16, draws=100)
-    asked = slopes.setting(model, None, None, points, None, t)
-    around = around_points(plan, asked, slopes.flat(points), gamma)
+    asked = gradients.setting(model, None, None, points, None, t)
+    around = around_points(plan, asked, gradients.flat(points), gamma)
     energy, _ = walked(plan, asked, around, Walks(e, gamma, 1), KEY)
     mean, error = energy[0].mean(axis=0), energy[0].std(axis=0) / count**0.5
     curved = t * np.array([0.4, 1.6] if isinstance(model, Askew) else [1.0, 1.0])
@@ -108,8 +108,8 @@ def test_on_data_the_slope_at_a_point_is_that_of_all_observations():
     data = model.sample(KEY, 37)
     weights = np.linspace(0.5, 1.5, 37)
     points = jax.vmap(model.init)(jax.random.split(KEY, 2))
-    asked = slopes.setting(model, data, weights, points, None, 10.0)
-    found = slopes.at_points(asked, slopes.flat(points), observations=0)
+    asked = gradients.setting(model, data, weights, points, None, 10.0)
+    found = gradients.at_points(asked, gradients.flat(points), observations=0)
 
     def loss(point):
         return jnp.sum(weights * model.losses(point, data)) / weights.sum()
@@ -123,12 +123,12 @@ def test_on_data_the_slope_at_a_point_is_that_of_all_observations():
 
 def test_a_point_on_a_slope_is_flagged():
     away = {"w": jnp.full((1, 6), 2.0)}
-    estimate = Minibatch(t=50.0, localisation=1.0, burn_in=100, draws=100)(Question(MODEL, away), KEY)
+    estimate = Minibatch(t=50.0, localization=1.0, burn_in=100, draws=100)(Question(MODEL, away), KEY)
     assert {"escaped", "negative", "not critical"} <= set(flag_names(str(estimate.status[0])))
 
 
 def test_a_step_that_is_too_large_is_flagged_and_not_averaged():
-    wild = Minibatch(t=50.0, localisation=1.0, step_size=9.0, burn_in=100, draws=100)
+    wild = Minibatch(t=50.0, localization=1.0, step_size=9.0, burn_in=100, draws=100)
     estimate = wild(Question(MODEL, ORIGIN), KEY)
     assert "diverged" in flag_names(str(estimate.status[0]))
     assert np.isnan(estimate.llc).all()
@@ -137,18 +137,18 @@ def test_a_step_that_is_too_large_is_flagged_and_not_averaged():
 def test_traces_of_a_network_agree_with_its_whole_hessian():
     model = DeepLinear(widths=(3, 2, 3), singular_values=(2.0,))
     point = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], model.phases()[-1].point)
-    asked = slopes.setting(model, None, None, point, None, 10.0)
-    flat = slopes.flat(point)
-    some = slopes.few(asked)
-    hessian = jax.hessian(slopes.batch_loss)(flat[0], asked, some)
-    found = slopes.traces(asked, flat, slopes.FEW, together=1)
+    asked = gradients.setting(model, None, None, point, None, 10.0)
+    flat = gradients.flat(point)
+    some = gradients.few(asked)
+    hessian = jax.hessian(gradients.batch_loss)(flat[0], asked, some)
+    found = gradients.traces(asked, flat, gradients.FEW, together=1)
     assert abs(found["hessian_trace"][0] - np.trace(hessian)) < 4 * found["hessian_trace_error"][0] + 1e-3
     scale = jnp.ones_like(flat)
-    largest = slopes.largest_curvature(asked, flat, scale, KEY)
+    largest = gradients.largest_curvature(asked, flat, scale, KEY)
     np.testing.assert_allclose(largest[0], np.abs(np.linalg.eigvalsh(hessian)).max(), rtol=0.05)
     each = jax.vmap(
-        lambda x, y: jax.grad(slopes.batch_loss)(
-            flat[0], asked, slopes.Batch(type(some.data)(x[None], y[None]), jnp.ones(1, jnp.float32))
+        lambda x, y: jax.grad(gradients.batch_loss)(
+            flat[0], asked, gradients.Batch(type(some.data)(x[None], y[None]), jnp.ones(1, jnp.float32))
         )
     )(*some.data)
     np.testing.assert_allclose(found["fisher_trace"][0], np.mean(np.sum(each**2, axis=1)), rtol=1e-3)

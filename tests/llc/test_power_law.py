@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from slt.llc.lacks import MULTIPLICITIES, lacks
-from slt.llc.power_law import _quantile, fit
+from slt.llc.smc.corrections import MULTIPLICITIES, lacks
+from slt.llc.smc.power_law import _quantile, fit
 
 REPEATS, PARTICLES = 8, 1024
 

@@ -11,7 +11,8 @@ from slt.errors import ConfigError
 from slt.llc.base import Question, free_entries, gains
 from slt.models.quadratic import Quadratic
 from slt.models.superposition import Superposition
-from slt.records import LLCEstimate, from_dataset, to_dataset
+from slt.records.base import from_dataset, to_dataset
+from slt.records.llc import LLCEstimate
 
 MODEL = Quadratic(dimension=3)
 POINTS = {"w": jnp.zeros((2, 3))}
@@ -53,7 +54,7 @@ def test_free_entries_by_path():
             Question(MODEL, POINTS, free=free)
 
 
-def test_a_neighbourhood_counts_the_loss_from_its_point():
+def test_a_neighborhood_counts_the_loss_from_its_point():
     model = Superposition(features=4)
     points = jax.vmap(model.sample_prior)(jax.random.split(jax.random.key(1), 2))
     data = model.sample(jax.random.key(2), 50)

@@ -12,9 +12,9 @@ import yaml
 from jax.flatten_util import ravel_pytree
 
 from slt.models.base import Model, phase_names
+from slt.models.common.sequence_base import Probed
 from slt.models.drawing import Drawing, Drawn
-from slt.models.probed import Probed
-from slt.potential import prefix_weights
+from slt.posterior.targets import prefix_weights
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "model").glob("*.yaml"))
 N = 200
@@ -81,7 +81,7 @@ def functions(model, data):
     named = {
         "losses": lambda w: model.losses(w, data),
         "log_prior": model.log_prior,
-        "summed_loss": lambda w: model.summed_loss(w, model.summarise(data, jnp.ones(N))),
+        "summed_loss": lambda w: model.summed_loss(w, model.summarize(data, jnp.ones(N))),
         "classify": model.classify,
         "observables": model.observables,
     }
@@ -172,7 +172,7 @@ def weightings():
 @jax.jit
 def both_sums(model, data, weights, points):
     """Value and gradient at each point of the summary's sum and of the direct one."""
-    summary = model.summarise(data, weights)
+    summary = model.summarize(data, weights)
     functions = (
         lambda w: model.summed_loss(w, summary),
         lambda w: jnp.sum(weights * model.losses(w, data)),
@@ -192,11 +192,11 @@ def test_summed_loss_and_its_gradient_equal_the_weighted_sum(model, data, points
         assert np.linalg.norm(ours - theirs) <= 1e-10 * np.linalg.norm(theirs) + 1e-13 * scale
 
 
-def test_arranged_observations_are_summarised_alike(model, data):
+def test_arranged_observations_are_summarized_alike(model, data):
     arranged = model.arrange(data)
     assert jax.tree.leaves(arranged)[0].shape[0] == N
     for weights in weightings().values():
-        ours, theirs = (model.summarise(given, weights) for given in (arranged, data))
+        ours, theirs = (model.summarize(given, weights) for given in (arranged, data))
         assert jax.tree.all(jax.tree.map(np.array_equal, ours, theirs))
 
 
@@ -251,8 +251,8 @@ def test_prior_density_belongs_to_its_samples(prior):
     assert np.all(np.abs(mean + np.eye(draws.shape[1])) <= 6 * error)
 
 
-def test_prior_density_is_normalised(prior):
-    """E_p[q / p] = 1 for a normalised q: a Gaussian a little narrower than p, so that q / p stays bounded.
+def test_prior_density_is_normalized(prior):
+    """E_p[q / p] = 1 for a normalized q: a Gaussian a little narrower than p, so that q / p stays bounded.
 
     A forgotten factor sqrt(2 pi) in one coordinate alone would give 2.5 here.
     """

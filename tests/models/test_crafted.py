@@ -15,7 +15,7 @@ from slt.models.base import phase_names
 from slt.models.crafted import Crafted
 from slt.posterior.quadrature import Quadrature
 from slt.posterior.smc import SMC
-from slt.potential import potential
+from slt.posterior.targets import potential
 from tests.models.test_conformance import load
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "model"

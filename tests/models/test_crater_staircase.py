@@ -10,7 +10,7 @@ from scipy.stats import ncx2, norm
 
 from slt.models.crater_staircase import CraterStaircase, _smooth_modulus
 from slt.posterior.quadrature import Quadrature
-from slt.potential import potential
+from slt.posterior.targets import potential
 
 CRATER, STAIRCASE, OTHER = range(3)
 

@@ -11,7 +11,7 @@ import scipy.stats
 
 from slt.models.crater_valley import CraterValley, _smooth_minimum
 from slt.posterior.quadrature import Quadrature
-from slt.potential import potential
+from slt.posterior.targets import potential
 
 MODEL = CraterValley()
 CRATER, VALLEY, OTHER = range(3)

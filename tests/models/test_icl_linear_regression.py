@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from slt.models import icl_ideal
-from slt.models.icl_linear_regression import FAR, SLICES, ICLLinearRegression
+from slt.models.icl_linear_regression import FAR, SLICES, ICLLinearRegression, ideal_predictors
 
 SMALL = ICLLinearRegression(
     dimension=2, length=5, tasks=3, width=4, heads=2, layers=2, neurons=4, population=8
@@ -32,7 +31,7 @@ def sequences(n, *, dimension=2, length=5, tasks=None, seed=0):
 def test_ridge_is_the_posterior_mean_of_a_gaussian_task():
     """Against the joint Gaussian of all outputs: mean and variance of y_k given the ones before."""
     x, y = sequences(6)
-    ideal = icl_ideal.ridge(x, y, VARIANCE)
+    ideal = ideal_predictors.ridge(x, y, VARIANCE)
     for i in range(len(x)):
         joint = x[i] @ x[i].T + VARIANCE * np.eye(x.shape[1])
         for k in range(x.shape[1]):
@@ -44,7 +43,7 @@ def test_ridge_is_the_posterior_mean_of_a_gaussian_task():
 def test_dmmse_is_the_posterior_mean_over_a_list_of_tasks():
     tasks = np.random.default_rng(1).normal(size=(3, 2))
     x, y = sequences(6, tasks=tasks)
-    ideal = icl_ideal.dmmse(x, y, VARIANCE, tasks)
+    ideal = ideal_predictors.dmmse(x, y, VARIANCE, tasks)
     for i in range(len(x)):
         for k in range(x.shape[1]):
             likelihood = [np.prod(scipy.stats.norm.pdf(y[i, :k], x[i, :k] @ t, VARIANCE**0.5)) for t in tasks]
@@ -56,10 +55,10 @@ def test_dmmse_is_the_posterior_mean_over_a_list_of_tasks():
 def test_dmmse_knows_a_single_task_and_is_ridge_of_very_many():
     x, y = sequences(200)
     one = np.array([[0.5, -2.0]])
-    np.testing.assert_allclose(icl_ideal.dmmse(x, y, VARIANCE, one).mean, x @ one[0])
+    np.testing.assert_allclose(ideal_predictors.dmmse(x, y, VARIANCE, one).mean, x @ one[0])
     many = np.random.default_rng(2).normal(size=(20_000, 2))
-    gap = icl_ideal.dmmse(x, y, VARIANCE, many).mean - icl_ideal.ridge(x, y, VARIANCE).mean
-    few = icl_ideal.dmmse(x, y, VARIANCE, many[:50]).mean - icl_ideal.ridge(x, y, VARIANCE).mean
+    gap = ideal_predictors.dmmse(x, y, VARIANCE, many).mean - ideal_predictors.ridge(x, y, VARIANCE).mean
+    few = ideal_predictors.dmmse(x, y, VARIANCE, many[:50]).mean - ideal_predictors.ridge(x, y, VARIANCE).mean
     # Importance sampling: the squared gap is inversely proportional to the number of tasks, here 400 times as many.
     assert 100 < np.mean(few**2) / np.mean(gap**2) < 1600
 
@@ -68,7 +67,10 @@ def test_ideal_variances_are_the_errors_that_ideal_predictors_make_and_each_is_b
     tasks = np.random.default_rng(3).normal(size=(8, 2))
     for own in (None, tasks):
         x, y = sequences(20_000, tasks=own)
-        ideal = {"ridge": icl_ideal.ridge(x, y, VARIANCE), "dmmse": icl_ideal.dmmse(x, y, VARIANCE, tasks)}
+        ideal = {
+            "ridge": ideal_predictors.ridge(x, y, VARIANCE),
+            "dmmse": ideal_predictors.dmmse(x, y, VARIANCE, tasks),
+        }
         home, away = ("ridge", "dmmse") if own is None else ("dmmse", "ridge")
         squared = {name: (y - one.mean) ** 2 for name, one in ideal.items()}
         excess = squared[home] - ideal[home].variance
@@ -113,10 +115,10 @@ def test_observables_are_those_of_an_ideal_predictor_where_predictions_are(monke
     """In place of the network: ridge regression, then dMMSE."""
 
     def ridge(model, w, data):
-        return jnp.asarray(icl_ideal.ridge(data.x, data.y, model.variance).mean)
+        return jnp.asarray(ideal_predictors.ridge(data.x, data.y, model.variance).mean)
 
     def dmmse(model, w, data):
-        return jnp.asarray(icl_ideal.dmmse(data.x, data.y, model.variance, SMALL.table).mean)
+        return jnp.asarray(ideal_predictors.dmmse(data.x, data.y, model.variance, SMALL.table).mean)
 
     seen = {}
     for ideal in (ridge, dmmse):

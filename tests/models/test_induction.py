@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from slt.models import synthetic_language as synthetic
 from slt.models.induction import SLICES, Induction, Text, prefix_matching, previous_token
+from slt.models.induction import synthetic_language as synthetic
 
 LAW = (5, 3, 0.6)
 SMALL = Induction(

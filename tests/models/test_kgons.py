@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slt.models import kgons
 from slt.models.base import phase_names
-from slt.models.superposition import Superposition
+from slt.models.superposition import Superposition, kgons
 
 SIX = {phase.name: phase for phase in kgons.phases(6)}
 

@@ -7,11 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from slt.models.low_rank_factorisation import LowRankFactorisation
+from slt.models.low_rank_factorization import LowRankFactorization
 from slt.models.low_rank_logits import LowRankLogits
 from slt.models.reduced_rank_regression import learning_coefficient
 
-BOTH = pytest.mark.parametrize("kind", [LowRankFactorisation, LowRankLogits])
+BOTH = pytest.mark.parametrize("kind", [LowRankFactorization, LowRankLogits])
 
 
 def draws(model, count, seed=0):
@@ -19,7 +19,7 @@ def draws(model, count, seed=0):
 
 
 def test_the_target_has_the_rank_and_size_it_should():
-    model = LowRankFactorisation(rows=7, columns=9, rank=3, scale=2.0, decay=0.5)
+    model = LowRankFactorization(rows=7, columns=9, rank=3, scale=2.0, decay=0.5)
     target, s = model.target(), model.modes()[1]
     values = np.linalg.svd(target, compute_uv=False)
     np.testing.assert_allclose(values[:3], s, rtol=1e-12)
@@ -30,7 +30,7 @@ def test_the_target_has_the_rank_and_size_it_should():
 
 
 def test_squared_error_is_a_difference_of_log_likelihoods():
-    model = LowRankFactorisation()
+    model = LowRankFactorization()
     data, w = model.sample(jax.random.key(0), 50), draws(model, 1)[0]
     logpdf = jax.scipy.stats.norm.logpdf
     truth, fit = (
@@ -87,7 +87,7 @@ def test_softmax_does_not_see_what_it_does_not_see():
 
 @BOTH
 def test_phases_are_the_best_of_their_rank(kind):
-    """No factorisation of rank k, from any start, has lower loss than the phase of rank k."""
+    """No factorization of rank k, from any start, has lower loss than the phase of rank k."""
     model = kind(rows=4, columns=5, rank=3)
 
     @jax.jit
@@ -112,7 +112,7 @@ def test_phases_are_the_best_of_their_rank(kind):
 
 
 def test_learning_coefficients():
-    squared, logits = LowRankFactorisation(hidden=3), LowRankLogits(hidden=3)
+    squared, logits = LowRankFactorization(hidden=3), LowRankLogits(hidden=3)
     assert (squared.phases()[-1].llc, squared.phases()[-1].multiplicity) == learning_coefficient(4, 3, 4, 2)
     assert (logits.phases()[-1].llc, logits.phases()[-1].multiplicity) == learning_coefficient(4, 3, 3, 2)
 
@@ -122,12 +122,12 @@ def test_large_models_say_what_they_can(kind):
     model = kind(rows=30, columns=30, rank=10)
     names = [phase.name for phase in model.phases()]
     assert names == (
-        [f"rank {k}" for k in range(11)] if kind is LowRankFactorisation else ["rank 0", "rank 10"]
+        [f"rank {k}" for k in range(11)] if kind is LowRankFactorization else ["rank 0", "rank 10"]
     )
     for index, phase in enumerate(model.phases()):
         assert int(jax.jit(model.classify)(phase.point)) == index
-    halfway = LowRankFactorisation(rows=30, columns=30, rank=10).phases()[5].point
-    assert int(model.classify(halfway)) == (5 if kind is LowRankFactorisation else 2)
+    halfway = LowRankFactorization(rows=30, columns=30, rank=10).phases()[5].point
+    assert int(model.classify(halfway)) == (5 if kind is LowRankFactorization else 2)
 
 
 @BOTH
@@ -175,4 +175,4 @@ def test_descent_learns_the_modes_in_order(kind):
 )
 def test_impossible_options_are_named(options, message):
     with pytest.raises(ValueError, match=message):
-        LowRankFactorisation(**options)
+        LowRankFactorization(**options)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from slt.models import modular_solutions as solutions
-from slt.models.modular_addition import CHANCE, GENERAL, MEMORISING, ModularAddition
+from slt.models.modular_addition import CHANCE, GENERAL, MEMORIZING, ModularAddition
+from slt.models.modular_addition import solutions as solutions
 
 KINDS = list(itertools.product(("quadratic", "relu"), ("squared", "cross_entropy")))
 
@@ -60,17 +60,17 @@ def test_hinges_make_the_one_hot_exactly():
 def test_every_network_has_its_three_phases(activation, loss):
     model = ModularAddition(p=5, hidden=9, activation=activation, loss=loss)
     phases = model.phases()
-    assert [int(model.classify(phase.point)) for phase in phases] == [CHANCE, MEMORISING, GENERAL]
+    assert [int(model.classify(phase.point)) for phase in phases] == [CHANCE, MEMORIZING, GENERAL]
     slopes = [
         np.linalg.norm(ravel_pytree(jax.grad(model.population_loss)(phase.point))[0]) for phase in phases
     ]
     assert [slope < 1e-9 for slope in slopes] == [phase.critical for phase in phases]
 
 
-def test_the_memorising_point_knows_the_pairs_that_it_was_fitted_to():
+def test_the_memorizing_point_knows_the_pairs_that_it_was_fitted_to():
     """Random neurons, more of them than pairs to fit: those pairs have loss 0, and the others hold all of it."""
     model = ModularAddition(p=5, hidden=40, noise=1.0)
-    w = model.phases()[MEMORISING].point
+    w = model.phases()[MEMORIZING].point
     errors = np.sum((np.asarray(model.table(w)) - solutions.answers(5)) ** 2, axis=1)
     assert np.sum(errors < 1e-9) >= 2 * 5
     assert np.asarray(model.correct(w))[errors < 1e-9].all()
@@ -117,7 +117,7 @@ def test_counts_are_enough(activation, loss):
     data = model.sample(jax.random.key(4), 60)
     weights = jax.random.uniform(jax.random.key(5), (60,))
     w = draw(model, 6)
-    summary = model.summarise(data, weights)
+    summary = model.summarize(data, weights)
     assert summary.shape == (25,)
     assert float(jnp.sum(summary)) == pytest.approx(float(jnp.sum(weights)))
     assert float(model.summed_loss(w, summary)) == pytest.approx(float(weights @ model.losses(w, data)))
@@ -126,7 +126,7 @@ def test_counts_are_enough(activation, loss):
 def test_without_replacement_n_pairs_are_different_and_every_data_set_has_its_own():
     model = ModularAddition(p=5, hidden=13, replacement=False)
     counts = [
-        np.asarray(model.summarise(model.sample(jax.random.key(seed), n), jnp.ones(n)))
+        np.asarray(model.summarize(model.sample(jax.random.key(seed), n), jnp.ones(n)))
         for seed, n in ((0, 15), (1, 15), (0, 25), (0, 40))
     ]
     assert all(set(c) == {0.0, 1.0} and c.sum() == 15 for c in counts[:2])
@@ -137,7 +137,7 @@ def test_without_replacement_n_pairs_are_different_and_every_data_set_has_its_ow
 
 def test_accuracy_on_pairs_seen_and_unseen():
     model = ModularAddition(p=5, hidden=40)
-    w = model.phases()[MEMORISING].point
+    w = model.phases()[MEMORIZING].point
     known = jnp.sum((model.table(w) - solutions.answers(5)) ** 2, axis=1) < 1e-9
     train, test = model.train_and_test(w, known.astype(float))
     assert float(train) == 1

@@ -114,7 +114,7 @@ def test_the_signal_is_the_product_of_powers():
         assert float(model.population_loss({"w": 1e-20 * w})) == pytest.approx(tiny)
 
 
-def test_a_prior_with_exponents_is_sampled_and_normalised():
+def test_a_prior_with_exponents_is_sampled_and_normalized():
     h, s = (0.0, 1.0, 2.5), 0.7
     model = Monomial(exponents=((1, 1, 1),), prior_exponents=h, prior_scale=s)
     draws = np.asarray(

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from slt.models import square
-from slt.models.monosemantic import Monosemantic
+from slt.models.monosemantic import Monosemantic, square
 
 POLYSEMANTIC, MIXED, MONOSEMANTIC, OTHER = range(4)
 EIGHT = Monosemantic(neurons=8)
@@ -130,7 +129,7 @@ def test_symmetries_change_neither_loss_nor_label(seed):
 def test_every_input_is_counted_where_it_belongs():
     model = dataclasses.replace(EIGHT, noise=0.3)
     inputs = model._inputs()
-    np.testing.assert_array_equal(model.summarise(inputs, jnp.arange(64.0)), np.arange(64.0))
+    np.testing.assert_array_equal(model.summarize(inputs, jnp.arange(64.0)), np.arange(64.0))
 
 
 def test_noise_of_both_signs_is_as_frequent_and_costs():

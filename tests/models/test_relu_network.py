@@ -1,4 +1,4 @@
-"""ReLU network: symmetries of the classifier, best fits against other optimisers, the truth turned round."""
+"""ReLU network: symmetries of the classifier, best fits against other optimizers, the truth turned round."""
 
 import itertools
 import math
@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import scipy.optimize
 
-from slt.models.relu_fits import Target, best_fit
 from slt.models.relu_network import ReluNetwork, output
+from slt.models.relu_network.fits import Target, best_fit
 
 MODEL = ReluNetwork()
 NAMES = [phase.name for phase in MODEL.phases()]
@@ -93,7 +93,7 @@ def test_a_network_worse_than_none_is_in_no_phase():
 
 
 @pytest.mark.parametrize("kinks", [1, 2])
-def test_no_other_optimiser_finds_a_better_fit(kinks):
+def test_no_other_optimizer_finds_a_better_fit(kinks):
     x, f = MODEL.truth.x, MODEL.truth.f
     best = best_fit(Target.of(x, f), kinks)
 

@@ -10,8 +10,8 @@ import pytest
 import scipy.stats
 from jax.flatten_util import ravel_pytree
 
-from slt.models.represented import MOST
 from slt.models.sparse_superposition import SparseSuperposition, dimensionalities
+from slt.models.sparse_superposition.critical_points import MOST
 from slt.models.superposition import Inputs, Superposition
 
 MODEL = SparseSuperposition()

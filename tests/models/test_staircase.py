@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from slt.models.boolean_network import balance, character, cube, parity_units
+from slt.models.common.boolean_network import balance, character, cube, parity_units
 from slt.models.staircase import Staircase, leap, monomial_name, walsh_hadamard
 
 STAIRCASE = ((0,), (0, 1), (0, 1, 2))
@@ -135,7 +135,7 @@ def test_order_of_hidden_units_does_not_matter():
 def test_statistics_are_counts_and_noise_of_each_input():
     model = Staircase(bits=3)
     data = model.sample(jax.random.key(0), 5000)
-    counts = model.summarise(data, jnp.ones(5000))
+    counts = model.summarize(data, jnp.ones(5000))
     np.testing.assert_array_equal(counts.weight, np.bincount(data.which, minlength=8))
     assert np.all(np.abs(np.asarray(counts.weight) - 625) < 5 * np.sqrt(625))
     noise = np.asarray(data.y) - model.target()[np.asarray(data.which)]

@@ -57,7 +57,7 @@ def test_statistics_equal_the_direct_sum_and_its_gradient(n, absent):
     data = model.sample(jax.random.key(n), n)
     if absent:
         data = Inputs(jnp.where(data.feature == 3, 2, data.feature), data.value)
-    summary = model.summarise(data, jnp.ones(n))
+    summary = model.summarize(data, jnp.ones(n))
     for seed in range(4):
         w = _parameters(model, seed)
         value, slope = jax.value_and_grad(model.summed_loss)(w, summary)
@@ -72,7 +72,7 @@ def test_statistics_count_each_observation_by_its_weight():
     weights = jax.random.uniform(jax.random.key(1), (50,)).at[10:20].set(0.0)
     w = _parameters(model, 2)
     direct = jnp.sum(weights * model.losses(w, data))
-    assert float(model.summed_loss(w, model.summarise(data, weights))) == pytest.approx(
+    assert float(model.summed_loss(w, model.summarize(data, weights))) == pytest.approx(
         float(direct), rel=1e-12
     )
 
@@ -91,7 +91,7 @@ def test_a_coreset_errs_with_the_square_of_its_cells():
         coreset = model.coreset(data, weights, each * model.features)
         w = [_parameters(model, seed) for seed in range(8)]
         ours, theirs = (
-            np.array([model.summed_loss(one, model.summarise(*of)) for one in w])
+            np.array([model.summed_loss(one, model.summarize(*of)) for one in w])
             for of in (coreset, (data, weights))
         )
         gaps[each] = np.sqrt(np.mean((ours - theirs) ** 2))
@@ -114,7 +114,7 @@ def test_a_coreset_errs_with_the_square_of_its_cells():
 def test_search_finds_the_place_that_searchsorted_finds(value):
     model = Superposition(features=3)
     data = Inputs(jnp.arange(value.size, dtype=jnp.int32) % 2, value)  # nothing of the last feature
-    summary = model.summarise(data, jnp.ones(value.size))
+    summary = model.summarize(data, jnp.ones(value.size))
     keys = summary.inputs.keys
     beside = [jnp.clip(jnp.nextafter(keys, to), 0.0, 3.0) for to in (-jnp.inf, jnp.inf)]
     anywhere = 3 * jax.random.uniform(jax.random.key(1), (5000,), jnp.float64)
@@ -127,7 +127,7 @@ def test_search_finds_the_place_that_searchsorted_finds(value):
 def test_loss_and_gradient_are_finite_where_columns_vanish_or_are_orthogonal(value):
     model = Superposition(features=3)
     w = {"W": jnp.array([[1.0, value, 0.0], [0.0, value, 0.0]]), "b": jnp.array([0.0, 0.0, 0.2])}
-    summary = model.summarise(model.sample(jax.random.key(0), 30), jnp.ones(30))
+    summary = model.summarize(model.sample(jax.random.key(0), 30), jnp.ones(30))
     for loss in (model.population_loss, lambda w: model.summed_loss(w, summary)):
         value, slope = jax.value_and_grad(loss)(w)
         assert np.isfinite(float(value))

@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from slt.models import transformer
-from slt.models.transformer import Transformer
+from slt.models.common import transformer
+from slt.models.common.transformer import Transformer
 
 
 def test_a_last_layer_at_some_positions_says_there_what_it_says_at_all():

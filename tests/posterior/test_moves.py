@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from slt.posterior import paths, tempering
-from slt.potential import Potential
+from slt.posterior.targets import Potential
 
 N, PARTICLES, ROUNDS = 1e6, 1024, 2
 

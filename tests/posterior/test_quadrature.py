@@ -11,9 +11,9 @@ import scipy.integrate
 from slt.models.base import Model, as_model, static
 from slt.models.crafted import Crafted
 from slt.posterior.quadrature import Quadrature
-from slt.potential import potential, prefix_weights
-from slt.records import OK
-from slt.stage import drive
+from slt.posterior.targets import potential, prefix_weights
+from slt.records.base import OK
+from slt.runtime.long_computation import drive
 from tests.toys import LinearGaussian, TwoModes
 
 KEY = jax.random.key(0)

@@ -7,12 +7,12 @@ import pytest
 
 from slt.models.base import as_model
 from slt.posterior import paths, tempering
-from slt.posterior.ladder import BridgingSMC
+from slt.posterior.data_tempering import BridgingSMC
 from slt.posterior.nuts import NUTS
 from slt.posterior.smc import SMC
-from slt.potential import potential, prefix_weights
-from slt.records import OK
-from slt.stage import drive
+from slt.posterior.targets import potential, prefix_weights
+from slt.records.base import OK
+from slt.runtime.long_computation import drive
 from tests.toys import LinearGaussian, TwoModes
 
 NS = (5, 10, 20, 40, 60, 80, 120, 160, 240, 320, 480, 640)
@@ -43,11 +43,11 @@ def test_ladder_draws_have_the_posterior_moments(conjugate):
     for rung, n in enumerate(NS):
         mean, covariance = model.posterior_moments(rows, n)
         spread = np.sqrt(np.diag(covariance))
-        draws = (ladder.draws["w"][0, rung] - mean) / spread  # (repeat, draw, dimension), standardised
-        centre = draws.mean(axis=1)
-        error = np.sqrt(np.mean(centre.var(axis=0, ddof=1)) / len(centre))  # pooled over dimensions
+        draws = (ladder.draws["w"][0, rung] - mean) / spread  # (repeat, draw, dimension), standardized
+        center = draws.mean(axis=1)
+        error = np.sqrt(np.mean(center.var(axis=0, ddof=1)) / len(center))  # pooled over dimensions
         assert error < 0.03
-        assert np.all(np.abs(centre.mean(axis=0)) < 4.5 * error)
+        assert np.all(np.abs(center.mean(axis=0)) < 4.5 * error)
         np.testing.assert_allclose(draws.var(axis=1).mean(axis=0), 1.0, atol=0.08)
 
 
@@ -88,8 +88,8 @@ def test_where_observations_are_many_populations_stop_on_their_way(monkeypatch, 
     data = jax.vmap(lambda key: model.sample(key, 90))(jax.random.split(jax.random.key(1), 2))
     sampler = BridgingSMC(particles=512, repeats=8, moves=3)
     few = drive(sampler.stage(model, data, ns), jax.random.key(0))
-    monkeypatch.setattr("slt.posterior.ladder.MANY", 50)
-    monkeypatch.setattr("slt.posterior.ladder.CORESET", 50)
+    monkeypatch.setattr("slt.posterior.data_tempering.MANY", 50)
+    monkeypatch.setattr("slt.posterior.data_tempering.CORESET", 50)
     stage = sampler.stage(model, data, ns)
     assert stage.stops == stops
     many = drive(stage, jax.random.key(0))
@@ -122,8 +122,8 @@ def test_a_path_between_sums_is_the_path_over_weighted_observations():
 
 @pytest.mark.parametrize("kind", [LinearGaussian, Thinned])
 def test_a_ladder_given_up_at_the_stop_between_says_how_far_it_came(monkeypatch, kind):
-    monkeypatch.setattr("slt.posterior.ladder.MANY", 50)
-    monkeypatch.setattr("slt.posterior.ladder.CORESET", 50)
+    monkeypatch.setattr("slt.posterior.data_tempering.MANY", 50)
+    monkeypatch.setattr("slt.posterior.data_tempering.CORESET", 50)
     model = kind(dimension=3)
     data = jax.vmap(lambda key: model.sample(key, 60))(jax.random.split(jax.random.key(1), 1))
     whole = drive(BridgingSMC(particles=64, repeats=2).stage(model, data, (60,)), jax.random.key(0))
@@ -149,7 +149,7 @@ def test_ladder_is_reproducible_and_its_repeats_are_not_copies():
 @pytest.mark.parametrize("sampler", [SMC(particles=2000, repeats=8), NUTS(chains=16, samples=2000)])
 def test_samplers_recover_an_asymmetric_pair_of_modes(sampler):
     """A symmetric target would hide weights left behind by the last reweighting."""
-    model = TwoModes() if isinstance(sampler, SMC) else TwoModes(centres=(-1.0, 1.0), widths=(0.5, 1.0))
+    model = TwoModes() if isinstance(sampler, SMC) else TwoModes(centers=(-1.0, 1.0), widths=(0.5, 1.0))
     target = potential(model, None, 1.0)
     found = sampler(target, jax.random.key(0))
     grid = np.linspace(-30, 30, 200_001)
@@ -224,6 +224,6 @@ def test_failures_are_named_on_the_record():
         potential(model, broken, prefix_weights(50, 50)), jax.random.key(0)
     )
     assert all(status.startswith("not finite") for status in lost.status)
-    apart = TwoModes(share=0.05, centres=(-9.0, 9.0), widths=(0.5, 0.5))
+    apart = TwoModes(share=0.05, centers=(-9.0, 9.0), widths=(0.5, 0.5))
     chains = NUTS(chains=6, warmup=100, samples=100)(potential(apart, None, 1.0), jax.random.key(2))
     assert all(status.startswith("not mixed") for status in chains.status)

@@ -7,18 +7,11 @@ import dataclasses
 
 import numpy as np
 
-from slt.records import (
-    BayesianTransition,
-    Comparison,
-    DynamicalTransition,
-    Ladder,
-    Occupancy,
-    PhaseFacts,
-    PhasePath,
-    Prediction,
-    Trajectory,
-    Verdict,
-)
+from slt.records.comparison import Comparison, Verdict
+from slt.records.phases import Occupancy, PhaseFacts, PhasePath
+from slt.records.posterior import Ladder
+from slt.records.training import Trajectory
+from slt.records.transitions import BayesianTransition, DynamicalTransition, Prediction
 from slt.report.inputs import ReportInputs
 
 NAMES = ("4", "4+", "4++", "5", "5+", "6", "other")

@@ -213,7 +213,7 @@ def test_without_a_script_all_figures_are_still_there(browser, pages):
         browser.send("Emulation.setScriptExecutionDisabled", value=False)
 
 
-def test_both_schemes_have_colours_of_their_own(browser, pages):
+def test_both_schemes_have_colors_of_their_own(browser, pages):
     grounds = set()
     for dark in (False, True):
         show(browser, pages, dark=dark)

@@ -1,4 +1,4 @@
-"""What the figures choose to show: colours, crossings, plateaus, draws, labels."""
+"""What the figures choose to show: colors, crossings, plateaus, draws, labels."""
 
 import dataclasses
 import itertools
@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib import colors
 
-from slt import trust
 from slt.models.drawing import Drawing
-from slt.portraits import Portrait, plateaus
-from slt.records import BayesianTransition, PhaseFacts, PhasePath, Prediction, Trajectory
+from slt.phases.exemplars import Portrait, plateaus
+from slt.posterior import diagnostics
+from slt.records.phases import PhaseFacts, PhasePath
+from slt.records.training import Trajectory
+from slt.records.transitions import BayesianTransition, Prediction
 from slt.report import crossings, figures_portraits, figures_posterior, style, tables
 from slt.report.figures_density import scalar_name
 from slt.report.figures_phases import cell_text
@@ -24,13 +26,13 @@ PROTAN = np.array([[0.11238, 0.88762, 0.0], [0.11238, 0.88762, 0.0], [0.00401, -
 DEUTAN = np.array([[0.29275, 0.70725, 0.0], [0.29275, 0.70725, 0.0], [-0.02234, 0.02234, 1.0]])
 
 
-def seen(colour: str, eye: np.ndarray) -> np.ndarray:
-    linear = np.array(colors.to_rgb(colour)) ** 2.2
+def seen(color: str, eye: np.ndarray) -> np.ndarray:
+    linear = np.array(colors.to_rgb(color)) ** 2.2
     return np.clip(eye @ linear, 0, 1) ** (1 / 2.2)
 
 
 @pytest.mark.parametrize("eye", [np.eye(3), PROTAN, DEUTAN], ids=["all cones", "protan", "deutan"])
-def test_phases_can_be_told_apart_by_colour(eye):
+def test_phases_can_be_told_apart_by_color(eye):
     palette = style.palette(fakes.NAMES, fakes.comparison().phases)
     shades = {name: seen(palette[name], eye) for name in fakes.NAMES}
     for a, b in itertools.combinations(fakes.NAMES, 2):
@@ -45,7 +47,7 @@ def test_labels_can_be_read_on_white():
         assert 1.05 / (luminance + 0.05) > 4.5, name  # WCAG AA
 
 
-def test_any_number_of_families_gets_its_own_colour():
+def test_any_number_of_families_gets_its_own_color():
     facts = [PhaseFacts(f"p{i}", f"p{i}", 0.0, None, None, 0.0, "") for i in range(14)]
     palette = style.palette([fact.name for fact in facts] + ["other"], facts)
     assert len({palette[fact.name] for fact in facts}) == 14
@@ -174,7 +176,7 @@ def test_a_rung_that_is_not_trusted_is_named_and_not_drawn():
     n = int(inputs.occupancy.ns[-1])
     doubted = {n: "repeats disagree: a phase's share differs by ±0.41 between them"}
     inputs = dataclasses.replace(
-        inputs, untrusted=doubted, occupancy=trust.without(inputs.occupancy, doubted)
+        inputs, untrusted=doubted, occupancy=diagnostics.without(inputs.occupancy, doubted)
     )
     palette = style.palette(inputs.names, inputs.comparison.phases)
     with style.look():

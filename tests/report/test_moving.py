@@ -14,12 +14,12 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from slt.report import moving, style
+from slt.report import interactive, style
 from slt.report.explorer import chosen_seeds, drawing, explorer, thinned
 from slt.report.figures_weights import corners
 from slt.report.page import draw, page, write_report
 from slt.report.summaries import estimate, posterior_loss, sgd_shares, units
-from slt.store import write_bytes
+from slt.storage.store import write_bytes
 from tests.report import fakes
 
 BREAKOUT = "</script><script>alert(1)</script><!-- <script>"
@@ -49,7 +49,7 @@ def test_the_data_block_is_whole_whatever_the_records_say(full, tmp_path):
     text = page(evil, style.palette(names, ()), [])
     block, script = blocks(text)
     assert "<" not in block
-    assert script == moving.SCRIPT
+    assert script == interactive.SCRIPT
     data = json.loads(block, parse_constant=pytest.fail)  # no NaN, no Infinity
     assert data["phases"][0]["name"] == BREAKOUT
 
@@ -65,12 +65,12 @@ def test_only_the_script_of_the_page_may_run(report):
 
 
 def test_the_script_cannot_end_early_reaches_nowhere_and_makes_no_markup():
-    assert not re.search(r"</script|<!--", moving.SCRIPT, re.IGNORECASE)
+    assert not re.search(r"</script|<!--", interactive.SCRIPT, re.IGNORECASE)
     outside = (
         r"\b(fetch|XMLHttpRequest|WebSocket|import|eval|Function|innerHTML|outerHTML|insertAdjacentHTML)\b"
     )
-    assert not re.search(outside, moving.SCRIPT)
-    assert set(re.findall(r"https?://[^\"]*", moving.SCRIPT)) == {"http://www.w3.org/2000/svg"}
+    assert not re.search(outside, interactive.SCRIPT)
+    assert set(re.findall(r"https?://[^\"]*", interactive.SCRIPT)) == {"http://www.w3.org/2000/svg"}
 
 
 def test_shares_and_losses_are_those_of_the_records(full):
@@ -160,7 +160,7 @@ def test_nothing_known_is_null_and_still_a_page(full):
     assert json.loads(json.dumps(data, allow_nan=False)) == data
     assert set(data["sgd"]["seeds"][0]["loss"]) == {None}
     assert data_of(fakes.training_only())["posterior"] is None
-    assert moving.frame({"sgd": None, "posterior": None}) == ""
+    assert interactive.frame({"sgd": None, "posterior": None}) == ""
 
 
 def test_every_figure_is_in_the_page_as_svg_and_as_numbers(report):

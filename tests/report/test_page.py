@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from slt.records import Comparison, PhaseFacts
+from slt.records.comparison import Comparison
+from slt.records.phases import PhaseFacts
 from slt.report.page import ReportInputs, write_report
 from tests.report import fakes
 

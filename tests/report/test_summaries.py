@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slt.records import Occupancy, PhasePath, Trajectory
+from slt.records.phases import Occupancy, PhasePath
+from slt.records.training import Trajectory
 from slt.report.summaries import (
     error_in_words,
     estimate,

@@ -7,8 +7,8 @@ import pytest
 from slt.comparer.sweep import Entry, rows
 from slt.report import style
 from slt.report.figures_sweep import draw, write_figure
-from slt.report.judged import VERDICT_COLOURS
 from slt.report.sweep_table import to_arrow, write_table
+from slt.report.verdict_style import VERDICT_COLORS
 from tests import fake_sweeps
 
 
@@ -71,9 +71,9 @@ def test_with_one_option_or_none_pairs_are_rows(options):
     assert len(ax.get_xticks()) == (3 if options else 1)
 
 
-def test_verdicts_keep_their_colours_and_files_their_bytes(tmp_path):
+def test_verdicts_keep_their_colors_and_files_their_bytes(tmp_path):
     table = fake_sweeps.table()
     first = [path.read_bytes() for path in write_figure(table, "family", fake_sweeps.OPTIONS, tmp_path)]
     again = [path.read_bytes() for path in write_figure(table, "family", fake_sweeps.OPTIONS, tmp_path)]
     assert first == again
-    assert VERDICT_COLOURS["bayesian only"][0].encode() in first[1]
+    assert VERDICT_COLORS["bayesian only"][0].encode() in first[1]

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from training_models import Census, Regression, datasets
 
-from slt.records import Trajectory, from_dataset, to_dataset
-from slt.stage import drive
+from slt.records.base import from_dataset, to_dataset
+from slt.records.training import Trajectory
+from slt.runtime.long_computation import drive
 from slt.training.optimizers import Sgd
 from slt.training.trainer import Trainer
 

@@ -7,7 +7,7 @@ import scipy.stats
 from training_models import Census, Regression, datasets
 
 from slt.models.superposition import Superposition
-from slt.stage import drive
+from slt.runtime.long_computation import drive
 from slt.training import loop
 from slt.training.optimizers import Adam, AdamW, Momentum, Sgd
 from slt.training.trainer import Trainer

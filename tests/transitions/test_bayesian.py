@@ -5,7 +5,7 @@ import pytest
 import scipy.optimize
 import scipy.special
 
-from slt.records import Occupancy, PhaseFacts
+from slt.records.phases import Occupancy, PhaseFacts
 from slt.transitions import bayesian
 from slt.transitions.odds import last_upward, log_odds
 

@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slt.records import PhasePath
+from slt.records.phases import PhasePath
 from slt.transitions import dynamical
-from slt.transitions.detected import Event
+from slt.transitions.events import Event
 
 NAMES = ("A", "B", "C", "other")
 
@@ -84,7 +84,7 @@ def test_an_unknown_loss_gives_an_unknown_drop():
 
 @given(st.lists(st.integers(0, 2), min_size=1, max_size=4), st.integers(0, 2**31))
 def test_flicker_never_changes_the_order_of_plateaus(order, seed):
-    """Plateaus of 6, and between them up to 5 labels of which no two neighbours agree."""
+    """Plateaus of 6, and between them up to 5 labels of which no two neighbors agree."""
     rng = np.random.default_rng(seed)
     plateaus = [label for i, label in enumerate(order) if i == 0 or label != order[i - 1]]
     labels = []
@@ -100,10 +100,10 @@ def test_flicker_never_changes_the_order_of_plateaus(order, seed):
     assert [name for name, _ in seen] == [NAMES[label] for label in plateaus]
 
 
-def unlabelled(seeds, changes, llc):
+def unlabeled(seeds, changes, llc):
     """Every seed's curves jump around checkpoint 4."""
     event = Event(3, 5, changes)
-    return dynamical.Unlabelled([[event] for _ in range(seeds)], llc)
+    return dynamical.Unlabeled([[event] for _ in range(seeds)], llc)
 
 
 def falling(seeds, levels):
@@ -120,7 +120,7 @@ def test_types_a_and_b(losses, llcs, kind):
     rows = path(*["AAAABBBB"] * 6)
     loss, llc = falling(6, losses), falling(6, llcs)
     loss[:, 0] = 1.0 if kind != "B" else 2.0  # the whole fall is much more than what happens at a B
-    (found,) = dynamical.find(rows, loss, NAMES, unlabelled=unlabelled(6, {"loss": -0.7}, llc))
+    (found,) = dynamical.find(rows, loss, NAMES, unlabeled=unlabeled(6, {"loss": -0.7}, llc))
     assert found.kind == kind
     assert found.llc_change == pytest.approx(llcs[1] - llcs[0], abs=1e-3)
     assert (found.detected, found.hidden) == (6, 0)
@@ -131,10 +131,10 @@ def test_a_transition_is_hidden_only_where_the_loss_is_known_to_stay():
     rows = path("AAAABBBB")
     flat = np.ones((1, 8))
     flat[0, 0] = 3.0
-    alone = unlabelled(1, {"alive": 1.0}, np.full((1, 8), np.nan))
-    (found,) = dynamical.find(rows, flat, NAMES, unlabelled=alone)
+    alone = unlabeled(1, {"alive": 1.0}, np.full((1, 8), np.nan))
+    (found,) = dynamical.find(rows, flat, NAMES, unlabeled=alone)
     assert found.hidden == 1
-    (unknown,) = dynamical.find(rows, np.full((1, 8), np.nan), NAMES, unlabelled=alone)
+    (unknown,) = dynamical.find(rows, np.full((1, 8), np.nan), NAMES, unlabeled=alone)
     assert (unknown.detected, unknown.hidden) == (1, 0)
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from slt.records import Trajectory
-from slt.transitions import detected, jumps
+from slt.records.training import Trajectory
+from slt.transitions import changepoints, events
 
 STEPS = np.unique(np.concatenate([[0], np.geomspace(1, 225_000, 200).astype(int)]))
 CLOCK = np.log(np.maximum(STEPS, 0.5))
@@ -14,20 +14,20 @@ SMALLEST = 0.05
 def planted(rng, width, noise, count=2):
     """A curve of sigmoids in log steps, 10 to 90 % within `width` nats, and where they are."""
     while True:
-        centres = np.sort(rng.uniform(np.log(30), np.log(1e5), count))
-        if np.diff(centres).min() > 1.5 * width + 0.6:
+        centers = np.sort(rng.uniform(np.log(30), np.log(1e5), count))
+        if np.diff(centers).min() > 1.5 * width + 0.6:
             break
     sizes = rng.uniform(0.2, 1, count)
-    scaled = np.clip((CLOCK[:, None] - centres) / (width / 4.4), -60, 60)
-    return -(sizes / (1 + np.exp(-scaled))).sum(axis=1) + rng.normal(0, noise, len(STEPS)), centres
+    scaled = np.clip((CLOCK[:, None] - centers) / (width / 4.4), -60, 60)
+    return -(sizes / (1 + np.exp(-scaled))).sum(axis=1) + rng.normal(0, noise, len(STEPS)), centers
 
 
-def matched(found, centres):
-    """How many of the jumps hold a planted centre, each centre counted once."""
+def matched(found, centers):
+    """How many of the jumps hold a planted center, each center counted once."""
     taken = set()
     for jump in found:
         low, high = CLOCK[max(jump.start - 1, 0)], CLOCK[min(jump.end + 1, len(CLOCK) - 1)]
-        taken |= set([i for i, centre in enumerate(centres) if low <= centre <= high and i not in taken][:1])
+        taken |= set([i for i, center in enumerate(centers) if low <= center <= high and i not in taken][:1])
     return len(taken)
 
 
@@ -36,12 +36,12 @@ def test_planted_jumps_are_recovered(width, noise):
     rng = np.random.default_rng(0)
     planted_, reported, right = 0, 0, 0
     for _ in range(100):
-        x, centres = planted(rng, width, noise)
-        found = jumps.find(STEPS, x, SMALLEST)
+        x, centers = planted(rng, width, noise)
+        found = changepoints.find(STEPS, x, SMALLEST)
         planted_, reported, right = (
-            planted_ + len(centres),
+            planted_ + len(centers),
             reported + len(found),
-            right + matched(found, centres),
+            right + matched(found, centers),
         )
     assert right / reported >= 0.95
     assert right / planted_ >= 0.95
@@ -66,13 +66,13 @@ def nothing(kind, rng):
 )
 def test_nothing_is_found_where_nothing_jumps(kind):
     rng = np.random.default_rng(1)
-    false = sum(bool(jumps.find(STEPS, nothing(kind, rng), SMALLEST)) for _ in range(100))
+    false = sum(bool(changepoints.find(STEPS, nothing(kind, rng), SMALLEST)) for _ in range(100))
     assert false <= 5
 
 
 def test_a_step_between_two_checkpoints_is_found_exactly():
     x = np.where(np.arange(len(STEPS)) < 120, 1.0, 0.5) + np.random.default_rng(0).normal(0, 1e-3, len(STEPS))
-    (jump,) = jumps.find(STEPS, x, SMALLEST)
+    (jump,) = changepoints.find(STEPS, x, SMALLEST)
     assert (jump.start, jump.end) == (119, 120)
     assert jump.change == pytest.approx(-0.5, abs=0.01)
 
@@ -80,14 +80,14 @@ def test_a_step_between_two_checkpoints_is_found_exactly():
 def test_points_that_are_not_finite_are_left_out():
     x = np.where(np.arange(len(STEPS)) < 120, 1.0, 0.5)
     x[[30, 150]] = np.nan, np.inf
-    (jump,) = jumps.find(STEPS, x, SMALLEST)
+    (jump,) = changepoints.find(STEPS, x, SMALLEST)
     assert (jump.start, jump.end) == (119, 120)
-    assert jumps.find(STEPS[:8], x[:8], SMALLEST) == []
+    assert changepoints.find(STEPS[:8], x[:8], SMALLEST) == []
 
 
 def test_the_smallest_change_must_be_positive():
     with pytest.raises(ValueError, match="positive"):
-        jumps.find(STEPS, np.zeros(len(STEPS)), 0.0)
+        changepoints.find(STEPS, np.zeros(len(STEPS)), 0.0)
 
 
 def test_a_transition_that_only_an_observable_shows_is_hidden():
@@ -104,15 +104,15 @@ def test_a_transition_that_only_an_observable_shows_is_hidden():
         np.zeros(1),
         np.array(["ok"]),
     )
-    curves = detected.curves(trajectory, loss, None)
+    curves = events.curves(trajectory, loss, None)
     assert [curve.name for curve in curves] == ["loss", "alive"]
-    (events,) = detected.events(detected.find(curves, STEPS), 1)
-    assert [event.hidden for event in events] == [False, True]
-    last = events[-1]
+    (found,) = events.events(events.find(curves, STEPS), 1)
+    assert [event.hidden for event in found] == [False, True]
+    last = found[-1]
     assert (last.start, last.end) == (139, 140)
     assert last.changes == {"alive": 1.0}
-    assert detected.around(events, 141) == last
-    assert detected.around(events, 120) is None
+    assert events.around(found, 141) == last
+    assert events.around(found, 120) is None
 
 
 def ensemble(loss, observables, status):
@@ -128,7 +128,7 @@ def test_one_seed_that_runs_away_does_not_hide_the_others():
     moved[5, 195:] = 1e8
     for status in (["ok"] * 6, ["ok"] * 5 + ["diverged at step 100000"]):
         trajectory = ensemble(loss, {"w": moved}, status)
-        found = detected.find(detected.curves(trajectory, loss, None), STEPS)
+        found = events.find(events.curves(trajectory, loss, None), STEPS)
         assert set(range(5)) <= set(found.seed.tolist())
 
 
@@ -137,5 +137,5 @@ def test_a_loss_of_zero_is_left_out_of_the_logarithm():
     loss = np.tile(10.0 ** -(2 * (index >= 70) + 2.0 * (index >= 140)), (8, 1))
     loss *= np.exp(np.random.default_rng(0).normal(0, 1e-3, loss.shape))
     loss[3, -1] = 0.0
-    found = detected.find(detected.curves(ensemble(loss, {}, ["ok"] * 8), loss, None), STEPS)
+    found = events.find(events.curves(ensemble(loss, {}, ["ok"] * 8), loss, None), STEPS)
     assert len(found.seed) == 16

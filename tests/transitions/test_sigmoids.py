@@ -5,29 +5,29 @@ import dataclasses
 import numpy as np
 import pytest
 
-from slt.comparer import words
+from slt.comparer import narrative
 from slt.comparer.summary import plain
-from slt.records import SCurves
+from slt.config.validation import build
+from slt.records.transitions import SCurves
 from slt.transitions import sigmoids
-from slt.typed import build
 
 STEPS = np.unique(np.concatenate([[0], np.geomspace(1, 225_000, 200).astype(int)]))
 CLOCK = np.log1p(STEPS)
 DECADE = np.log(10)
 
 
-def planted(centres, widths, heights, noise=0.0, seed=0):
+def planted(centers, widths, heights, noise=0.0, seed=0):
     """A base of 0.1 and falls whose 10 to 90 % take `widths` nats."""
     falls = [
-        height / (1 + np.exp((CLOCK - np.log1p(centre)) / (width / (2 * np.log(9)))))
-        for centre, width, height in zip(centres, widths, heights, strict=True)
+        height / (1 + np.exp((CLOCK - np.log1p(center)) / (width / (2 * np.log(9)))))
+        for center, width, height in zip(centers, widths, heights, strict=True)
     ]
     return 0.1 + sum(falls) + np.random.default_rng(seed).normal(0, noise, len(STEPS))
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.001, 0.005])
 @pytest.mark.parametrize(
-    ("centres", "widths", "heights"),
+    ("centers", "widths", "heights"),
     [
         ([1000], [0.3], [1.0]),
         ([100, 3000], [2.0, 0.3], [1.0, 0.5]),
@@ -35,10 +35,10 @@ def planted(centres, widths, heights, noise=0.0, seed=0):
         ([50, 400, 3000, 20_000], [0.5, 0.5, 0.5, 0.5], [0.4, 0.3, 0.2, 0.1]),
     ],
 )
-def test_planted_sums_are_recovered(centres, widths, heights, noise):
-    found = sigmoids.decompose(STEPS, planted(centres, widths, heights, noise))
-    assert found.k == len(centres)
-    np.testing.assert_allclose(np.log1p(found.centres), np.log1p(centres), atol=0.1 * DECADE)
+def test_planted_sums_are_recovered(centers, widths, heights, noise):
+    found = sigmoids.decompose(STEPS, planted(centers, widths, heights, noise))
+    assert found.k == len(centers)
+    np.testing.assert_allclose(np.log1p(found.centers), np.log1p(centers), atol=0.1 * DECADE)
     np.testing.assert_allclose(found.heights, heights, rtol=0.05, atol=0.01)
     np.testing.assert_allclose(found.widths, widths, rtol=0.3)
     assert found.base == pytest.approx(0.1, abs=0.005)
@@ -50,7 +50,7 @@ def test_planted_sums_are_recovered(centres, widths, heights, noise):
 def test_a_step_between_two_checkpoints_is_one_sigmoid():
     found = sigmoids.decompose(STEPS, np.where(np.arange(len(STEPS)) < 120, 1.0, 0.5))
     assert found.k == 1
-    assert STEPS[119] < found.centres[0] < STEPS[120]
+    assert STEPS[119] < found.centers[0] < STEPS[120]
     assert found.heights[0] == pytest.approx(0.5, abs=0.002)
 
 
@@ -81,7 +81,7 @@ def test_sharp_falls_of_seeds_blur_into_wide_ones_of_the_mean():
     found = sigmoids.decompose_all(STEPS, losses)
     assert found.count == 23
     assert [seed.k for seed in found.seeds] == [2] * 16
-    told = words.explained_by_sigmoids(found)
+    told = narrative.explained_by_sigmoids(found)
     assert "The mean loss of 23 seeds is explained to over 99.9 % by" in told
     assert "single seeds by a median of 2 (over 99.9 %)" in told
     assert "blurred into wide ones" in told

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from slt.comparer.summary import plain
-from slt.essential import essential
-from slt.records import OK, LLCPath
-from slt.transitions import resting, stages
-from slt.transitions.detected import Event
-from slt.typed import build
+from slt.config.validation import build
+from slt.records.base import OK
+from slt.records.llc import LLCPath
+from slt.transitions import plateaus, stages
+from slt.transitions.essential_dynamics import essential
+from slt.transitions.events import Event
 
 STEPS = np.arange(30) * 10
 
@@ -39,7 +40,7 @@ EVENTS = [[Event(9, 10, {"loss": -0.5}), Event(19, 20, {"llc": -4.0})]]
 
 
 def found(loss=(3.0, 1.0, 1.0), llc=(2.0, 8.0, 4.0), events=EVENTS, status=(OK,), **options):
-    return resting.find(STEPS, steps_of(loss), np.array(status), events, path(steps_of(llc), **options))
+    return plateaus.find(STEPS, steps_of(loss), np.array(status), events, path(steps_of(llc), **options))
 
 
 def test_type_a_and_b_and_the_n_from_which_the_later_stage_is_preferred():
@@ -71,11 +72,11 @@ def test_errors_of_lambda_decide_whether_it_changed():
 
 def test_without_coefficients_nothing_is_said_of_the_formula():
     [seed] = found(status=(OK,), llc=(2.0, 8.0, 4.0))
-    [bare] = resting.find(STEPS, steps_of((3.0, 1.0, 1.0)), np.array([OK]), EVENTS, None)
+    [bare] = plateaus.find(STEPS, steps_of((3.0, 1.0, 1.0)), np.array([OK]), EVENTS, None)
     assert bare.agrees is None
     assert len(bare.stages) == len(seed.stages)
     broken = path(steps_of((2.0, 8.0, 4.0)), status="escaped: 9% of draws have lower loss than the point")
-    [escaped] = resting.find(STEPS, steps_of((3.0, 1.0, 1.0)), np.array([OK]), EVENTS, broken)
+    [escaped] = plateaus.find(STEPS, steps_of((3.0, 1.0, 1.0)), np.array([OK]), EVENTS, broken)
     assert math.isnan(escaped.stages[0].llc)
     assert "the formula says nothing" in stages.headline((bare, escaped))
 
@@ -91,7 +92,7 @@ def test_failed_seeds_are_left_out_and_the_others_pooled():
     loss = np.repeat(steps_of((3.0, 1.0, 1.0)), 8, axis=0)
     status = np.array([OK] * 7 + ["diverged at step 3"])
     seeds = [[Event(9 + i, 10 + i, {"loss": -0.5})] for i in range(6)] + [[], []]
-    every = resting.find(STEPS, loss, status, seeds, None)
+    every = plateaus.find(STEPS, loss, status, seeds, None)
     assert [seed.seed for seed in every] == list(range(7))
     [pooled] = stages.pool(every)
     assert pooled.seeds == 6

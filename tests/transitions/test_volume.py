@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import scipy.special
 
-from slt.records import Occupancy, PhaseFacts
-from slt.transitions import predicted, volume
+from slt.records.phases import Occupancy, PhaseFacts
+from slt.transitions import free_energy, volume
 
 FACTS = (
     PhaseFacts("a", "a", 0.40, 1.0, 1, -1.0, "test"),
@@ -83,34 +83,36 @@ def test_an_unknown_multiplicity_counts_as_one_on_both_sides():
     source = PhaseFacts("a", "a", 0.40, 1.0, 2, -1.0, "test")
     constants = {"a": volume.Constant(0.0, (0.0,), 0.0), "b": volume.Constant(0.0, (0.0,), 0.0)}
     one, unknown = (PhaseFacts("b", "b", 0.20, 9.0, m, -1.0, "test") for m in (1, None))
-    known = predicted.crossing(source, one, "volume", constants).n
-    assert predicted.crossing(source, unknown, "volume", constants).n == pytest.approx(known)
+    known = free_energy.crossing(source, one, "volume", constants).n
+    assert free_energy.crossing(source, unknown, "volume", constants).n == pytest.approx(known)
 
 
 def test_a_prediction_with_the_measured_volume_is_where_the_annealed_energies_cross():
     constants = volume.constants(annealed(), FACTS)
-    prediction = predicted.crossing(FACTS[0], FACTS[1], "volume", constants)
+    prediction = free_energy.crossing(FACTS[0], FACTS[1], "volume", constants)
     assert prediction.n is not None
     gap = np.diff(energies(np.array([prediction.n]))[0, :2])
     assert gap == pytest.approx(0, abs=1e-9)
 
 
 def test_errors_of_the_constants_and_of_lambda_reach_n():
-    sure = predicted.crossing(FACTS[0], FACTS[1], "leading")
+    sure = free_energy.crossing(FACTS[0], FACTS[1], "leading")
     assert sure.n_low == sure.n == sure.n_high
     constants = {"a": volume.Constant(-1.0, (-1.0,), 0.0), "b": volume.Constant(3.0, (3.0,), 0.2)}
-    prediction = predicted.crossing(FACTS[0], FACTS[1], "volume", constants)
-    later = predicted.crossing(
+    prediction = free_energy.crossing(FACTS[0], FACTS[1], "volume", constants)
+    later = free_energy.crossing(
         FACTS[0], FACTS[1], "volume", constants | {"b": volume.Constant(3.0 + 1.96 * 0.2, (3.0,), 0.0)}
     )
     assert prediction.n_high == pytest.approx(later.n, rel=0.02)
     measured = PhaseFacts("b", "b", 0.20, 4.0, 2, -1.0, "test", llc_error=0.1)
-    wide = predicted.crossing(FACTS[0], measured, "leading")
+    wide = free_energy.crossing(FACTS[0], measured, "leading")
     assert wide.n_low < wide.n < wide.n_high
 
 
 def test_what_is_unknown_is_named():
-    assert "learning coefficient: c" in predicted.crossing(FACTS[0], FACTS[2], "volume", {}).why
-    assert "local volume" in predicted.crossing(FACTS[0], FACTS[1], "volume", {}).why
-    assert [p.level for p in predicted.every_level(FACTS[0], FACTS[1])] == ["leading", "prior"]
-    assert math.isfinite(predicted.every_level(FACTS[0], FACTS[1], volume.constants(annealed(), FACTS))[2].n)
+    assert "learning coefficient: c" in free_energy.crossing(FACTS[0], FACTS[2], "volume", {}).why
+    assert "local volume" in free_energy.crossing(FACTS[0], FACTS[1], "volume", {}).why
+    assert [p.level for p in free_energy.every_level(FACTS[0], FACTS[1])] == ["leading", "prior"]
+    assert math.isfinite(
+        free_energy.every_level(FACTS[0], FACTS[1], volume.constants(annealed(), FACTS))[2].n
+    )

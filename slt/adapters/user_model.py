@@ -1,0 +1,287 @@
+"""What a model takes over from its user: functions by dotted path, observations from a file or a function."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import functools
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from slt.errors import ConfigError, suggestion
+from slt.models.base import Model, Params
+
+Rows = dict[str, Any]  # name -> array with leading axis n
+FEW, MORE = 3, 5  # rows at which a borrowed function is tried, to see what depends on how many there are
+
+
+class Outside(NamedTuple):
+    """What a model rests on besides its options and its own code: modules by dotted name, and files."""
+
+    modules: tuple[str, ...]
+    files: tuple[Path, ...]
+
+
+class Borrower(Model):
+    """A model that rests on something outside its own file.
+
+    A sample of `population` observations, drawn once, stands for the population: its mean loss is no expectation in
+    closed form, and the difference of two losses errs by its standard deviation / sqrt(population). 0: no such loss.
+    """
+
+    population: int
+
+    @abc.abstractmethod
+    def outside(self) -> Outside:
+        """The modules and files that, when they change, make this another model."""
+
+    @abc.abstractmethod
+    def rows(self) -> Source:
+        """Where observations come from."""
+
+    def sample(self, key: jax.Array, n: int) -> Rows:
+        return self.rows().sample(key, n)
+
+    @property
+    def has_population_loss(self) -> bool:
+        return self.population > 0
+
+    def population_loss(self, w: Params) -> jax.Array:
+        """Mean loss over the sample that stands for the population, nats per observation."""
+        if not self.has_population_loss:
+            return super().population_loss(w)
+        return jnp.mean(self.losses(w, _population(self.rows(), self.population)))
+
+
+# -- names ------------------------------------------------------------------------------------------------------
+def named(path: str, option: str) -> Any:
+    """What the dotted `path` names, "package.module.name". Raises ConfigError, which begins with `option`."""
+    module_name, _, name = path.rpartition(".")
+    if not module_name:
+        raise ConfigError(f"{option}: {path!r} is not a dotted path: write module.name")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if not error.name or not f"{module_name}.".startswith(f"{error.name}."):
+            raise ConfigError(f"{option}: {module_name} cannot be imported\n{_told(error)}") from error
+        raise ConfigError(
+            f"{option}: there is no module {module_name!r}\nIts folder must be the working directory or on PYTHONPATH"
+        ) from error
+    except Exception as error:
+        raise ConfigError(f"{option}: {module_name} cannot be imported\n{_told(error)}") from error
+    if not hasattr(module, name):
+        public = [key for key in vars(module) if not key.startswith("_")]
+        raise ConfigError(
+            f"{option}: {module_name} has no {name!r}" + suggestion(name, public, "names there")
+        )
+    return getattr(module, name)
+
+
+def function(path: str, option: str) -> Callable[..., Any]:
+    """As `named`, and raises ConfigError for what cannot be called."""
+    found = named(path, option)
+    if not callable(found):
+        raise ConfigError(f"{option}: {path} must be a function, not of type {type(found).__name__}")
+    return found
+
+
+def outside(paths: tuple[str | None, ...]) -> Outside:
+    """The modules of dotted paths, and the files among `paths`; None is skipped."""
+    given = [path for path in paths if path is not None]
+    files = tuple(Path(path).resolve() for path in given if _is_file(path))
+    return Outside(tuple(sorted({p.rpartition(".")[0] for p in given if not _is_file(p)})), files)
+
+
+def tried(call: Callable[[], Any], option: str, path: str) -> Any:
+    """`call()`; what a borrowed function raises becomes a ConfigError that says what, and of which option."""
+    try:
+        return call()
+    except ConfigError:
+        raise
+    except Exception as error:
+        raise ConfigError(
+            f"{option}: {path} fails on {MORE} rows of the data or fewer\n{_told(error)}"
+        ) from error
+
+
+def untraced(call: Callable[[], Any]) -> Any:
+    """`call()`, computed now even where a trace is under way: traces belong to their thread."""
+    with ThreadPoolExecutor(max_workers=1) as elsewhere:
+        return elsewhere.submit(call).result()
+
+
+def check_alone(alone: Any, among: Any, option: str, path: str) -> None:
+    """Raises ConfigError unless losses (FEW,) of rows by themselves are their losses among others."""
+    if not np.allclose(alone, among, rtol=1e-6, atol=1e-9, equal_nan=True):
+        raise ConfigError(
+            f"{option}: in {path} the loss of one observation depends on the others\n"
+            "Observations must be independent given the parameters: standardize inputs in the data, for example"
+        )
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"
+
+
+# -- observations -----------------------------------------------------------------------------------------------
+@dataclasses.dataclass(frozen=True, eq=False)
+class Source:
+    """Where observations come from: a table of N rows, or a function that draws them.
+
+    Attributes:
+      path: how the configuration names it.
+      table: name -> array with leading axis N; None for a function.
+      draw: (key, n) -> name -> array with leading axis n, its first rows independent of n; None for a table.
+    """
+
+    path: str
+    table: Mapping[str, np.ndarray] | None = None
+    draw: Callable[[jax.Array, int], Mapping[str, Any]] | None = None
+
+    @property
+    def count(self) -> int:
+        """N; 0 for a function."""
+        return 0 if self.table is None else len(next(iter(self.table.values())))
+
+    def sample(self, key: jax.Array, n: int) -> Rows:
+        """n rows: of a table the first n in an order that depends on `key`, without replacement.
+
+        Raises ConfigError for more rows than the table has.
+        """
+        if self.table is None:
+            assert self.draw is not None
+            return {name: _numbers(jnp.asarray(leaf)) for name, leaf in self.draw(key, n).items()}
+        size = self.count
+        if n > size:
+            raise ConfigError(
+                f"{self.path} holds {size:,} observations, and {n:,} are asked for\n"
+                f"Set training.n and the largest of posterior.ns to {size:,} at most"
+            )
+        order = jax.random.permutation(key, size)[:n]
+        return {name: jnp.asarray(leaf)[order] for name, leaf in self.table.items()}
+
+
+def source(path: str) -> Source:
+    """The observations that `data: path` names: an .npz file, a mapping of arrays, or a function of (key, n).
+
+    Raises ConfigError for what is none of these, and for arrays that are not one table of finite numbers.
+    """
+    if not _is_file(path):
+        return _from_module(path)
+    try:
+        stat = Path(path).stat()
+    except OSError as error:
+        raise ConfigError(
+            f"data: {path} cannot be read: {error.strerror}\nIt is looked for in {Path.cwd()}"
+        ) from error
+    return _from_file(path, str(Path(path).resolve()), stat.st_mtime_ns, stat.st_size)
+
+
+def checked(rows: Source) -> Source:
+    """`rows`, if its first rows do not depend on how many are drawn. Raises ConfigError otherwise."""
+    key = jax.random.key(0)
+    both = jax.jit(lambda: tuple(rows.sample(key, n) for n in (FEW, MORE)))
+    few, more = tried(lambda: untraced(both), "data", rows.path)
+    _check_table(more, rows.path)
+    if rows.table is None and (
+        any(len(leaf) != MORE for leaf in more.values())
+        or not all(np.array_equal(few[name], more[name][:FEW]) for name in more)
+    ):
+        raise ConfigError(
+            f"data: {rows.path}(key, n) must give n rows, the first ones whatever n is\n"
+            "Draw each array in one call of jax.random with shape (n, ...), or row by row from fold_in(key, i)"
+        )
+    return rows
+
+
+@functools.lru_cache(maxsize=16)
+def _population(rows: Source, size: int) -> Rows:
+    """(size,) observations, apart from those of any data set where they are drawn afresh."""
+    return untraced(lambda: jax.device_get(rows.sample(jax.random.key(2**32 - 5), size)))
+
+
+def check_population(size: int, rows: Source) -> None:
+    """Raises ConfigError for a negative size, or one beyond the rows of a table."""
+    if size < 0:
+        raise ConfigError(f"population counts observations and must be 0 or more, not {size}")
+    if rows.table is not None and size > rows.count:
+        raise ConfigError(f"population must be {rows.count:,} at most, the rows of {rows.path}, not {size:,}")
+
+
+def first(rows: Rows, n: int) -> Rows:
+    return {name: leaf[:n] for name, leaf in rows.items()}
+
+
+def check_arguments(function: Callable, rows: Rows, option: str, path: str) -> None:
+    """Raises ConfigError unless `function` takes the arrays of `rows` by name."""
+    try:
+        inspect.signature(function).bind(**rows)
+    except TypeError as error:
+        takes = ", ".join(inspect.signature(function).parameters)
+        raise ConfigError(
+            f"{option}: {path} takes {takes}; the data give {', '.join(rows)}: {error}"
+        ) from error
+
+
+@functools.lru_cache(maxsize=64)
+def _from_module(path: str) -> Source:
+    found = named(path, "data")
+    if isinstance(found, Mapping):
+        return checked(Source(path, table=_table(found, path)))
+    if callable(found):
+        return checked(Source(path, draw=found))
+    raise ConfigError(
+        f"data: {path} must be a function of (key, n) or a mapping of arrays, not of type {type(found).__name__}"
+    )
+
+
+@functools.lru_cache(maxsize=16)
+def _from_file(path: str, absolute: str, mtime: int, size: int) -> Source:
+    """`mtime` and `size` are there to notice changes."""
+    try:
+        with np.load(absolute, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except Exception as error:
+        raise ConfigError(f"data: {path} is not an .npz file of arrays\n{_told(error)}") from error
+    return checked(Source(path, table=_table(arrays, path)))
+
+
+def _table(arrays: Mapping[str, Any], path: str) -> dict[str, np.ndarray]:
+    table = {name: np.asarray(leaf) for name, leaf in arrays.items()}
+    _check_table(table, path)
+    if len(next(iter(table.values()))) < MORE:
+        raise ConfigError(f"data: {path} must hold at least {MORE} observations")
+    return {name: _numbers(leaf) for name, leaf in table.items()}
+
+
+def _check_table(table: Mapping[str, Any], path: str) -> None:
+    if not table:
+        raise ConfigError(f"data: {path} holds no arrays")
+    for name, leaf in table.items():
+        if not np.issubdtype(leaf.dtype, np.number) and leaf.dtype != bool:
+            raise ConfigError(f"data: {name!r} of {path} must hold real numbers, not {leaf.dtype}")
+        if np.iscomplexobj(leaf) or not np.all(np.isfinite(leaf)):
+            raise ConfigError(f"data: {name!r} of {path} must hold finite real numbers throughout")
+    sizes = {name: len(leaf) if np.ndim(leaf) else None for name, leaf in table.items()}
+    if len(set(sizes.values())) > 1 or None in sizes.values():
+        told = ", ".join(f"{name}: {leaf.shape}" for name, leaf in table.items())
+        raise ConfigError(
+            f"data: the arrays of {path} must share their first axis, one row an observation\n{told}"
+        )
+
+
+def _numbers(leaf: Any) -> Any:
+    """Floating values in float64, others as they are."""
+    return leaf.astype(np.float64) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+
+
+def _is_file(path: str) -> bool:
+    return path.endswith(".npz")

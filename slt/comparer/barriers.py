@@ -1,0 +1,73 @@
+"""Why SGD does not make a jump that the posterior makes: how high the way from one phase to the other climbs."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import numpy as np
+
+from slt.models.base import Model, Phase
+from slt.records.comparison import Comparison, Verdict
+from slt.records.phases import PhaseFacts
+from slt.transitions.barrier import lowest_paths
+
+
+def with_barriers(
+    comparison: Comparison, model: Model, members: dict[str, tuple[PhaseFacts, ...]]
+) -> Comparison:
+    """The comparison with measured barriers in every verdict of "bayesian only": from each phase behind the source's
+    name, the lowest to any behind the target's. Nothing is added where the model has no population loss, or knows no
+    point of the phases.
+
+    Args:
+      comparison: as judged.
+      model: whose phases they are.
+      members: the phases behind each name.
+    """
+    if not model.has_population_loss:
+        return comparison
+    points = {phase.name: phase for phase in model.phases()}
+    wanted = [
+        i
+        for i, v in enumerate(comparison.verdicts)
+        if v.verdict == "bayesian only"
+        and {v.source, v.target} <= set(members)
+        and all(fact.name in points for fact in (*members[v.source], *members[v.target]))
+    ]
+    pairs = {
+        (a.name, b.name): (points[a.name], points[b.name])
+        for i in wanted
+        for a in members[comparison.verdicts[i].source]
+        for b in members[comparison.verdicts[i].target]
+    }
+    if not pairs:
+        return comparison
+    heights = _heights(model, list(pairs.values()))
+    verdicts = list(comparison.verdicts)
+    for i in wanted:
+        sources, targets = (
+            [fact.name for fact in members[name]] for name in (verdicts[i].source, verdicts[i].target)
+        )
+        verdicts[i] = _told(verdicts[i], sources, targets, heights)
+    return dataclasses.replace(comparison, verdicts=tuple(verdicts))
+
+
+def _heights(model: Model, pairs: list[tuple[Phase, Phase]]) -> dict[tuple[str, str], float]:
+    """By pair, how far the path climbs above its source, nats per observation."""
+    sources = [a.point for a, _ in pairs]
+    targets = [model.nearest_copy(b.point, a.point) for a, b in pairs]
+    found = lowest_paths(model, *(jax.tree.map(lambda *x: np.stack(x), *side) for side in (sources, targets)))
+    climbs = np.asarray(found.top) - np.asarray(found.source)
+    return {(a.name, b.name): float(climb) for (a, b), climb in zip(pairs, climbs, strict=True)}
+
+
+def _told(
+    verdict: Verdict, sources: list[str], targets: list[str], heights: dict[tuple[str, str], float]
+) -> Verdict:
+    barriers = {a: min(heights[a, b] for b in targets) for a in sources}
+    each = ", ".join(f"{height:.2g} from {name}" for name, height in barriers.items())
+    words = f" The lowest path found to {verdict.target} climbs, in nats per observation: {each}."
+    return dataclasses.replace(
+        verdict, why=verdict.why + words, evidence={**verdict.evidence, "barriers": barriers}
+    )

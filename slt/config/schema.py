@@ -1,0 +1,240 @@
+"""The configuration of a run: what may be set, what it means, what it must satisfy."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from slt.config.validation import build, typed
+from slt.errors import ConfigError
+from slt.llc.base import Estimator, free_entries
+from slt.models.base import Model
+from slt.posterior.base import LadderSampler
+from slt.training.trainer import Trainer
+
+
+@dataclasses.dataclass(frozen=True)
+class DataPlan:
+    """The data sets that both learners share.
+
+    Attributes:
+      datasets: how many. SGD's seeds take them in turn; the posterior's ladder climbs every one.
+    """
+
+    datasets: int = 4
+
+    def __post_init__(self) -> None:
+        if self.datasets < 1:
+            raise ValueError(f"datasets must be at least 1, not {self.datasets}")
+
+
+@dataclasses.dataclass(frozen=True)
+class PosteriorPlan:
+    """The Bayesian branch.
+
+    Attributes:
+      ns: numbers of observations, increasing.
+      sampler: how each rung is sampled.
+      annealed: whether to climb the same ladder on the population loss as well, where the model has one: crossings
+        without the noise of data.
+    """
+
+    ns: tuple[int, ...]
+    sampler: LadderSampler
+    annealed: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.ns:
+            raise ValueError("ns must hold at least one number of observations")
+        if min(self.ns) < 1:
+            raise ValueError(f"ns counts observations: every n must be at least 1, not {min(self.ns)}")
+        for low, high in zip(self.ns[:-1], self.ns[1:], strict=True):
+            if low >= high:
+                raise ValueError(f"ns must increase, and {high} comes after {low}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Restriction:
+    """A learning coefficient of some of the weights, or of some of the data.
+
+    Attributes:
+      weights: the parameters that may move, by path ("W", "layer_0.head_1"); empty: all.
+      slice: which losses count, as the model's own option `slice` names them; null: the model's.
+    """
+
+    weights: tuple[str, ...] = ()
+    slice: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class LLCPlan:
+    """Learning coefficients, by one estimator.
+
+    Attributes:
+      estimator: how.
+      at: "checkpoints" of SGD, or the model's known "phases".
+      loss: "data", that of the data set of each seed, or "population", its expectation. Phases are always measured
+        on the population loss, as is a stream of fresh data.
+      seeds: the first so many seeds of training.
+      checkpoints: so many, evenly among those that were kept; null: all.
+      weights: the parameters that may move, by path ("W", "head/0"); empty: all.
+      restricted: name -> further coefficients at the same checkpoints, with the same settings.
+    """
+
+    estimator: Estimator
+    at: str = "checkpoints"
+    loss: str = "data"
+    seeds: int = 16
+    checkpoints: int | None = None
+    weights: tuple[str, ...] = ()
+    restricted: dict[str, Restriction] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.restricted and self.at != "checkpoints":
+            raise ValueError("restricted coefficients are those of checkpoints: set at=checkpoints")
+        for name, value, known in (
+            ("at", self.at, ("checkpoints", "phases")),
+            ("loss", self.loss, ("data", "population")),
+        ):
+            if value not in known:
+                raise ValueError(f"{name} must be one of {', '.join(known)}, not {value!r}")
+        if self.seeds < 1:
+            raise ValueError(f"seeds must be at least 1, not {self.seeds}")
+        if self.checkpoints is not None and self.checkpoints < 1:
+            raise ValueError(f"checkpoints must be at least 1, not {self.checkpoints}")
+
+
+@dataclasses.dataclass(frozen=True)
+class ComparisonPlan:
+    """How transitions are found and compared.
+
+    Attributes:
+      hysteresis: checkpoints that SGD must stay in a phase for it to count.
+    """
+
+    hysteresis: int = 2
+
+    def __post_init__(self) -> None:
+        if self.hysteresis < 1:
+            raise ValueError(f"hysteresis counts checkpoints and must be at least 1, not {self.hysteresis}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """A whole run.
+
+    Attributes:
+      model: the toy model.
+      training: SGD, or None for no SGD.
+      posterior: the ladder, or None for no posterior; one of the two must be there.
+      data: None means no finite data: SGD meets a fresh stream, the posterior the population loss.
+      llc: learning coefficients to estimate, or None for none.
+      comparison: how the two are compared.
+      seed: all randomness comes from it.
+      name: a label for the run's directory.
+      store: where records and runs are kept.
+    """
+
+    model: Model
+    training: Trainer | None = None
+    posterior: PosteriorPlan | None = None
+    data: DataPlan | None = None
+    llc: LLCPlan | None = None
+    comparison: ComparisonPlan = ComparisonPlan()
+    seed: int = 0
+    name: str | None = None
+    store: str = "runs"
+
+    def __post_init__(self) -> None:
+        if self.training is None and self.posterior is None:
+            raise ValueError(
+                "training and posterior are both null, so there is nothing to do: set one of them"
+            )
+        if self.data is None and self.training is not None and self.training.n is not None:
+            raise ValueError("data is null, so that SGD meets a fresh stream: set training.n=null as well")
+        if self.data is None and self.posterior is not None and not self.model.has_population_loss:
+            raise ValueError("data is null, which asks for the population loss, and this model has none")
+        if self.llc is not None:
+            self._check_llc(self.llc)
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed must lie between 0 and 2^32 - 1, not {self.seed}")
+        if not self.store:
+            raise ValueError("store names a directory, and must not be empty")
+        if self.name is not None and (not self.name or not _is_file_name(self.name)):
+            raise ValueError(
+                f"name labels a directory: letters, digits, '.', '_' and '-' only, not {self.name!r}"
+            )
+
+    def _check_llc(self, llc: LLCPlan) -> None:
+        if llc.at == "phases" and not self.model.phases():
+            raise ValueError("llc.at=phases, and this model knows no phases: set llc.at=checkpoints")
+        if llc.at == "checkpoints" and self.training is None:
+            raise ValueError("llc.at=checkpoints needs training, which is null: set llc.at=phases")
+        if not llc_on_data(self) and not self.model.has_population_loss:
+            raise ValueError("llc asks for the population loss, and this model has none: set llc.loss=data")
+        shapes = jax.eval_shape(self.model.sample_prior, jax.random.key(0))
+        for name, part in {"": Restriction(llc.weights), **llc.restricted}.items():
+            if part.weights:
+                free_entries(shapes, part.weights)
+            if part.slice is not None:
+                self._sliced(name, part.slice)
+
+    def _sliced(self, name: str, wanted: str) -> Model:
+        """The model whose losses are those of a slice."""
+        if not any(field.name == "slice" for field in dataclasses.fields(self.model)):  # type: ignore[arg-type]
+            raise ValueError(f"llc.restricted.{name}: this model has no slices of data")
+        return dataclasses.replace(self.model, slice=wanted)  # type: ignore[type-var]
+
+    def parts(self) -> dict[str, tuple[Model, tuple[str, ...]]]:
+        """The coefficients along training by name, "" for the whole: of which model's losses, and which weights."""
+        assert self.llc is not None
+        whole = {"": (self.model, self.llc.weights)}
+        return whole | {
+            name: (self.model if part.slice is None else self._sliced(name, part.slice), part.weights)
+            for name, part in self.llc.restricted.items()
+        }
+
+    @property
+    def rows(self) -> int:
+        """Observations drawn in each data set: as many as either branch will see; 0 where neither needs any."""
+        wanted = [0]
+        if self.data is not None and self.training is not None and self.training.n is not None:
+            wanted.append(self.training.n)
+        if self.data is not None and self.posterior is not None:
+            wanted.append(self.posterior.ns[-1])
+        return max(wanted)
+
+
+def llc_on_data(experiment: Experiment) -> bool:
+    """Whether learning coefficients are of each seed's data, not of the population."""
+    llc, training = experiment.llc, experiment.training
+    return (
+        llc is not None
+        and llc.at == "checkpoints"
+        and llc.loss == "data"
+        and training is not None
+        and training.n is not None
+    )
+
+
+def experiment(config: DictConfig | Mapping[str, Any]) -> tuple[Experiment, dict[str, Any]]:
+    """The experiment that a composed configuration describes, and that configuration typed, of plain values.
+
+    Raises ConfigError naming the option that is unknown, of a wrong type, or out of range.
+    """
+    try:
+        node = config if isinstance(config, DictConfig) else OmegaConf.create(dict(config))
+        values = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError("\n".join(str(error).strip().splitlines()[:2])) from error
+    plain = typed(values, Experiment)
+    return build(plain, Experiment), plain
+
+
+def _is_file_name(name: str) -> bool:
+    return all(c.isalnum() or c in "._-" for c in name) and not name.startswith(".")

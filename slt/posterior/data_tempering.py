@@ -1,0 +1,210 @@
+"""The whole ladder in one pass: particles at n carried to n' > n by their own new observations.
+
+Data sets are nested, so the posterior at n is the natural starting point for the posterior at n'. Bridging from
+one to the other costs only the new information, and gives log Z, hence the free energy F_n = -log Z, at every
+rung. Repeats are independent populations; their scatter is the honest error, since an error estimated inside
+one population misses what the whole population missed.
+
+Up to `MANY` observations two compiled programs serve every rung (`tempering`): observations not yet seen have weight
+zero, and weights are arguments. Beyond, there are two for each size of table: each end's sums are formed once, since
+forming them at every look would cost as much as moving, and populations stop on their way. Where the model knows of
+coresets, whose tables fit a cache, they climb to the next rung's and from there it is one small step to all of its
+observations. Where it knows of none they stop at `MANY` observations.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from slt.models.base import Data, Model
+from slt.posterior import paths, tempering
+from slt.posterior.base import LadderSampler, stack_ladder
+from slt.posterior.particles import ParticleOptions, to_posterior
+from slt.posterior.targets import Potential, potential, prefix_weights
+from slt.records.posterior import Ladder, Posterior
+from slt.runtime.devices import spread_populations
+
+PERCENT = 100  # progress counts hundredths of a leg
+MANY = 16_384  # observations
+GROWTH = 4  # beyond them, rows are padded to the next of MANY x GROWTH, x GROWTH^2, ...
+CORESET = 8_192  # weighted observations of a coreset
+ALMOST = 0.999  # how much of the way to a rung its coreset is
+
+
+@dataclasses.dataclass(frozen=True)
+class BridgingSMC(ParticleOptions, LadderSampler):
+    """SMC over n by data tempering."""
+
+    def stage(self, model: Model, data: Data, ns: tuple[int, ...]) -> LadderRun:
+        return LadderRun(self, model, data, tuple(ns))
+
+
+class Stop(NamedTuple):
+    """Where a leg ends: at the first n observations or, unrecorded, at their coreset."""
+
+    n: int
+    coreset: bool = False
+
+
+class State(NamedTuple):
+    """Where the ladder stands: populations (dataset, repeat, ...), the next key, the leg of the way being climbed,
+    and temperatures and moves spent so far on the rung it leads to."""
+
+    populations: tempering.Population
+    key: jax.Array
+    leg: int
+    temperatures: int
+    moves: int
+
+
+@dataclasses.dataclass(frozen=True)
+class LadderRun:
+    """Long stage: `advance` is one temperature; its chunk is the finished rung (a `Posterior` for each data
+    set), or None on the way there. `data` have leading axes (dataset, N)."""
+
+    sampler: BridgingSMC
+    model: Model
+    data: Data
+    ns: tuple[int, ...]
+    unit: str = "% of a rung"
+
+    @property
+    def datasets(self) -> int:
+        return 1 if self.data is None else jax.tree.leaves(self.data)[0].shape[0]
+
+    @functools.cached_property
+    def stops(self) -> tuple[Stop, ...]:
+        """Where every leg ends: the rungs, and stops on the way to them where observations become many."""
+        if self.data is None or self.ns[-1] <= MANY:
+            return tuple(Stop(n) for n in self.ns)
+        if not self.model.has_coreset:
+            return tuple(Stop(n) for n in sorted({*self.ns, MANY}))
+        return tuple(
+            Stop(n, coreset) for n in self.ns for coreset in (True, False) if n > MANY or not coreset
+        )
+
+    @property
+    def total(self) -> int:
+        return PERCENT * len(self.stops)
+
+    def init(self, key: jax.Array) -> State:
+        first, key = jax.random.split(key)
+        keys = jax.random.split(first, (self.datasets, self.sampler.repeats))
+        populations = tempering.from_prior_all(self._shared(self.model), self.sampler.options, keys)
+        return State(populations, key, 0, 0, 0)
+
+    def progress(self, state: State) -> int:
+        if state.temperatures == 0:
+            return PERCENT * state.leg
+        share = float(jnp.min(state.populations.phi))
+        return PERCENT * state.leg + min(PERCENT - 1, int(PERCENT * share))
+
+    def advance(self, state: State) -> tuple[State, list[Posterior] | None]:
+        options, leg = self.sampler.options, state.leg
+        populations = spread_populations(state.populations)
+        if state.temperatures == 0:
+            populations = jax.vmap(jax.vmap(tempering.start_rung))(populations)
+        fresh, key = jax.random.split(state.key)
+        populations, moves = tempering.temperature(self._path(leg), populations, fresh, options)
+        temperatures, moves = state.temperatures + 1, state.moves + moves
+        arrived = bool(jnp.all(populations.phi >= 1))
+        if not arrived and temperatures < options.max_temperatures:
+            return State(populations, key, leg, temperatures, moves), None
+        rung_leg = next(i for i in range(leg, len(self.stops)) if self._is_rung(i))
+        if leg < rung_leg and arrived and temperatures < options.max_temperatures:
+            onward = populations._replace(phi=jnp.zeros_like(populations.phi))
+            return State(onward, key, leg + 1, temperatures, moves), None
+        populations = populations._replace(phi=self._way(leg, rung_leg, populations.phi))
+        loss = _losses(self._path(rung_leg), populations.particles)
+        rung = [
+            to_posterior(
+                jax.tree.map(lambda leaf, i=i: leaf[i], populations), loss[i], temperatures, moves, options
+            )
+            for i in range(self.datasets)
+        ]
+        return State(populations, key, rung_leg + 1, 0, 0), rung
+
+    def finish(self, chunks: list[list[Posterior] | None]) -> Ladder:
+        rungs = [chunk for chunk in chunks if chunk is not None]
+        return stack_ladder(self.ns, [list(dataset) for dataset in zip(*rungs, strict=True)])
+
+    @functools.cached_property
+    def _path(self) -> Callable[[int], paths.Path]:
+        """`_make_path`, made once for each leg: its sums are worth as much as many moves."""
+        return functools.lru_cache(maxsize=1)(self._make_path)
+
+    def _make_path(self, leg: int) -> paths.Path:
+        """From the previous stop to this one; every leaf has the leading axis (dataset,)."""
+        start, stop = self._start(leg), self.stops[leg]
+        if self.data is not None and stop.n > MANY:
+            return (
+                paths.Bridging(self._formed(start), self._formed(stop))
+                if start.n
+                else paths.Heating(self._formed(stop))
+            )
+        if self.data is None:
+            data, before, after = None, jnp.asarray(float(start.n)), jnp.asarray(float(stop.n))
+        else:
+            rows = self._rows(MANY)
+            data = self._arranged(self._first(rows))
+            before, after = prefix_weights(rows, start.n), prefix_weights(rows, stop.n)
+        return paths.Observing(self._shared(self.model), data, self._shared(before), self._shared(after))
+
+    def _formed(self, stop: Stop) -> Potential:
+        """The potential where a leg ends, with its sums."""
+        rows = self._rows(stop.n)
+        data, weights = self._first(rows), self._shared(prefix_weights(rows, stop.n))
+        if stop.coreset:
+            reduce = partial(self.model.coreset, rows=CORESET)
+            data, weights = jax.vmap(reduce)(data, weights)
+        return jax.vmap(partial(potential, self.model))(self._arranged(data), weights)
+
+    def _arranged(self, data: Data) -> Data:
+        return jax.vmap(self.model.arrange)(data)
+
+    def _first(self, rows: int) -> Data:
+        return jax.tree.map(lambda leaf: leaf[:, :rows], self.data)
+
+    def _start(self, leg: int) -> Stop:
+        return self.stops[leg - 1] if leg else Stop(0)
+
+    def _is_rung(self, leg: int) -> bool:
+        return not self.stops[leg].coreset and self.stops[leg].n in self.ns
+
+    def _way(self, leg: int, rung_leg: int, phi: jax.Array) -> jax.Array:
+        """How much of the way from the previous rung to the next populations have come; 1 only at the rung."""
+        start, stop, end = self._start(leg), self.stops[leg], self.stops[rung_leg]
+        if start.n == end.n:  # its coreset
+            return ALMOST + (1 - ALMOST) * phi
+        origin = max((n for n in self.ns if n < end.n), default=0)
+        way = ((1 - phi) * start.n + phi * stop.n - origin) / (end.n - origin)
+        return way if leg == rung_leg else jnp.minimum(way, ALMOST)
+
+    def _rows(self, n: int) -> int:
+        """How many observations are read for the first n."""
+        rows = MANY
+        while rows < n:
+            rows *= GROWTH
+        return min(rows, jax.tree.leaves(self.data)[0].shape[1])
+
+    def _shared(self, tree: Any) -> Any:
+        """The same for every data set."""
+        return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (self.datasets, *jnp.shape(leaf))), tree)
+
+
+@jax.jit
+def _losses(path: paths.Path, particles: Any) -> jax.Array:
+    """(dataset, repeat, draw) mean losses at the end of the path."""
+
+    def one(path: paths.Path, particles: Any) -> jax.Array:
+        target = path.at(jnp.ones(()))
+        return jax.vmap(jax.vmap(target.loss))(particles)
+
+    return jax.vmap(one)(path, particles)

@@ -1,0 +1,65 @@
+"""Samplers of one potential, and the ladder that they make: one independent call at each n for each data set."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from typing import Any
+
+import jax
+
+from slt.models.base import Data, Model
+from slt.posterior.base import LadderSampler, stack_ladder
+from slt.posterior.targets import Potential, potential, prefix_weights
+from slt.records.posterior import Ladder, Posterior
+
+
+class Sampler(LadderSampler):
+    """A sampler of one potential; its ladder is one independent call for each rung and data set."""
+
+    @abc.abstractmethod
+    def __call__(self, potential: Potential, key: jax.Array) -> Posterior:
+        """Draw from `potential`."""
+
+    def stage(self, model: Model, data: Data, ns: tuple[int, ...]) -> EachRung:
+        return EachRung(self, model, data, tuple(ns))
+
+
+@dataclasses.dataclass(frozen=True)
+class EachRung:
+    """Long stage: state is (key, number of rungs done); a chunk is one `Posterior`."""
+
+    sampler: Sampler
+    model: Model
+    data: Data
+    ns: tuple[int, ...]
+    unit: str = "rungs"
+
+    @property
+    def datasets(self) -> int:
+        return 1 if self.data is None else jax.tree.leaves(self.data)[0].shape[0]
+
+    @property
+    def total(self) -> int:
+        return self.datasets * len(self.ns)
+
+    def init(self, key: jax.Array) -> tuple[jax.Array, int]:
+        return key, 0
+
+    def progress(self, state: tuple[jax.Array, int]) -> int:
+        return state[1]
+
+    def advance(self, state: tuple[jax.Array, int]) -> tuple[Any, Posterior]:
+        key, done = state
+        dataset, rung = divmod(done, len(self.ns))
+        n = self.ns[rung]
+        if self.data is None:
+            target = potential(self.model, None, n)
+        else:
+            rows = jax.tree.map(lambda leaf: leaf[dataset], self.data)
+            target = potential(self.model, rows, prefix_weights(jax.tree.leaves(rows)[0].shape[0], n))
+        return (key, done + 1), self.sampler(target, jax.random.fold_in(key, done))
+
+    def finish(self, chunks: list[Posterior]) -> Ladder:
+        rungs = len(self.ns)
+        return stack_ladder(self.ns, [chunks[i : i + rungs] for i in range(0, len(chunks), rungs)])
