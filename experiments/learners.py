@@ -38,7 +38,7 @@ class Seen(NamedTuple):
       steps: (checkpoint,).
       label: (seed, checkpoint) index into `names`.
       params: name -> (seed, checkpoint, ...) SGD's parameters.
-      ns: (n,).
+      sample_sizes: (n,).
       share: (n, phase) posterior probability, the mean over data sets.
     """
 
@@ -48,7 +48,7 @@ class Seen(NamedTuple):
     steps: Array
     label: Array
     params: dict[str, Array]
-    ns: Array
+    sample_sizes: Array
     share: Array
 
     def verdict(self, source: str, target: str) -> str:
@@ -91,7 +91,7 @@ def see(*overrides: str) -> Seen:
             steps=trajectory.steps,
             label=path.label,
             params=trajectory.params,
-            ns=occupancy.ns,
+            sample_sizes=occupancy.sample_sizes,
             share=occupancy_summary(occupancy).mean,
         )
 
@@ -100,7 +100,7 @@ def told(seen: Seen) -> dict[str, Any]:
     """What was measured, for data.json: shares by n and by step, and passages."""
     return {
         "phases": list(seen.names),
-        "n": seen.ns.tolist(),
+        "n": seen.sample_sizes.tolist(),
         "posterior share": seen.share.tolist(),
         "step": seen.steps.tolist(),
         "share of seeds": seen.curves.tolist(),
@@ -125,8 +125,8 @@ def picture(title: str, seen: Seen, low: float, high: float) -> Figure:
         shares(sgd, seen.steps, seen.curves, seen.names, colors)
         step_axis(sgd, int(seen.steps[-1]))
         sgd.set(title="SGD", ylabel="share of seeds")
-        shares(posterior, seen.ns, seen.share, seen.names, colors)
-        n_axis(posterior, seen.ns)
+        shares(posterior, seen.sample_sizes, seen.share, seen.names, colors)
+        n_axis(posterior, seen.sample_sizes)
         posterior.set(title="Posterior", ylabel="probability")
         handles, names = posterior.get_legend_handles_labels()
         figure.legend(handles, names, loc="upper right", ncols=len(names))
@@ -141,10 +141,10 @@ def shares(ax: Axes, x: Array, curves: Array, names: Sequence[str], colors: styl
     ax.set_ylim(-0.03, 1.03)
 
 
-def n_axis(ax: Axes, ns: Array) -> None:
+def n_axis(ax: Axes, sample_sizes: Array) -> None:
     """The report's axis of n; over many decades every other one is named, so that numbers in full fit."""
-    style.n_axis(ax, ns)
-    first, last = np.ceil(np.log10(ns[0])), np.floor(np.log10(ns[-1]))
+    style.n_axis(ax, sample_sizes)
+    first, last = np.ceil(np.log10(sample_sizes[0])), np.floor(np.log10(sample_sizes[-1]))
     if last - first >= 4:
         ax.set_xticks(10 ** np.arange(first, last + 1, 2))
 

@@ -26,12 +26,12 @@ def middle_share(model: LinearNetwork, ladder: Ladder, mode: int, n: float) -> d
 
     Returns the rung's "n", the "share", its standard error over repeats "error", and the "median" strength.
     """
-    rung = int(np.argmin(np.abs(ladder.ns - n)))
+    rung = int(np.argmin(np.abs(ladder.sample_sizes - n)))
     draws = {name: jnp.asarray(leaf[0, rung]) for name, leaf in ladder.draws.items()}  # (repeat, draw, ...)
     strength = np.asarray(jax.jit(jax.vmap(jax.vmap(model.observables)))(draws)[f"mode {mode + 1}"])
     shares = np.mean((strength > 1 / 3) & (strength < 2 / 3), axis=1)  # particles weigh the same
     return {
-        "n": float(ladder.ns[rung]),
+        "n": float(ladder.sample_sizes[rung]),
         "share": float(shares.mean()),
         "error": float(shares.std(ddof=1) / np.sqrt(len(shares))),
         "median": float(np.median(strength)),

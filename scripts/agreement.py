@@ -11,7 +11,7 @@ from scripts.results import Result, table
 from slt.models.base import phase_names
 from slt.models.superposition import Superposition
 from slt.phases import classification
-from slt.posterior.data_tempering import BridgingSMC
+from slt.posterior.data_tempering import DataTempering
 from slt.posterior.nuts import NUTS
 from slt.records.phases import Occupancy
 from slt.runtime.long_computation import drive
@@ -24,7 +24,7 @@ MODULES = (
 )
 NS = (100, 200, 300, 400, 600)
 COMPARED = (300, 400, 600)
-LADDER = BridgingSMC(particles=1024, repeats=16)
+LADDER = DataTempering(particles=1024, repeats=16)
 CHAINS = NUTS(chains=24, warmup=500, samples=3000)
 DATASETS = 3
 

@@ -14,7 +14,7 @@ from scripts.results import Result, table
 from slt.models.base import Params, as_model, phase_names
 from slt.models.superposition import Superposition, kgons
 from slt.phases import classification
-from slt.posterior.data_tempering import BridgingSMC
+from slt.posterior.data_tempering import DataTempering
 from slt.records.phases import Occupancy
 from slt.records.posterior import Ladder
 from slt.records.transitions import BayesianTransition
@@ -32,7 +32,7 @@ DATASETS = 16
 REPEATS = 4
 PARTICLES = 1024
 MODEL = Superposition()
-ANNEALED = "annealed (population loss, no data noise)"
+POPULATION = "population (population loss, no data noise)"
 
 
 @as_model
@@ -57,7 +57,7 @@ def study() -> Result:
         "on half of the data sets, twice the particles": _climb(
             jax.tree.map(lambda leaf: leaf[: DATASETS // 2], data), 2 * PARTICLES, REPEATS // 2, 2
         ),
-        ANNEALED: _climb(None, 2 * PARTICLES, 2 * REPEATS, 3),
+        POPULATION: _climb(None, 2 * PARTICLES, 2 * REPEATS, 3),
     }
     climbs = {
         name: classification.label_ladder(MODEL, ladder, ordered=False) for name, ladder in ladders.items()
@@ -66,12 +66,12 @@ def study() -> Result:
         f"{name}, counting long columns only": classification.label_ladder(
             COUNTING, ladders[name], ordered=False
         )
-        for name in ("on data", ANNEALED)
+        for name in ("on data", POPULATION)
     }
     facts = classification.phase_facts(MODEL)
     crossings = {name: _transitions(occupancy) for name, occupancy in (climbs | counted).items()}
     by_name = {fact.name: fact for fact in facts}
-    constants = volume.constants(climbs[ANNEALED], facts)
+    constants = volume.constants(climbs[POPULATION], facts)
     formulas = {
         f"{a} -> {b}": {
             p.level: [p.n, p.n_low, p.n_high]
@@ -80,7 +80,7 @@ def study() -> Result:
         for a, b in (("5", "6"), ("5+", "6"))
     }
     numbers = {
-        "ns": NS,
+        "sample_sizes": NS,
         "datasets": DATASETS,
         "repeats": REPEATS,
         "particles": PARTICLES,
@@ -101,7 +101,7 @@ def study() -> Result:
 
 
 def _climb(data: Any, particles: int, repeats: int, seed: int) -> Ladder:
-    sampler = BridgingSMC(particles=particles, repeats=repeats)
+    sampler = DataTempering(particles=particles, repeats=repeats)
     return drive(sampler.stage(MODEL, data, NS), jax.random.key(seed))
 
 
@@ -173,7 +173,7 @@ def _predicted(n: float | None, low: float | None, high: float | None) -> str:
 def _judgment(crossings: dict, numbers: dict) -> str:
     """Each prediction against the two crossings that were measured."""
     said = []
-    for name in ("on data", ANNEALED):
+    for name in ("on data", POPULATION):
         seen = next(t for t in crossings[name] if t.source == "5")
         inside: list[str] = []
         outside: list[str] = []
@@ -192,7 +192,7 @@ def _figure(climbs: dict, numbers: dict) -> bytes:
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
     facts = classification.phase_facts(MODEL)
-    styles = {"on data": "-", ANNEALED: ":"}
+    styles = {"on data": "-", POPULATION: ":"}
     colors = {"4-family": "tab:blue", "5-family": "tab:orange", "6": "tab:green", "other": "0.6"}
     for name, style in styles.items():
         names, merged = classification.merge_families(climbs[name], facts)
@@ -214,7 +214,7 @@ def _figure(climbs: dict, numbers: dict) -> bytes:
         what = told[level]
         axes.text(n, 1.01, what, fontsize=8, ha=side, transform=axes.get_xaxis_transform())
     axes.set(xscale="log", xlabel="observations n", ylabel="share of the posterior", ylim=(0, 1))
-    axes.plot([], [], "k:", label="annealed")
+    axes.plot([], [], "k:", label="population")
     axes.legend(loc="center left", frameon=False)
     buffer = io.BytesIO()
     figure.savefig(buffer, dpi=130, metadata={"Software": None})

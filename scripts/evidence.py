@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from scripts.results import Result, table
-from slt.posterior.data_tempering import BridgingSMC
+from slt.posterior.data_tempering import DataTempering
 from slt.runtime.long_computation import drive
 from tests.toys import LinearGaussian
 
@@ -20,7 +20,7 @@ REPEATS = 16
 def study() -> Result:
     model = LinearGaussian(dimension=10)
     data = jax.vmap(lambda key: model.sample(key, NS[-1]))(jax.random.split(jax.random.key(0), DATASETS))
-    sampler = BridgingSMC(particles=1024, repeats=REPEATS)
+    sampler = DataTempering(particles=1024, repeats=REPEATS)
     ladder = drive(sampler.stage(model, data, NS), jax.random.key(1))
     exact = np.array(
         [
@@ -66,5 +66,5 @@ The errors are Student's with {REPEATS - 1} degrees of freedom, and rungs of one
 """
     return Result(
         text,
-        {"ns": NS, "exact": exact.tolist(), "log_evidence": ladder.log_evidence.tolist()},
+        {"sample_sizes": NS, "exact": exact.tolist(), "log_evidence": ladder.log_evidence.tolist()},
     )

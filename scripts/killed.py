@@ -33,9 +33,9 @@ OPTIONS = (
     "training.seeds=16",
     "training.steps=200000",
     "data.datasets=2",
-    "posterior.ns=[20,60,150,300,600]",
+    "posterior.sample_sizes=[20,60,150,300,600]",
     "posterior.sampler.particles=512",
-    "posterior.annealed=false",
+    "posterior.population=false",
 )
 ITEMS = {"training": "trajectory", "posterior": "ladder", "phases": "occupancy"}
 _LAUNCH = "import sys, slt.storage.resumable; slt.storage.resumable.EVERY = {every}; from slt.cli import main; sys.exit(main())"

@@ -7,7 +7,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from slt.llc.base import Question
+from slt.llc.base import LLCProblem
 from slt.models.base import Model, Phase
 from slt.models.crafted import Crafted
 from slt.models.deep_linear import DeepLinear
@@ -35,8 +35,8 @@ class Case:
         return next(phase for phase in known if phase.name == self.phase) if self.phase else known[-1]
 
     @property
-    def question(self) -> Question:
-        return Question(self.model, jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], self.truth.point))
+    def question(self) -> LLCProblem:
+        return LLCProblem(self.model, jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], self.truth.point))
 
 
 def cases() -> list[Case]:

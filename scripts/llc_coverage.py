@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from scripts.results import Result, table
-from slt.llc.base import Question
+from slt.llc.base import LLCProblem
 from slt.llc.smc.thermodynamic import Thermodynamic
 from slt.models.monomial import Monomial
 from slt.models.quadratic import Quadratic
@@ -37,7 +37,7 @@ def study() -> Result:
         phase = model.phases()[-1]
         assert phase.llc is not None
         points = jax.tree.map(lambda leaf: jnp.stack([leaf] * TIMES), phase.point)
-        estimate = ESTIMATOR(Question(model, points), jax.random.key(0))
+        estimate = ESTIMATOR(LLCProblem(model, points), jax.random.key(0))
         inside = (estimate.low <= phase.llc) & (phase.llc <= estimate.high)
         right = float(np.mean(estimate.multiplicity == phase.multiplicity))
         width = float(np.mean(estimate.high - estimate.low))

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from scripts.results import Result, table
-from slt.llc.base import Question
+from slt.llc.base import LLCProblem
 from slt.llc.smc.thermodynamic import Thermodynamic
 from slt.models.base import Phase
 from slt.models.superposition import Superposition
@@ -77,7 +77,7 @@ def _measure(features: int, name: str, estimator: Thermodynamic) -> tuple[Phase,
     phase = next(phase for phase in model.phases() if phase.name == name)
     point = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], phase.point)
     started = time.perf_counter()
-    estimate = estimator(Question(model, point), jax.random.key(0))
+    estimate = estimator(LLCProblem(model, point), jax.random.key(0))
     jax.clear_caches()
     return phase, estimate, time.perf_counter() - started
 

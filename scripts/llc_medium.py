@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from scripts.results import Result, table
-from slt.llc.base import Question
+from slt.llc.base import LLCProblem
 from slt.llc.mcmc.minibatch import Minibatch, Settled
 from slt.models.deep_linear import DeepLinear
 
@@ -46,7 +46,7 @@ def _measured(width: int) -> dict[str, Any]:
     phase = model.phases()[-1]
     assert phase.llc is not None
     points = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], phase.point)
-    question = Question(model, points)
+    question = LLCProblem(model, points)
     started = time.perf_counter()
     settled = ESTIMATOR.settled(question, jax.random.key(0))
     assert isinstance(settled, Settled)

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from scripts.results import Result, table
-from slt.llc.base import Question
+from slt.llc.base import LLCProblem
 from slt.llc.mcmc.sgld import SGLD
 from slt.models.superposition import Inputs, Superposition
 
@@ -77,13 +77,13 @@ def _ours(model: Superposition, point: Any, data: Inputs, batch: int | None) -> 
         draws=DRAWS,
         every=1,
     )
-    question = Question(model, jax.tree.map(lambda leaf: leaf[None], point), data)
+    question = LLCProblem(model, jax.tree.map(lambda leaf: leaf[None], point), data)
     estimate = estimator(question, jax.random.key(1))
     return estimate.curve["mean"][0].mean(axis=-1)
 
 
 def _calibrated(model: Superposition, point: Any, data: Inputs) -> str:
-    question = Question(model, jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], point), data)
+    question = LLCProblem(model, jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], point), data)
     estimate = SGLD()(question, jax.random.key(2))
     chosen = (
         f"step size {estimate.info['step_size'][0]:.2g}, localization {estimate.info['localization'][0]:g}"

@@ -18,7 +18,7 @@ import numpyro.distributions as dist
 from slt.adapters.numpyro_model import NumpyroModel
 from slt.models.base import Data, Model
 from slt.posterior.base import LadderSampler
-from slt.posterior.data_tempering import BridgingSMC
+from slt.posterior.data_tempering import DataTempering
 from slt.posterior.nuts import NUTS
 from slt.posterior.smc import SMC
 from slt.records.base import OK
@@ -90,7 +90,7 @@ class Reference(NamedTuple):
     name: str
     model: Model
     data: Data
-    ns: tuple[int, ...]
+    sample_sizes: tuple[int, ...]
     samplers: dict[str, LadderSampler]
     quantities: Any
     exact: Moments
@@ -110,7 +110,7 @@ def references() -> list[Reference]:
     full = {
         "NUTS": NUTS(chains=REPEATS),
         "SMC": SMC(repeats=REPEATS),
-        "ladder": BridgingSMC(repeats=REPEATS),
+        "ladder": DataTempering(repeats=REPEATS),
     }
     return [
         Reference(
@@ -162,8 +162,10 @@ class Agreement(NamedTuple):
 def compare(reference: Reference, name: str, key: jax.Array) -> list[Agreement]:
     """Mean and variance (about the exact mean) of every quantity at the last rung."""
     sampler = reference.samplers[name]
-    ns = reference.ns if isinstance(sampler, BridgingSMC) else reference.ns[-1:]
-    ladder = drive(sampler.stage(reference.model, reference.data, ns), key)
+    sample_sizes = (
+        reference.sample_sizes if isinstance(sampler, DataTempering) else reference.sample_sizes[-1:]
+    )
+    ladder = drive(sampler.stage(reference.model, reference.data, sample_sizes), key)
     assert set(ladder.status[0, -1]) == {OK}, ladder.status
     draws = {site: jnp.asarray(leaf[0, -1]) for site, leaf in ladder.draws.items()}
     values = jax.jit(jax.vmap(jax.vmap(reference.quantities)))(draws)  # (repeat, draw)

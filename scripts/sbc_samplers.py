@@ -22,7 +22,7 @@ from scripts.sbc_cases import Case, Replications
 from slt.llc.mcmc import mcmc_kernels, sgld_kernel
 from slt.models.base import Data, Params
 from slt.posterior.base import LadderSampler
-from slt.posterior.data_tempering import BridgingSMC
+from slt.posterior.data_tempering import DataTempering
 from slt.posterior.nuts import NUTS
 from slt.posterior.quadrature import Quadrature
 from slt.posterior.smc import SMC
@@ -39,7 +39,7 @@ NUTS_OPTIONS = NUTS(chains=CHAINS, warmup=300, samples=20 * DRAWS // CHAINS)
 LADDERS: dict[str, tuple[LadderSampler, tuple[int, ...]]] = {
     "quadrature": (Quadrature(cells=512), (N,)),
     "SMC": (SMC(particles=192, repeats=2), (N,)),
-    "ladder": (BridgingSMC(particles=192, repeats=2), RUNGS),
+    "ladder": (DataTempering(particles=192, repeats=2), RUNGS),
     "NUTS": (NUTS_OPTIONS, (N,)),
 }
 GOALS = {"hmc": 0.8, "mala": 0.6}  # acceptance that `slt.llc.mcmc.calibration` tunes to
@@ -59,15 +59,15 @@ class Drawn(NamedTuple):
 
 def climb(name: str, case: Case, made: Replications, key: jax.Array) -> Ladder:
     """A `LadderSampler` on every replication, each a data set."""
-    sampler, ns = LADDERS[name]
-    return drive(sampler.stage(case.model, made.data, ns), key)
+    sampler, sample_sizes = LADDERS[name]
+    return drive(sampler.stage(case.model, made.data, sample_sizes), key)
 
 
 def drawn_from(ladder: Ladder, key: jax.Array, ordered: bool = False) -> list[Drawn]:
     """Independent draws from each rung: spaced evenly where draws are `ordered` (chains), else resampled."""
     thin = _spaced if ordered else _resampled
     found = []
-    for rung, n in enumerate(ladder.ns):
+    for rung, n in enumerate(ladder.sample_sizes):
         status = np.array([_worst(repeats) for repeats in ladder.status[:, rung]])
         found.append(Drawn(int(n), thin(ladder, rung, jax.random.fold_in(key, rung)), status))
     return found

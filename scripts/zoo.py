@@ -31,10 +31,10 @@ OPTIONS = (
     "training.n=300",
     "training.checkpoints=40",
     "data.datasets=2",
-    "posterior.ns=[10,30,100,300]",
+    "posterior.sample_sizes=[10,30,100,300]",
     "posterior.sampler.particles=256",
     "posterior.sampler.repeats=4",
-    "posterior.annealed=false",
+    "posterior.population=false",
 )
 
 

@@ -10,12 +10,12 @@ import jax
 import numpy as np
 
 import slt
-from slt.llc.base import Question
+from slt.llc.base import LLCProblem
 from slt.llc.mcmc import mcmc_kernels
 from slt.llc.mcmc.metropolis import Metropolis
 from slt.llc.smc.wbic import WBIC
 from slt.posterior import nuts, tempering
-from slt.posterior.data_tempering import BridgingSMC
+from slt.posterior.data_tempering import DataTempering
 from slt.posterior.smc import SMC
 from slt.posterior.targets import potential
 from slt.runtime.devices import spread
@@ -29,7 +29,7 @@ from tests.toys import LinearGaussian, TwoModes
 KEY = jax.random.key(5)
 MODEL = LinearGaussian(dimension=3)
 RUN = (
-    "experiment=two_bump", "training.seeds=8", "training.steps=50", "posterior.ns=[5000,11000]", "llc=hessian",
+    "experiment=two_bump", "training.seeds=8", "training.steps=50", "posterior.sample_sizes=[5000,11000]", "llc=hessian",
     "llc.at=phases",
 )  # fmt: skip
 SEEDS = 6  # four devices do not divide them: three are used
@@ -60,7 +60,7 @@ def training():
 
 
 def ladder():
-    return BridgingSMC(particles=256, repeats=16, moves=2).stage(TwoModes(), None, (1, 2))
+    return DataTempering(particles=256, repeats=16, moves=2).stage(TwoModes(), None, (1, 2))
 
 
 def local(points=4, chains=2, localization=1.0):
@@ -69,13 +69,13 @@ def local(points=4, chains=2, localization=1.0):
     estimator = Metropolis(
         chains=chains, t=1e4, step_size=1e-4, localization=localization, burn_in=16, draws=64
     )
-    return estimator(Question(MODEL, points, MODEL.sample(KEY, 40)), KEY)
+    return estimator(LLCProblem(MODEL, points, MODEL.sample(KEY, 40)), KEY)
 
 
 def heated():
     """Populations heated at four points."""
     points = jax.vmap(MODEL.sample_prior)(jax.random.split(KEY, 4))
-    return WBIC(particles=64)(Question(MODEL, points, MODEL.sample(KEY, 40)), KEY)
+    return WBIC(particles=64)(LLCProblem(MODEL, points, MODEL.sample(KEY, 40)), KEY)
 
 
 def one_rung(sampler):

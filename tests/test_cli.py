@@ -9,7 +9,12 @@ import pytest
 
 from slt.cli import main
 
-TINY = ["experiment=two_bump", "training.seeds=4", "training.steps=50", "posterior.ns=[5000,10000,11000]"]
+TINY = [
+    "experiment=two_bump",
+    "training.seeds=4",
+    "training.steps=50",
+    "posterior.sample_sizes=[5000,10000,11000]",
+]
 
 
 @pytest.fixture(scope="module")
@@ -71,16 +76,16 @@ WRONG = [
     (["run", "training.batch_size=2000"], "batch_size = 2000"),
     (["run", "model.features=abc"], "model.features"),
     (["run", "model.hidden=9"], "hidden must lie between 1 and features"),
-    (["run", "posterior.ns=[5,3]"], "must increase"),
-    (["run", "posterior.ns=[0]"], "at least 1"),
-    (["run", "posterior.ns=5"], "posterior.ns"),
+    (["run", "posterior.sample_sizes=[5,3]"], "must increase"),
+    (["run", "posterior.sample_sizes=[0]"], "at least 1"),
+    (["run", "posterior.sample_sizes=5"], "posterior.sample_sizes"),
     (["run", "seed=abc"], "seed"),
     (["run", "training=null", "posterior=null"], "both null"),
     (["run", "name=a/b"], "name labels a directory"),
     (["run", "--force", "trainig", *TINY], "Did you mean 'training'"),
     (["run", "--dry", "--force", "trainig", *TINY], "Did you mean 'training'"),
     (["run", "--config-dir", "nowhere"], "nowhere"),
-    (["run", "sampler=quadrature", "training=null", "posterior.ns=[10]"], "one or two parameters"),
+    (["run", "sampler=quadrature", "training=null", "posterior.sample_sizes=[10]"], "one or two parameters"),
     (["run", "training.seeds=[1,"], "training.seeds"),
     (["run", "-m", "training.seeds=1,2", "store=a_file"], "store=DIR"),
     (["run", "-m", "training.sedes=1,2"], "Did you mean 'seeds'"),
@@ -105,9 +110,9 @@ WRONG = [
     (["ls", "--jason"], "--jason"),
     (["run", "seeds=8"], "Did you mean 'training.seeds'?"),
     (["run", "optimizer.learning_rate=0.1"], "Did you mean 'training.optimizer.learning_rate'?"),
-    (["run", "posterior.ns=[]"], "at least one number of observations"),
-    (["run", "posterior.ns=[10,10]"], "10 comes after 10"),
-    (["run", "posterior.ns=[1.5]"], "whole number"),
+    (["run", "posterior.sample_sizes=[]"], "at least one number of observations"),
+    (["run", "posterior.sample_sizes=[10,10]"], "10 comes after 10"),
+    (["run", "posterior.sample_sizes=[1.5]"], "whole number"),
     (["run", "posterior.sampler.particles=2"], "at least 4"),
     (["run", "posterior.sampler.ess=1.5"], "between 0 and 1"),
     (["run", "data.datasets=0"], "at least 1"),
@@ -321,7 +326,7 @@ def test_a_model_of_ones_own_works_outside_the_checkout(tmp_path):
         "training.seeds=2",
         "training.steps=20",
         "training.n=50",
-        "posterior.ns=[5,50]",
+        "posterior.sample_sizes=[5,50]",
         "sampler=quadrature",
     ]
     ran = _process(["run", "--config-dir", "own", "model=line", *small], tmp_path)

@@ -36,16 +36,16 @@ def path(*groups, names=NAMES):
     return PhasePath(steps=100 * np.arange(label.shape[1]), label=label)
 
 
-def ladder(ns, energies, noise=0.0, datasets=1, repeats=1, floor=1e-4, seed=0):
+def ladder(sample_sizes, energies, noise=0.0, datasets=1, repeats=1, floor=1e-4, seed=0):
     """Occupancy from free energies (n, phase), nats; shares below the floor are never seen."""
     rng = np.random.default_rng(seed)
     energies = np.asarray(energies, float)
-    scatter = noise * rng.normal(size=(datasets, len(ns), repeats, energies.shape[1]))
+    scatter = noise * rng.normal(size=(datasets, len(sample_sizes), repeats, energies.shape[1]))
     share = scipy.special.softmax(-(energies[None, :, None] + scatter), axis=-1)
     share = np.where(share < floor, 0.0, share)
     share /= share.sum(axis=-1, keepdims=True)
     return Occupancy(
-        ns=np.asarray(ns, float),
+        sample_sizes=np.asarray(sample_sizes, float),
         share=share,
         free_energy=np.tile(energies.min(axis=1)[None, :, None], (datasets, 1, repeats)),
         visits=np.round(share * 1e4).astype(int),
@@ -56,11 +56,13 @@ def ladder(ns, energies, noise=0.0, datasets=1, repeats=1, floor=1e-4, seed=0):
     )
 
 
-def by_formula(ns, these=None):
+def by_formula(sample_sizes, these=None):
     """Free energies of `facts()` and of an "other" that holds nothing."""
     these = these or facts()
-    ns = np.asarray(ns, float)
-    energy = [n_loss * ns + llc * np.log(ns) for n_loss, llc in ((f.loss, f.llc) for f in these)]
+    sample_sizes = np.asarray(sample_sizes, float)
+    energy = [
+        n_loss * sample_sizes + llc * np.log(sample_sizes) for n_loss, llc in ((f.loss, f.llc) for f in these)
+    ]
     return np.stack([*energy, energy[0] + 1000], axis=-1)
 
 
@@ -119,7 +121,7 @@ def test_dynamical_only_because_the_target_leads_at_every_n():
 
 
 @pytest.mark.parametrize(
-    ("ns", "energies", "reason"),
+    ("sample_sizes", "energies", "reason"),
     [
         # the ladder starts after the crossing
         (FULL[FULL > 65], None, "start lower in n"),
@@ -130,9 +132,9 @@ def test_dynamical_only_because_the_target_leads_at_every_n():
         (FULL, [0, 100.0, 0, 0], "never saw b above 1/10,000; go beyond n = 1,000"),
     ],
 )
-def test_inconclusive_because_of_the_ladder(ns, energies, reason):
-    energy = by_formula(ns) + (0 if energies is None else np.array(energies))
-    verdict = verdicts(judged(path((50, "a b")), ladder(ns, energy)))["a", "b"]
+def test_inconclusive_because_of_the_ladder(sample_sizes, energies, reason):
+    energy = by_formula(sample_sizes) + (0 if energies is None else np.array(energies))
+    verdict = verdicts(judged(path((50, "a b")), ladder(sample_sizes, energy)))["a", "b"]
     assert verdict.verdict == "inconclusive"
     assert verdict.evidence["sgd"] == "has"
     assert reason in verdict.why
@@ -147,9 +149,9 @@ def test_inconclusive_because_neither_ever_held_much():
 
 
 def test_a_ladder_from_n_1_has_no_lower_to_go():
-    ns = np.array([1.0, 2, 4, 8, 16])
+    sample_sizes = np.array([1.0, 2, 4, 8, 16])
     always = np.tile([2.0, 0.0, 50, 50], (5, 1))
-    comparison = judged(path((50, "a b")), ladder(ns, always))
+    comparison = judged(path((50, "a b")), ladder(sample_sizes, always))
     assert verdicts(comparison)["a", "b"].verdict == "dynamical only"
 
 
@@ -194,10 +196,10 @@ def test_what_neither_has_is_not_mentioned():
 
 def test_an_order_that_changes_in_the_shade_is_not_a_headline():
     """a and b each pass 5 % once, but where they change order nearly all is in c."""
-    ns = np.array([10.0, 20, 40, 80, 160])
+    sample_sizes = np.array([10.0, 20, 40, 80, 160])
     a, b = np.array([0, 4.0, 9, 12, 14]), np.array([14, 12, 9.2, 4.0, 0])
-    energy = np.stack([a, b, [1, -2, -3, -2, 1], 0 * ns + 50], axis=-1)
-    seen = ladder(ns, energy, floor=1e-8)
+    energy = np.stack([a, b, [1, -2, -3, -2, 1], 0 * sample_sizes + 50], axis=-1)
+    seen = ladder(sample_sizes, energy, floor=1e-8)
     comparison = judged(path((50, "a")), seen)
     verdict = verdicts(comparison)["a", "b"]
     assert verdict.evidence["share_at_crossing"] < 0.01
@@ -223,11 +225,11 @@ def superposition(last_seed="4++ 6"):
     runs = path(
         (30, "other 5+"), (25, "other 4++ 5+"), (8, "other 4++"), (1, f"other {last_seed}"), names=SIX
     )
-    ns = np.geomspace(60, 1500, 14).round()
-    five = 0.0205 * ns + 7 * np.log(ns)
-    six = 8.5 * np.log(ns) + 0.0205 * 450 - 1.5 * np.log(450) + math.log(0.5)
-    energy = np.stack([0 * ns + 900] * 3 + [five, five, six, six + 20], axis=-1)
-    mass = ladder(ns, energy, noise=0.3, datasets=4, repeats=2)
+    sample_sizes = np.geomspace(60, 1500, 14).round()
+    five = 0.0205 * sample_sizes + 7 * np.log(sample_sizes)
+    six = 8.5 * np.log(sample_sizes) + 0.0205 * 450 - 1.5 * np.log(450) + math.log(0.5)
+    energy = np.stack([0 * sample_sizes + 900] * 3 + [five, five, six, six + 20], axis=-1)
+    mass = ladder(sample_sizes, energy, noise=0.3, datasets=4, repeats=2)
     loss = np.array([[kgon_facts()[i].loss if i < 6 else 1 / 3 for i in row] for row in runs.label])
     moves = dynamical.find(runs, loss, SIX)
     jumps = bayesian.find(mass, SIX, kgon_facts())
@@ -274,9 +276,13 @@ def test_a_phase_that_the_ladder_never_saw_is_inconclusive():
 
 def test_within_a_family_seeds_are_not_counted_by_family():
     """5 -> 5+ in the posterior, all seeds in 5+: nothing is known of leaving 5."""
-    ns = np.geomspace(500, 5000, 8)
-    energy = np.stack([0 * ns + 900] * 3 + [0.007 * (ns - 1500), 0 * ns, 0 * ns + 900, 0 * ns + 900], axis=-1)
-    comparison = judged(path((50, "5+"), names=SIX), ladder(ns, energy), kgon_facts(), SIX)
+    sample_sizes = np.geomspace(500, 5000, 8)
+    energy = np.stack(
+        [0 * sample_sizes + 900] * 3
+        + [0.007 * (sample_sizes - 1500), 0 * sample_sizes, 0 * sample_sizes + 900, 0 * sample_sizes + 900],
+        axis=-1,
+    )
+    comparison = judged(path((50, "5+"), names=SIX), ladder(sample_sizes, energy), kgon_facts(), SIX)
     verdict = verdicts(comparison)["5", "5+"]
     assert verdict.verdict == "inconclusive"
     assert verdict.evidence["at_risk"] == 0

@@ -14,7 +14,7 @@ def test_options_with_more_than_one_value_differ_and_labels_do_not():
 
 def test_a_branch_that_is_null_in_some_differs_once():
     assert differences([{"llc": None}, {"llc": "Sgld", "llc.steps": 3}]) == ["llc"]
-    assert differences([{"posterior": None}, {"posterior.ns": [1]}]) == ["posterior"]
+    assert differences([{"posterior": None}, {"posterior.sample_sizes": [1]}]) == ["posterior"]
 
 
 def test_parts_add_values_to_what_whole_configurations_have():

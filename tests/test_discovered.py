@@ -204,12 +204,12 @@ def test_grid_points_without_weight_make_no_phase():
     x, y = np.meshgrid(np.linspace(-4, 4, 240), np.linspace(-1.5, 1.5, 90))
     w = np.stack([x.ravel(), y.ravel()], axis=-1)
     loss = np.asarray(jax.vmap(lambda w: model.population_loss({"w": w}))(w))
-    ns = NS[:6]
-    energy = ns[:, None] * loss + np.where(w[:, 0] > 0, 3.0, 0.0)
+    sample_sizes = NS[:6]
+    energy = sample_sizes[:, None] * loss + np.where(w[:, 0] > 0, 3.0, 0.0)
     log_weights = -energy - np.log(np.exp(-energy).sum(axis=1, keepdims=True))
-    shape = (1, len(ns), 1, len(w))
+    shape = (1, len(sample_sizes), 1, len(w))
     ladder = Ladder(
-        ns,
+        sample_sizes,
         {"w": np.broadcast_to(w, (*shape, 2))},
         log_weights[None, :, None],
         np.broadcast_to(loss, shape),
@@ -233,7 +233,7 @@ def test_a_model_without_phases_runs_to_its_report(tmp_path):
         "training.seeds=8",
         "training.steps=4000",
         "training.checkpoints=60",
-        "posterior.ns=[20,60,150,300]",
+        "posterior.sample_sizes=[20,60,150,300]",
         "posterior.sampler.particles=96",
     )
     run = slt.run(small, store=tmp_path, progress=False)

@@ -19,12 +19,12 @@ def verdicts(found):
 @pytest.fixture(scope="module")
 def craters(tmp_path_factory):
     store = tmp_path_factory.mktemp("craters")
-    reduced = ("training.seeds=48", "training.steps=2000", "posterior.ns=[5,100,1000]")
+    reduced = ("training.seeds=48", "training.steps=2000", "posterior.sample_sizes=[5,100,1000]")
     return run(store, "experiment=crater_valley", *reduced)
 
 
 def test_sgd_makes_a_jump_that_no_posterior_makes(tmp_path):
-    found = run(tmp_path, "experiment=dynamical_only", *WELLS, "posterior.ns=[1,10,100,1000]")
+    found = run(tmp_path, "experiment=dynamical_only", *WELLS, "posterior.sample_sizes=[1,10,100,1000]")
     assert verdicts(found) == {("sharp", "flat"): "dynamical only"}
     assert not found.summary["bayesian"]
     assert all(rung["share"]["sharp"] > rung["share"]["flat"] for rung in found.summary["occupancy"])
@@ -34,7 +34,7 @@ def test_sgd_makes_a_jump_that_no_posterior_makes(tmp_path):
 
 
 def test_sgd_and_the_posterior_jump_in_opposite_directions(tmp_path):
-    found = run(tmp_path, "experiment=reversed", *WELLS, "posterior.ns=[1,10,100,250,350,1000]")
+    found = run(tmp_path, "experiment=reversed", *WELLS, "posterior.sample_sizes=[1,10,100,250,350,1000]")
     assert verdicts(found) == {("sharp", "flat"): "dynamical only", ("flat", "sharp"): "bayesian only"}
     (jump,) = found.summary["bayesian"]
     assert jump["n"] == pytest.approx(301, abs=2)

@@ -12,7 +12,7 @@ import pytest
 from scripts.killed import differing, run_to_the_end, start_and_kill
 from slt.llc.curvature import Hessian
 from slt.llc.trajectory import AlongTraining, Part
-from slt.posterior.data_tempering import BridgingSMC
+from slt.posterior.data_tempering import DataTempering
 from slt.posterior.nuts import NUTS
 from slt.runtime.long_computation import drive
 from slt.runtime.progress import Silent
@@ -52,7 +52,7 @@ def training(sets=1):
 
 STAGES = {
     "training": training,
-    "ladder": lambda: BridgingSMC(particles=32, repeats=2, moves=1).stage(MODEL, data(), (3, 10, 40)),
+    "ladder": lambda: DataTempering(particles=32, repeats=2, moves=1).stage(MODEL, data(), (3, 10, 40)),
     "rungs": lambda: NUTS(chains=2, warmup=20, samples=10).stage(MODEL, data(), (3, 10, 20, 40)),
     "llc": lambda: AlongTraining(Hessian(), (Part(MODEL),), drive(training(3), KEY), data(3), 3, 4),
 }
@@ -138,8 +138,8 @@ def test_pieces_come_back_as_they_went():
 
 RUN = (
     "model=quadratic", "training.seeds=8", "training.steps=200000", "training.n=200", "training.checkpoints=60",
-    "data.datasets=2", "posterior.ns=[5,20,80,200]", "posterior.sampler.particles=128",
-    "posterior.sampler.repeats=2", "posterior.annealed=false",
+    "data.datasets=2", "posterior.sample_sizes=[5,20,80,200]", "posterior.sampler.particles=128",
+    "posterior.sampler.repeats=2", "posterior.population=false",
 )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ SMALL = (
     "training.seeds=48",
     "training.steps=60000",
     "data.datasets=4",
-    "posterior.ns=[100,200,300,400,600,1000]",
+    "posterior.sample_sizes=[100,200,300,400,600,1000]",
     "posterior.sampler.particles=384",
 )
 
@@ -80,5 +80,5 @@ def test_report_and_summary_are_whole(run):
         file.name for file in (run.path / "figures").iterdir()
     }
     json.loads((run.path / "summary.json").read_text(), parse_constant=pytest.fail)
-    assert {"posterior", "annealed"} <= run.summary["status"].keys()
+    assert {"posterior", "population"} <= run.summary["status"].keys()
     assert run.status == "done"

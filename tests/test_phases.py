@@ -35,7 +35,7 @@ def ladder(draws, log_weights, loss=None, log_evidence=None):
     draws = np.asarray(draws, float)
     lead = draws.shape[:3]
     return Ladder(
-        ns=np.arange(1, lead[1] + 1) * 100,
+        sample_sizes=np.arange(1, lead[1] + 1) * 100,
         draws={"w": draws},
         log_weights=np.broadcast_to(log_weights, draws.shape),
         loss=np.ones(draws.shape) if loss is None else np.asarray(loss, float),
@@ -49,7 +49,7 @@ def occupancy(share, free_energy=0.0, floor=0.01):
     """From shares (dataset, n, repeat, phase)."""
     share = np.asarray(share, float)
     return Occupancy(
-        ns=np.arange(1, share.shape[1] + 1) * 100,
+        sample_sizes=np.arange(1, share.shape[1] + 1) * 100,
         share=share,
         free_energy=np.broadcast_to(np.asarray(free_energy, float), share.shape[:3]),
         visits=np.nan_to_num(share * 100).astype(int),
@@ -219,7 +219,7 @@ def test_free_energy_pools_the_evidence_of_repeats_not_its_logarithm():
     log_evidence = -truth + rng.normal(-(spread**2) / 2, spread, size=(400, 1, 64))  # E[Z] = exp(-truth)
     shape = (*log_evidence.shape, 1)
     seen = Occupancy(
-        ns=np.array([10]),
+        sample_sizes=np.array([10]),
         share=np.ones(shape),
         free_energy=-log_evidence,
         visits=np.ones(shape, int),

@@ -11,7 +11,12 @@ from slt.pipeline import recipes
 from slt.pipeline.reporting import _unseen, rewrite_report
 from slt.storage.runs import Run
 
-TINY = ("experiment=two_bump", "training.seeds=4", "training.steps=50", "posterior.ns=[5000,10000,11000]")
+TINY = (
+    "experiment=two_bump",
+    "training.seeds=4",
+    "training.steps=50",
+    "posterior.sample_sizes=[5000,10000,11000]",
+)
 STAGES = ("training", "posterior", "phases", "comparison")
 
 
@@ -154,7 +159,7 @@ def test_a_run_without_a_result_says_so_and_keeps_what_it_finished(tmp_path):
         "data.datasets=1",
     ]
     with pytest.raises(RunError, match="training gave no result: every seed failed: diverged"):
-        slt.run([*overrides, "posterior.ns=[10]"], store=tmp_path, progress=False)
+        slt.run([*overrides, "posterior.sample_sizes=[10]"], store=tmp_path, progress=False)
     (path,) = (tmp_path / "runs").iterdir()
     manifest = Run(path).manifest
     assert manifest["status"].startswith("failed: training gave no result")
@@ -180,10 +185,10 @@ def test_an_interrupted_run_goes_on_from_there(tmp_path, monkeypatch):
 
 
 def test_a_failure_without_data_noise_is_told_on_the_page_and_in_the_summary():
-    """The annealed ladder's draws are not on the page, but what went wrong with them is."""
-    counts = {"annealed": {"ok": 58, "not forgotten at n = 20": 2}, "posterior": {"ok": 60}}
+    """The population ladder's draws are not on the page, but what went wrong with them is."""
+    counts = {"population": {"ok": 58, "not forgotten at n = 20": 2}, "posterior": {"ok": 60}}
     assert _unseen(counts) == {"without data noise": "2 of 60 posteriors: not forgotten at n = 20"}
-    assert _unseen({"annealed": {"ok": 60}}) == {}
+    assert _unseen({"population": {"ok": 60}}) == {}
     assert _unseen({}) == {}
 
 

@@ -34,13 +34,13 @@ def test_whoever_used_hydra_before_gets_it_back(tmp_path):
 def test_lists_become_tuples_so_that_options_hash():
     described, _ = _typed("experiment=two_bump")
     assert isinstance(described.model.positions, tuple)
-    assert isinstance(described.posterior.ns, tuple)
+    assert isinstance(described.posterior.sample_sizes, tuple)
     hash(described.training)
 
 
 def test_each_learner_sees_only_the_rows_it_needs():
-    assert _typed("posterior.ns=[10,3000]")[0].rows == 3000
-    assert _typed("posterior.ns=[10,20]")[0].rows == 1000
+    assert _typed("posterior.sample_sizes=[10,3000]")[0].rows == 3000
+    assert _typed("posterior.sample_sizes=[10,20]")[0].rows == 1000
     assert _typed("posterior=null")[0].rows == 1000
 
 
@@ -55,10 +55,10 @@ def test_each_learner_sees_only_the_rows_it_needs():
         (["training.batch_size=2000"], "batch_size = 2000 is more than the n = 1000"),
         (["training.spacing=cubic"], "spacing must be one of"),
         (["training.optimizer.learning_rate=-1"], "learning_rate"),
-        (["posterior.ns=[]"], "at least one"),
-        (["posterior.ns=[0,5]"], "at least 1, not 0"),
-        (["posterior.ns=[10,5]"], "must increase, and 5 comes after 10"),
-        (["posterior.ns=[10,x]"], "posterior.ns"),
+        (["posterior.sample_sizes=[]"], "at least one"),
+        (["posterior.sample_sizes=[0,5]"], "at least 1, not 0"),
+        (["posterior.sample_sizes=[10,5]"], "must increase, and 5 comes after 10"),
+        (["posterior.sample_sizes=[10,x]"], "posterior.sample_sizes"),
         (["posterior.sampler.particles=1"], "particles must be at least 4"),
         (["posterior.sampler.ess=2"], "ess must lie strictly between 0 and 1"),
         (["sampler=nuts", "posterior.sampler.chains=0"], "chains must be at least 1"),

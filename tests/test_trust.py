@@ -27,7 +27,7 @@ def occupancy(share):
     both = np.stack([share, 1 - share], axis=-1)
     shape = share.shape
     return Occupancy(
-        ns=NS,
+        sample_sizes=NS,
         share=both,
         free_energy=np.zeros(shape),
         visits=np.nan_to_num(both * DRAWS).astype(int),
@@ -84,7 +84,7 @@ def test_one_repeat_of_every_data_set_that_failed_does_not_hide_that_the_others_
 def test_a_comparison_rests_on_the_rungs_that_are_left():
     whole = binomial(0.5, 40)
     left = trusted(whole, {20: "why"})
-    assert left.ns.tolist() == [10, 30]
+    assert left.sample_sizes.tolist() == [10, 30]
     np.testing.assert_array_equal(left.share, whole.share[:, [0, 2]])
     np.testing.assert_array_equal(left.visits, whole.visits[:, [0, 2]])
     assert trusted(whole, dict.fromkeys(NS.tolist(), "why")) is None

@@ -21,7 +21,7 @@ from scipy.stats import binomtest, ncx2, norm
 from experiments.finding import Finding
 from slt.models.crater_staircase import CraterStaircase
 from slt.phases.classification import label_draws, label_trajectory
-from slt.posterior.data_tempering import BridgingSMC
+from slt.posterior.data_tempering import DataTempering
 from slt.runtime.long_computation import drive
 from slt.training.optimizers import Sgd
 from slt.training.trainer import Trainer
@@ -140,7 +140,7 @@ def _exact(model: CraterStaircase) -> dict[str, float]:
 
 def _smc(model: CraterStaircase, sizes: Sizes) -> dict[str, Any]:
     """(repeat,) the isolated crater's share among particles, of those in either crater."""
-    sampler = BridgingSMC(particles=sizes.particles, repeats=sizes.repeats)
+    sampler = DataTempering(particles=sizes.particles, repeats=sizes.repeats)
     ladder = drive(sampler.stage(model, None, (5, 50, N)), jax.random.key(2))
     labels = label_draws(model, ladder)[0, -1]
     isolated, other = (np.sum(labels == crater, axis=1) for crater in (0, 1))

@@ -23,7 +23,12 @@ def study(reduced: bool = False) -> Finding:
     """Holds where, of the seeds that end in a crater, the 95 % interval of those in the isolated one lies below a
     quarter while the posterior gives each one half (to 1e-6, at the largest n); mixed where only the posterior does
     as claimed or only SGD; else fails."""
-    few = ("training.seeds=48", "training.steps=2000", "training.checkpoints=20", "posterior.ns=[5,100,1000]")
+    few = (
+        "training.seeds=48",
+        "training.steps=2000",
+        "training.checkpoints=20",
+        "posterior.sample_sizes=[5,100,1000]",
+    )
     seen = see("experiment=crater_valley", *(few if reduced else ()))
     crater, valley = seen.ends("crater"), seen.ends("valley")
     interval = scipy.stats.binomtest(crater, max(crater + valley, 1)).proportion_ci(0.95, "exact")
@@ -33,7 +38,7 @@ def study(reduced: bool = False) -> Finding:
         verdict="holds" if seldom and halves else "mixed" if seldom or halves else "fails",
         numbers=f"SGD ends in the valley's crater {valley} times, in the other {crater} times, of {len(seen.label)} "
         f"(the other's share of both: 95 % interval {interval.low:.0%} to {interval.high:.0%}); the posterior gives "
-        f"each {seen.share[-1, 0]:.4f} at n = {seen.ns[-1]:,}",
+        f"each {seen.share[-1, 0]:.4f} at n = {seen.sample_sizes[-1]:,}",
         figure=_figure(seen),
         data={**told(seen), "ends": {name: seen.ends(name) for name in seen.names}},
     )
@@ -62,7 +67,7 @@ def _figure(seen: Seen) -> Figure:
             bars.bar_label(drawn, [f"{learner}\n{value:.0%}" for value in share], fontsize=style.SMALL)
         bars.set_xticks(range(3), ["isolated crater", "valley's crater", "elsewhere"])
         bars.set(ylim=(0, 1.15), ylabel="share of seeds, probability")
-        bars.set_title(f"SGD's ends, and the posterior at n = {seen.ns[-1]:,}")
+        bars.set_title(f"SGD's ends, and the posterior at n = {seen.sample_sizes[-1]:,}")
     return figure
 
 

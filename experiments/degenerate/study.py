@@ -17,11 +17,17 @@ CLOSE = 0.05  # the exponent is right where it is within this share of the diffe
 def study(reduced: bool = False) -> Finding:
     """Holds where the degenerate well leads in the end and the slope of its log odds in log n, over the last decade,
     is the difference of the two lambda to 5 %; mixed where it leads at another slope; else fails."""
-    few = ("training.seeds=8", "training.checkpoints=20", "posterior.ns=[100,500,1000,10000,100000,1000000]")
+    few = (
+        "training.seeds=8",
+        "training.checkpoints=20",
+        "posterior.sample_sizes=[100,500,1000,10000,100000,1000000]",
+    )
     seen = see("experiment=degenerate", *(few if reduced else ()))
     regular, degenerate = (seen.names.index(name) for name in ("regular", "degenerate"))
     log_odds = np.log(seen.share[:, degenerate] / seen.share[:, regular])
-    decade = np.interp(np.log([seen.ns[-1] / 10, seen.ns[-1]]), np.log(seen.ns), log_odds)
+    decade = np.interp(
+        np.log([seen.sample_sizes[-1] / 10, seen.sample_sizes[-1]]), np.log(seen.sample_sizes), log_odds
+    )
     exponent = float(np.diff(decade)[0] / np.log(10))
     lambdas = [row["llc"] for row in seen.summary["phases"]]
     expected = lambdas[regular] - lambdas[degenerate]

@@ -18,7 +18,7 @@ def study(reduced: bool = False) -> Finding:
         "training.seeds=48",
         "training.steps=200",
         "training.checkpoints=20",
-        "posterior.ns=[1,10,100,1000]",
+        "posterior.sample_sizes=[1,10,100,1000]",
     )
     seen = see("experiment=dynamical_only", *(few if reduced else ()))
     word = seen.verdict("sharp", "flat")
@@ -31,7 +31,7 @@ def study(reduced: bool = False) -> Finding:
     return Finding(
         verdict="fails" if refuted else "holds" if word == "both" else "mixed",
         numbers=f"{went} of {len(seen.label)} seeds go from sharp to flat; the posterior holds {least:.0%} or more "
-        f"in sharp at every n from {seen.ns[0]:,} to {seen.ns[-1]:,}",
+        f"in sharp at every n from {seen.sample_sizes[0]:,} to {seen.sample_sizes[-1]:,}",
         figure=picture(title, seen, -2.5, 2.5),
         data=told(seen),
     )

@@ -29,7 +29,7 @@ from experiments.feature_geometry.geometry import FRACTIONS, Geometry, by_fracti
 from experiments.finding import Finding
 from slt.models import datasets
 from slt.models.sparse_superposition import SparseSuperposition
-from slt.posterior.data_tempering import BridgingSMC
+from slt.posterior.data_tempering import DataTempering
 from slt.report import style
 from slt.runtime.jax_setup import cast
 from slt.runtime.long_computation import drive
@@ -59,8 +59,8 @@ def study(reduced: bool = False) -> Finding:
     sparsities = (0.0, SMALL_SPARSITY) if reduced else SPARSITIES
     large = trained(SMALL if reduced else LARGE, sparsities, seeds, steps)
     small = trained(SMALL, (0.0, SMALL_SPARSITY), seeds, steps)[SMALL_SPARSITY]
-    ns, particles, sets = ((10, 30), 32, 2) if reduced else (NS, 128, 4)
-    posterior = posteriors(ns, particles, sets)
+    sample_sizes, particles, sets = ((10, 30), 32, 2) if reduced else (NS, 128, 4)
+    posterior = posteriors(sample_sizes, particles, sets)
     plateaus = factor([g for s, g in large.items() if s > 0], block=1)
     factors = {n: factor([g], block=particles) for n, g in posterior.items()}
     rows = list(large.values())
@@ -68,14 +68,14 @@ def study(reduced: bool = False) -> Finding:
     parts = {
         "rise": bool(abs(rows[0].mean - 1) <= 0.1 and rows[-1].mean > 2 and not falls),
         "plateaus": plateaus.low > LEAST,
-        "posterior": factors[ns[-1]].low > LEAST,
+        "posterior": factors[sample_sizes[-1]].low > LEAST,
     }
-    last = factors[ns[-1]]
+    last = factors[sample_sizes[-1]]
     numbers = (
         f"features per dimension {rows[0].mean:.2f} ± {rows[0].error:.2f} at S = 0 to {rows[-1].mean:.2f} ± "
         f"{rows[-1].error:.2f} at S = {sparsities[-1]:g}; {plateaus.share:.0%} of SGD's features at the fractions, "
         f"{plateaus.factor:.1f} ({plateaus.low:.1f} to {plateaus.high:.1f}) times as many as at random; of the "
-        f"posterior's at n = {ns[-1]:,} {last.share:.0%}, {last.factor:.1f} ({last.low:.1f} to {last.high:.1f}) times"
+        f"posterior's at n = {sample_sizes[-1]:,} {last.share:.0%}, {last.factor:.1f} ({last.low:.1f} to {last.high:.1f}) times"
     )
     data = {
         "parts": parts,
@@ -132,13 +132,17 @@ def trained(
     return {s: geometry(np.asarray(own)) for s, own in zip(sparsities, W, strict=True)}
 
 
-def posteriors(ns: tuple[int, ...], particles: int, sets: int) -> dict[int, Geometry]:
+def posteriors(sample_sizes: tuple[int, ...], particles: int, sets: int) -> dict[int, Geometry]:
     """The posterior at each n, the draws of all data sets together, one population of particles on each."""
     model = SparseSuperposition(features=SMALL[0], hidden=SMALL[1], sparsity=SMALL_SPARSITY, importance=1.0)
-    data = datasets.draw(model, 0, sets, ns[-1])
-    sampler = BridgingSMC(particles=particles, repeats=1, moves=3, max_rounds=3 if len(ns) > 2 else 1)
-    ladder = drive(sampler.stage(model, data, ns), jax.random.key(1), lambda *_: None)
-    return {n: geometry(ladder.draws["W"][:, i].reshape(-1, *SMALL[::-1])) for i, n in enumerate(ns)}
+    data = datasets.draw(model, 0, sets, sample_sizes[-1])
+    sampler = DataTempering(
+        particles=particles, repeats=1, moves=3, max_rounds=3 if len(sample_sizes) > 2 else 1
+    )
+    ladder = drive(sampler.stage(model, data, sample_sizes), jax.random.key(1), lambda *_: None)
+    return {
+        n: geometry(ladder.draws["W"][:, i].reshape(-1, *SMALL[::-1])) for i, n in enumerate(sample_sizes)
+    }
 
 
 # -- the figure -------------------------------------------------------------------------------------------------

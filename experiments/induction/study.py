@@ -34,7 +34,7 @@ from slt.config.schema import experiment
 from slt.models.induction import Induction
 from slt.records.base import Array
 from slt.records.training import Trajectory
-from slt.records.transitions import Jumps
+from slt.records.transitions import Changepoints
 from slt.runtime.long_computation import drive
 from slt.runtime.random_keys import named_key
 from slt.transitions import events
@@ -100,7 +100,7 @@ def measured(bump: Bump) -> dict[str, Any]:
     return {"ideals": bump.ideals, "steps": int(trajectory.steps[-1]), "seeds": seeds, "end": last}
 
 
-def _seed(bump: Bump, seed: int, found: Jumps, events: list[events.Event]) -> dict[str, Any]:
+def _seed(bump: Bump, seed: int, found: Changepoints, events: list[events.Event]) -> dict[str, Any]:
     trajectory = bump.trajectory
     names = own_curves(trajectory, seed)
     curves = {stage: trajectory.observables[name][seed] for stage, name in names.items()}
@@ -149,7 +149,7 @@ def _first(there: Array) -> int | None:
     return int(np.argmax(there)) if there.any() else None
 
 
-def _jumps(found: Jumps, seed: int, name: str) -> list[tuple[int, int]]:
+def _jumps(found: Changepoints, seed: int, name: str) -> list[tuple[int, int]]:
     """First and last checkpoint of the jumps of one curve."""
     own = (found.seed == seed) & (found.curve == name)
     return list(zip(found.start[own].tolist(), found.end[own].tolist(), strict=True))

@@ -35,11 +35,11 @@ def study(reduced: bool = False) -> Finding:
     slopes of the posterior are theirs to 0.02 and those of SGD and EM lie within three standard errors of -1/4; mixed
     where only the posterior's are; else fails."""
     model = GaussianMixture(weights=(0.4, 0.6))
-    ns = np.array([1e3, 1e5] if reduced else [1e1, 1e2, 1e3, 1e4, 1e5, 1e6])
-    free, size = _posterior(model, ns, 256 if reduced else 1024)
-    late = ns >= 1e3
-    slope = _slope(np.log(ns[late]), free[late])
-    exponent = _slope(np.log(ns[late]), np.log(size[late]))
+    sample_sizes = np.array([1e3, 1e5] if reduced else [1e1, 1e2, 1e3, 1e4, 1e5, 1e6])
+    free, size = _posterior(model, sample_sizes, 256 if reduced else 1024)
+    late = sample_sizes >= 1e3
+    slope = _slope(np.log(sample_sizes[late]), free[late])
+    exponent = _slope(np.log(sample_sizes[late]), np.log(size[late]))
     sizes = (50, 200) if reduced else (100, 400, 1600)
     found = {n: _fits(model, n, 16 if reduced else 64, 200 if reduced else 2000) for n in sizes}
     learned = {name: _scaling({n: one[name] for n, one in found.items()}) for name in ("SGD", "EM")}
@@ -51,9 +51,9 @@ def study(reduced: bool = False) -> Finding:
         verdict="holds" if exact and agree else "mixed" if exact else "fails",
         numbers=f"free energy grows like {slope:.3f} log n (theory {llc:g}, BIC 1); the means shrink like "
         f"n^{exponent:.3f} in the posterior, by {words}",
-        figure=_figure(ns, free, size, found, llc),
+        figure=_figure(sample_sizes, free, size, found, llc),
         data={
-            "n": ns.tolist(),
+            "n": sample_sizes.tolist(),
             "free energy": free.tolist(),
             "size of means": size.tolist(),
             "lambda": slope,
@@ -66,10 +66,10 @@ def study(reduced: bool = False) -> Finding:
     )
 
 
-def _posterior(model: GaussianMixture, ns: Array, cells: int) -> tuple[Array, Array]:
+def _posterior(model: GaussianMixture, sample_sizes: Array, cells: int) -> tuple[Array, Array]:
     """(n,) free energy, nats, and root of the posterior mean of the means' second moment."""
     free, size = [], []
-    for n in ns:
+    for n in sample_sizes:
         found = Quadrature(cells=cells)(potential(model, None, n), jax.random.key(0))
         weights, means = np.exp(found.log_weights[0]), found.draws["b"][0]
         free.append(-found.log_evidence[0])
@@ -124,17 +124,25 @@ def _scaling(sizes: dict[int, Array]) -> tuple[float, float]:
     return value, float(np.std([_slope(log_n, np.array(draw)) for draw in draws], ddof=1))
 
 
-def _figure(ns: Array, free: Array, size: Array, found: dict[int, dict[str, Array]], llc: float) -> Figure:
+def _figure(
+    sample_sizes: Array, free: Array, size: Array, found: dict[int, dict[str, Array]], llc: float
+) -> Figure:
     with style.look():
         figure = Figure(figsize=(10, 3.8), layout="constrained")
         left, right = figure.subplots(1, 2)
         title = "Two means for one Gaussian: cheaper than BIC says, and found only slowly"
         figure.suptitle(title, x=0.01, ha="left", fontsize=12)
-        left.plot(ns, free, "o-", color="#0072B2", label="posterior, exact")
+        left.plot(sample_sizes, free, "o-", color="#0072B2", label="posterior, exact")
         for coefficient, dashes, label in ((llc, "--", f"{llc:g} log n"), (1.0, ":", "1 log n (BIC)")):
-            left.plot(ns, free[-1] + coefficient * np.log(ns / ns[-1]), dashes, color=style.INK, label=label)
+            left.plot(
+                sample_sizes,
+                free[-1] + coefficient * np.log(sample_sizes / sample_sizes[-1]),
+                dashes,
+                color=style.INK,
+                label=label,
+            )
         left.set(title="Free energy", ylabel="nats")
-        right.plot(ns, size, "o-", color="#0072B2", label="posterior, exact")
+        right.plot(sample_sizes, size, "o-", color="#0072B2", label="posterior, exact")
         for name, color, mark in (("SGD", "#D55E00", "s"), ("EM", "#00916A", "^")):
             values = [one[name] for one in found.values()]
             errors = [value.std(ddof=1) / np.sqrt(value.size) for value in values]
@@ -142,12 +150,18 @@ def _figure(ns: Array, free: Array, size: Array, found: dict[int, dict[str, Arra
                 list(found), [value.mean() for value in values], errors, fmt=mark, color=color, label=name
             )
         for power, dashes in ((-0.25, "--"), (-0.5, ":")):
-            right.plot(ns, size[-1] * (ns / ns[-1]) ** power, dashes, color=style.INK, label=f"n^{power:g}")
+            right.plot(
+                sample_sizes,
+                size[-1] * (sample_sizes / sample_sizes[-1]) ** power,
+                dashes,
+                color=style.INK,
+                label=f"n^{power:g}",
+            )
         right.set_yscale("log")
         style.plain_log(right.yaxis, 0.01, 2)
         right.set(title="How far the means are from 0", ylabel="root of their second moment")
         right.set_ylim(0.5 * size.min(), 2)
         for ax in (left, right):
-            n_axis(ax, ns)
+            n_axis(ax, sample_sizes)
             ax.legend()
     return figure

@@ -25,7 +25,7 @@ from matplotlib.figure import Figure
 
 from experiments.finding import Finding
 from experiments.modular import RULE, Trained, fit
-from slt.llc.base import Question
+from slt.llc.base import LLCProblem
 from slt.llc.mcmc.metropolis import Metropolis
 from slt.models.base import as_model
 from slt.models.modular_addition import ModularAddition
@@ -139,7 +139,7 @@ def _estimates(model: ModularAddition, runs: list[Trained], estimator: Metropoli
             for name in runs[0].trajectory.params
         }
         data = jax.tree.map(lambda leaf, seed=seed: leaf[seed], runs[0].data)
-        by_seed.append(estimator(Question(model, points, data), jax.random.key(seed)))
+        by_seed.append(estimator(LLCProblem(model, points, data), jax.random.key(seed)))
     return Estimated(*(np.stack([getattr(one, name) for one in by_seed]) for name in Estimated._fields))
 
 

@@ -11,7 +11,7 @@ import optax
 
 from slt.models.monosemantic import Monosemantic
 from slt.phases.classification import at_points, label_draws
-from slt.posterior.data_tempering import BridgingSMC
+from slt.posterior.data_tempering import DataTempering
 from slt.runtime.long_computation import drive
 from slt.transitions.barrier import lowest_paths
 
@@ -97,10 +97,12 @@ def _take(params: Any, rows: Any) -> Any:
     return {name: leaf[rows] for name, leaf in params.items()}
 
 
-def posterior(model: Monosemantic, ns: tuple[int, ...], particles: int, repeats: int) -> dict[str, Any]:
+def posterior(
+    model: Monosemantic, sample_sizes: tuple[int, ...], particles: int, repeats: int
+) -> dict[str, Any]:
     """Shares of the posterior by SMC, with standard errors over repeats: independent populations from the prior."""
-    sampler = BridgingSMC(particles=particles, repeats=repeats)
-    ladder = drive(sampler.stage(model, None, ns), jax.random.key(1))
+    sampler = DataTempering(particles=particles, repeats=repeats)
+    ladder = drive(sampler.stage(model, None, sample_sizes), jax.random.key(1))
     label = label_draws(model, ladder)[0]
     seen, _ = at_points(lambda model, w: model.observables(w), model, ladder.draws, axes=4)
     live = model.neurons - seen["dead"][0]
@@ -108,10 +110,13 @@ def posterior(model: Monosemantic, ns: tuple[int, ...], particles: int, repeats:
         "share": seen["monosemantic"][0] / np.maximum(live, 1),
         "live": live,
         "excess": (ladder.loss[0] - min(phase.loss for phase in model.phases()))
-        * np.array(ns)[:, None, None],
+        * np.array(sample_sizes)[:, None, None],
         **{name: label == i for i, name in enumerate(("polysemantic", "mixed", "monosemantic", "other"))},
     }
-    found: dict[str, Any] = {"ns": list(ns), "status": sorted(set(map(str, ladder.status.ravel())))}
+    found: dict[str, Any] = {
+        "sample_sizes": list(sample_sizes),
+        "status": sorted(set(map(str, ladder.status.ravel()))),
+    }
     for name, values in measured.items():
         by_repeat = np.mean(values, axis=2)
         found[name] = by_repeat.mean(axis=1).tolist()

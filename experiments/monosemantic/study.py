@@ -60,13 +60,13 @@ class Sizes:
     steps: int = 6000
     particles: int = 256
     repeats: int = 4
-    ns: tuple[int, ...] = (100, 300, 1000, 3000, 10_000, 100_000)
+    sample_sizes: tuple[int, ...] = (100, 300, 1000, 3000, 10_000, 100_000)
     pairs: int = 12
 
 
 REDUCED = Sizes(
     biases=(0.0,), rates=(RATE,), neurons=(NEURONS,), noises=(0.0,), seeds=8, steps=300, particles=32, repeats=2,
-    ns=(20,), pairs=2,
+    sample_sizes=(20,), pairs=2,
 )  # fmt: skip
 
 
@@ -90,7 +90,7 @@ def study(reduced: bool = False) -> Finding:
     parts["neurons"] = min(compared["neurons"]["low"], compared["neurons, share"]["low"]) > 0
     medians = [[float(np.median(one["loss"])) for one in sweeps[name]] for name in ("bias", "rate")]
     parts["alike"] = all(max(losses) / min(losses) - 1 <= ALIKE for losses in medians)
-    bayes = posterior(Monosemantic(neurons=NEURONS), sizes.ns, sizes.particles, sizes.repeats)
+    bayes = posterior(Monosemantic(neurons=NEURONS), sizes.sample_sizes, sizes.particles, sizes.repeats)
     ends = list({id(one): one for one in (*sweeps["bias"], *sweeps["rate"])}.values())
     passes = barriers(Monosemantic(neurons=NEURONS), ends, sizes.pairs)
     verdict = "holds" if all(parts.values()) else "mixed" if parts["bias"] or parts["rate"] else "fails"
@@ -216,8 +216,8 @@ def _numbers(data: dict[str, Any]) -> str:
         f"{sweep('neurons', 'neurons', 'per_feature')}, but the share "
         f"{sweep('neurons', 'neurons', compared='neurons, share')}; barrier from least to most monosemantic "
         f"{100 * passes['median']:.2g} % of the loss; wholly monosemantic posterior "
-        f"{bayes['monosemantic'][0]:.2f} ± {bayes['monosemantic_error'][0]:.2f} at n = {bayes['ns'][0]}, "
-        f"{bayes['monosemantic'][-1]:.2f} ± {bayes['monosemantic_error'][-1]:.2f} at {bayes['ns'][-1]}"
+        f"{bayes['monosemantic'][0]:.2f} ± {bayes['monosemantic_error'][0]:.2f} at n = {bayes['sample_sizes'][0]}, "
+        f"{bayes['monosemantic'][-1]:.2f} ± {bayes['monosemantic_error'][-1]:.2f} at {bayes['sample_sizes'][-1]}"
     )
 
 
@@ -236,7 +236,7 @@ def _figure(sweeps: dict[str, list[dict[str, Any]]], bayes: dict[str, Any]) -> F
     axes[1, 0].set_ylabel("share of live neurons\nthat are monosemantic")
     _losses(axes[1, 1], sweeps)
     mean, error = np.array(bayes["share"]), np.array(bayes["share_error"])
-    axes[1, 2].errorbar(bayes["ns"], mean, error, fmt="o-", color="#0072B2", capsize=2)
+    axes[1, 2].errorbar(bayes["sample_sizes"], mean, error, fmt="o-", color="#0072B2", capsize=2)
     axes[1, 2].set(xscale="log", ylim=(-0.05, 1.05), xlabel="observations n", title="posterior (SMC)")
     figure.suptitle(
         "Equal loss, other neurons: each dot is a run, the line is the mean (bars: 2 standard errors)",

@@ -23,7 +23,7 @@ from experiments.modular import accuracies, counts
 from slt.models.base import phase_names
 from slt.models.modular_addition import ModularAddition
 from slt.phases.classification import label_ladder, local_free_energy
-from slt.posterior.data_tempering import BridgingSMC
+from slt.posterior.data_tempering import DataTempering
 from slt.records.base import OK, Array
 from slt.report.style import figure, look
 from slt.runtime.long_computation import drive
@@ -43,21 +43,23 @@ NS: tuple[int, ...] = (40, 80, 110, 130, 150, 170, 200, 240)
 
 
 def study(reduced: bool = False) -> Finding:
-    options, ns, sampler, steps = FULL, NS, _sampler(128, 200), 4000
+    options, sample_sizes, sampler, steps = FULL, NS, _sampler(128, 200), 4000
     if reduced:
-        options, ns, sampler, steps = {"p": 3, "hidden": 7, "noise": 0.5}, (6,), _sampler(16, 4), 50
+        options, sample_sizes, sampler, steps = {"p": 3, "hidden": 7, "noise": 0.5}, (6,), _sampler(16, 4), 50
     model = ModularAddition(**options)
-    data = draw(model, ns[-1], datasets=2)
-    rungs = climb(model, data, ns, sampler)
-    sgd = {decay: [end(model, data, n, decay, seeds=8, steps=steps) for n in ns] for decay in DECAYS}
+    data = draw(model, sample_sizes[-1], datasets=2)
+    rungs = climb(model, data, sample_sizes, sampler)
+    sgd = {
+        decay: [end(model, data, n, decay, seeds=8, steps=steps) for n in sample_sizes] for decay in DECAYS
+    }
     for rung, *ends in zip(rungs, *sgd.values(), strict=True):
         rung |= {f"adamw, weight decay {decay:g}": found for decay, found in zip(sgd, ends, strict=True)}
     verdict, numbers = judged(rungs)
     return Finding(verdict, numbers, picture(rungs, options), options | {"rungs": rungs})
 
 
-def _sampler(particles: int, most: int) -> BridgingSMC:
-    return BridgingSMC(particles=particles, repeats=2, max_temperatures=most)
+def _sampler(particles: int, most: int) -> DataTempering:
+    return DataTempering(particles=particles, repeats=2, max_temperatures=most)
 
 
 def draw(model: ModularAddition, size: int, datasets: int) -> Any:
@@ -71,16 +73,16 @@ def first(data: Any, n: int) -> Any:
 
 # -- the posterior --------------------------------------------------------------------------------------------
 def climb(
-    model: ModularAddition, data: Any, ns: tuple[int, ...], sampler: BridgingSMC
+    model: ModularAddition, data: Any, sample_sizes: tuple[int, ...], sampler: DataTempering
 ) -> list[dict[str, Any]]:
     """What the posterior knows on each rung: accuracies, shares of phases with their free energies, and whether its
     repeats may be trusted. Lists run over data sets, inner ones over repeats."""
-    ladder = drive(sampler.stage(model, data, ns), jax.random.key(1))
+    ladder = drive(sampler.stage(model, data, sample_sizes), jax.random.key(1))
     occupancy = label_ladder(model, ladder, ordered=False)
     local = local_free_energy(occupancy)
     names = phase_names(model)[:-1]
     rungs = []
-    for i, n in enumerate(ns):
+    for i, n in enumerate(sample_sizes):
         seen = counts(model, first(data, n))
         shape = ladder.loss[:, i].shape
         flat = {
@@ -130,14 +132,14 @@ def end(model: ModularAddition, data: Any, n: int, decay: float, seeds: int, ste
 # -- what it means ----------------------------------------------------------------------------------------------
 def judged(rungs: list[dict[str, Any]]) -> tuple[str, str]:
     """The verdict by the rule above, and its numbers."""
-    ns = [rung["n"] for rung in rungs]
+    sample_sizes = [rung["n"] for rung in rungs]
     test = [mean(rung["test"]) for rung in rungs]
     train = [mean(rung["train"]) for rung in rungs]
     low = next((i for i, value in enumerate(test) if value < LOW), None)
     passes = low is not None and any(value >= HIGH for value in test[low:])
-    bayes = [half_way(ns, list(curve)) for curve in _populations(rungs)]
+    bayes = [half_way(sample_sizes, list(curve)) for curve in _populations(rungs)]
     sgd, plain = (
-        half_way(ns, [mean(rung[f"adamw, weight decay {decay:g}"]["test"]) for rung in rungs])
+        half_way(sample_sizes, [mean(rung[f"adamw, weight decay {decay:g}"]["test"]) for rung in rungs])
         for decay in DECAYS
     )
     together = sgd is not None and all(n is not None and 1 / NEAR <= n / sgd <= NEAR for n in bayes)
@@ -145,10 +147,10 @@ def judged(rungs: list[dict[str, Any]]) -> tuple[str, str]:
     holds = together and min(train) >= KNOWN and 2 * sound >= len(rungs)
     verdict = "fails" if not passes else "holds" if holds else "mixed"
     numbers = (
-        f"posterior: train accuracy {min(train):.2f} or more, test accuracy {test[0]:.2f} at n = {ns[0]} and "
-        f"{test[-1]:.2f} at n = {ns[-1]}, half at n = {_n(half_way(ns, test))} "
+        f"posterior: train accuracy {min(train):.2f} or more, test accuracy {test[0]:.2f} at n = {sample_sizes[0]} and "
+        f"{test[-1]:.2f} at n = {sample_sizes[-1]}, half at n = {_n(half_way(sample_sizes, test))} "
         f"(single populations: {', '.join(map(_n, bayes))}); AdamW half at n = {_n(sgd)} with weight decay, "
-        f"{_n(plain)} without; populations are sound and agree to {AGREE:g} nats at {sound} of {len(ns)} n"
+        f"{_n(plain)} without; populations are sound and agree to {AGREE:g} nats at {sound} of {len(sample_sizes)} n"
     )
     return verdict, numbers
 
@@ -166,14 +168,14 @@ def mean(values: Any) -> float:
     return float(np.nanmean(flat)) if np.isfinite(flat).any() else float("nan")
 
 
-def half_way(ns: list[int], curve: list[float]) -> float | None:
+def half_way(sample_sizes: list[int], curve: list[float]) -> float | None:
     """The n at which a curve first comes to 1/2, linear between rungs; the first rung if it is above there."""
     for i, value in enumerate(curve):
         if value >= 0.5:
             if i == 0:
-                return float(ns[0])
+                return float(sample_sizes[0])
             share = (0.5 - curve[i - 1]) / (value - curve[i - 1])
-            return float(ns[i - 1] + share * (ns[i] - ns[i - 1]))
+            return float(sample_sizes[i - 1] + share * (sample_sizes[i] - sample_sizes[i - 1]))
     return None
 
 
@@ -182,23 +184,34 @@ def _n(value: float | None) -> str:
 
 
 def picture(rungs: list[dict[str, Any]], options: dict[str, Any]) -> Figure:
-    ns = [rung["n"] for rung in rungs]
+    sample_sizes = [rung["n"] for rung in rungs]
     with look():
         fig = figure(4.2, 10.5)
         fig.suptitle(f"Sums mod {options['p']}: when does the posterior find the rule, and when does AdamW?")
         left, right = fig.subplots(1, 2)
         test = [mean(rung["test"]) for rung in rungs]
         left.plot(
-            ns, [mean(rung["train"]) for rung in rungs], ":", color="#0072B2", label="posterior, pairs it has"
+            sample_sizes,
+            [mean(rung["train"]) for rung in rungs],
+            ":",
+            color="#0072B2",
+            label="posterior, pairs it has",
         )
-        left.plot(ns, test, "o-", color="#0072B2", label="posterior, other pairs")
+        left.plot(sample_sizes, test, "o-", color="#0072B2", label="posterior, other pairs")
         for rung in rungs:
             values = np.ravel(np.array(rung["test"], float))
             left.plot([rung["n"]] * len(values), values, ".", color="#0072B2", alpha=0.5)
         for decay, color in zip(DECAYS, ("#00916A", "#D55E00"), strict=True):
             curve = [mean(rung[f"adamw, weight decay {decay:g}"]["test"]) for rung in rungs]
             name = "with" if decay else "without"
-            left.plot(ns, curve, "s--", color=color, label=f"AdamW {name} decay, other pairs", markersize=4)
+            left.plot(
+                sample_sizes,
+                curve,
+                "s--",
+                color=color,
+                label=f"AdamW {name} decay, other pairs",
+                markersize=4,
+            )
         left.set(xlabel="n, pairs drawn with replacement", ylabel="accuracy (dots: data sets and repeats)")
         left.set_ylim(-0.03, 1.03)
         left.legend(loc="best")
@@ -206,8 +219,8 @@ def picture(rungs: list[dict[str, Any]], options: dict[str, Any]) -> Figure:
         for name, color in (("memorizing", "#D55E00"), ("generalizing", "#0072B2")):
             share = np.array([np.ravel(np.array(rung["share"][name], float)) for rung in rungs])
             above = -np.log(np.maximum(share, least))
-            right.plot(ns, above, ".", color=color, alpha=0.5)
-            right.plot(ns, above.mean(axis=1), "o-", color=color, label=name)
+            right.plot(sample_sizes, above, ".", color=color, alpha=0.5)
+            right.plot(sample_sizes, above.mean(axis=1), "o-", color=color, label=name)
         right.axhline(-np.log(least), color="#8f8f8f", linewidth=0.8, label="never visited: at least this")
         right.set(xlabel="n, pairs drawn with replacement", ylabel="F_n of the phase less F_n of all (nats)")
         right.set_title("free energy of the phases (dots: populations)")

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from experiments.finding import Finding
 from experiments.posterior_grokking.study import climb, draw, mean
 from slt.models.modular_addition import ModularAddition
-from slt.posterior.data_tempering import BridgingSMC
+from slt.posterior.data_tempering import DataTempering
 from slt.records.base import Array
 from slt.report.style import figure, look
 
@@ -47,9 +47,9 @@ def study(reduced: bool = False) -> Finding:
 
 def measured(options: dict[str, Any], shares: tuple[float, ...], particles: int) -> dict[str, Any]:
     model = ModularAddition(**options)
-    ns = tuple(round(share * options["p"] ** 2) for share in shares)
-    sampler = BridgingSMC(particles=particles, repeats=2)
-    rungs = climb(model, draw(model, ns[-1], datasets=2), ns, sampler)
+    sample_sizes = tuple(round(share * options["p"] ** 2) for share in shares)
+    sampler = DataTempering(particles=particles, repeats=2)
+    rungs = climb(model, draw(model, sample_sizes[-1], datasets=2), sample_sizes, sampler)
     return {"options": options, "rungs": rungs}
 
 
@@ -92,9 +92,9 @@ def picture(rows: list[dict[str, Any]], varied: dict[str, tuple[Any, Any]]) -> F
         for ax, (name, members) in zip(np.atleast_1d(fig.subplots(1, len(panels))), panels, strict=True):
             for row, color in zip(members, ("#56B4E9", "#0072B2", "#222222"), strict=False):
                 p = row["options"]["p"]
-                ns = np.array([rung["n"] for rung in row["rungs"]]) / p**2
+                sample_sizes = np.array([rung["n"] for rung in row["rungs"]]) / p**2
                 test = [mean(rung["test"]) for rung in row["rungs"]]
-                ax.plot(ns, test, "o-", color=color, label=f"{row['options'][name]:g}")
+                ax.plot(sample_sizes, test, "o-", color=color, label=f"{row['options'][name]:g}")
             ax.axhline(1 / rows[0]["options"]["p"], color="#8f8f8f", linewidth=0.8)
             ax.set(xlabel="n / p^2", ylabel="accuracy on unseen pairs", ylim=(-0.03, 1.03))
             ax.set_title(name.replace("_", " "))

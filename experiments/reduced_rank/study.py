@@ -3,14 +3,14 @@
 The preset's network has widths 4, 3, 4, a teacher with modes 2 and 1, and the prior N(0, 0.15^2). The formula takes
 for "rank k" the loss of the teacher's best approximation of rank k, and lambda and m of a truth of rank k (Aoyagi and
 Watanabe 2005), at three levels: "leading" has these alone, "prior" adds the prior density at the balanced
-factors, "volume" has in its place the constant that the annealed ladder measured. Parts of the claim, and when each
+factors, "volume" has in its place the constant that the population ladder measured. Parts of the claim, and when each
 holds:
 
 * order: both passages are seen on data, and 90 % of SGD's seeds pass through rank 0, rank 1, rank 2 and nothing else.
-* jump: at both crossings of the annealed ladder fewer than a third of the draws have between a third and two thirds
+* jump: at both crossings of the population ladder fewer than a third of the draws have between a third and two thirds
   of the mode in question (`middle`).
 * leading, prior, volume: the prediction of both crossings is within 20 % of where the posterior has them without
-  data noise (the annealed ladder).
+  data noise (the population ladder).
 
 The claim holds if all do, fails if none does, and is mixed otherwise. Beside them stands a sum without lambda: under
 a Gaussian prior of variance t^2 on both factors a mode of strength x costs x / t^2 nats at its likeliest factors, so
@@ -61,7 +61,7 @@ REDUCED = (
     "training.seeds=2",
     "training.steps=100",
     "training.checkpoints=10",
-    "posterior.ns=[20,300]",
+    "posterior.sample_sizes=[20,300]",
     "posterior.sampler.particles=32",
     "posterior.sampler.repeats=2",
     "data.datasets=1",
@@ -73,7 +73,7 @@ class Seen(NamedTuple):
     summary."""
 
     data: Occupancy
-    annealed: Occupancy
+    population: Occupancy
     ladder: Ladder
     path: PhasePath
     summary: dict[str, Any]
@@ -101,8 +101,8 @@ def _read(run: Run) -> Seen:
     phases = run.record("phases")
     return Seen(
         from_dataset(Occupancy, phases.array("occupancy")),
-        from_dataset(Occupancy, phases.array("annealed")),
-        from_dataset(Ladder, run.record("annealed").array("ladder")),
+        from_dataset(Occupancy, phases.array("population")),
+        from_dataset(Ladder, run.record("population").array("ladder")),
         from_dataset(PhasePath, phases.array("path")),
         run.summary,
     )
@@ -126,13 +126,13 @@ def crossing(seen: Seen, facts: tuple[PhaseFacts, ...], k: int) -> dict[str, Any
     ]
     nothing: dict[str, Any] = dict.fromkeys(("n", "n_low", "n_high", "separation"))
     measured = found[0] if found else {**nothing, "predicted": []}
-    quiet = [one for one in measured["predicted"] if one["level"] == "annealed"]
-    levels = free_energy.every_level(source, target, volume.constants(seen.annealed, facts) or None)
+    quiet = [one for one in measured["predicted"] if one["level"] == "population"]
+    levels = free_energy.every_level(source, target, volume.constants(seen.population, facts) or None)
     return {
         "from": source.name,
         "to": target.name,
         **{name: measured[name] for name in ("n", "n_low", "n_high", "separation")},
-        "annealed": {name: quiet[0][name] for name in ("n", "n_low", "n_high")} if quiet else None,
+        "population": {name: quiet[0][name] for name in ("n", "n_low", "n_high")} if quiet else None,
         "middle": middle_share(MODEL, seen.ladder, k, quiet[0]["n"]) if quiet and quiet[0]["n"] else None,
         "predicted": {one.level: one.n for one in levels},
         "why": {one.level: one.why for one in levels if one.n is None},
@@ -150,7 +150,7 @@ def judge(data: dict[str, Any]) -> dict[str, bool]:
         "jump": all(one["middle"] is not None and one["middle"]["share"] < JUMP for one in crossings),
     }
     for level in free_energy.LEVELS:
-        parts[level] = all(_near(one["predicted"].get(level), one["annealed"]) for one in crossings)
+        parts[level] = all(_near(one["predicted"].get(level), one["population"]) for one in crossings)
     return parts
 
 
@@ -165,7 +165,7 @@ def _numbers(data: dict[str, Any]) -> str:
         levels = ", ".join(
             f"{level} {'none' if n is None else f'{n:.0f}'}" for level, n in one["predicted"].items()
         )
-        quiet = one["annealed"]
+        quiet = one["population"]
         without = "none" if quiet is None or quiet["n"] is None else f"{quiet['n']:.0f}"
         measured = "not seen" if one["n"] is None else f"n = {one['n']:.0f} {_interval(one)}"
         middle = one["middle"]
@@ -187,12 +187,20 @@ def _figure(seen: Seen, data: dict[str, Any]) -> Figure:
     figure = Figure(figsize=(9, 4.5), layout="constrained")
     figure.suptitle("The posterior's rank grows with n; the formula's crossings beside it", fontweight="bold")
     ax = figure.subplots()
-    share = occupancy_summary(seen.annealed).mean
+    share = occupancy_summary(seen.population).mean
     on_data = occupancy_summary(seen.data)
     for k in range(share.shape[1] - 1):
-        ax.plot(seen.annealed.ns, share[:, k], color=f"C{k}", label=f"rank {k}, without data noise")
+        ax.plot(
+            seen.population.sample_sizes, share[:, k], color=f"C{k}", label=f"rank {k}, without data noise"
+        )
         ax.errorbar(
-            seen.data.ns, on_data.mean[:, k], on_data.error[:, k], fmt="o", ms=3, color=f"C{k}", alpha=0.5
+            seen.data.sample_sizes,
+            on_data.mean[:, k],
+            on_data.error[:, k],
+            fmt="o",
+            ms=3,
+            color=f"C{k}",
+            alpha=0.5,
         )
     marks = {"leading": ":", "prior": "--", "volume": "-.", "soft threshold": "-"}
     for k, one in enumerate(data["crossings"]):

@@ -32,7 +32,7 @@ FEW = (
     "training.seeds=4",
     "training.steps=1000",
     "training.checkpoints=20",
-    "posterior.ns=[10,100]",
+    "posterior.sample_sizes=[10,100]",
     "posterior.sampler.particles=32",
     "posterior.sampler.moves=2",
     "posterior.sampler.max_rounds=1",
@@ -126,7 +126,9 @@ def _numbers(
     expected: float,
 ) -> str:
     whole = len(families) - 2
-    first = next((n for n, share in zip(seen.ns, by_family[:, whole], strict=True) if share > 0.5), None)
+    first = next(
+        (n for n, share in zip(seen.sample_sizes, by_family[:, whole], strict=True) if share > 0.5), None
+    )
     fewer = by_family[:, :whole].max(axis=0)
     peaks = ", ".join(f"{name} kinks {peak:.0%}" for name, peak in zip(families, fewer, strict=False))
     ended = ", ".join(f"{count} in {name}" for name, count in zip(families, ends, strict=True) if count)
@@ -161,8 +163,8 @@ def _figure(seen: Seen, model: ReluNetwork, families: tuple[str, ...], belongs: 
         shares(sgd, seen.steps, seen.curves @ belongs, families, colors)
         step_axis(sgd, int(seen.steps[-1]))
         sgd.set(title="SGD", ylabel="share of seeds")
-        shares(posterior, seen.ns, seen.share @ belongs, families, colors)
-        style.n_axis(posterior, seen.ns)
+        shares(posterior, seen.sample_sizes, seen.share @ belongs, families, colors)
+        style.n_axis(posterior, seen.sample_sizes)
         posterior.set(title="Posterior", ylabel="probability")
         posterior.legend(loc="center right", title="kinks")
     return figure

@@ -20,7 +20,7 @@ def study(reduced: bool = False) -> Finding:
         "training.seeds=48",
         "training.steps=200",
         "training.checkpoints=20",
-        "posterior.ns=[1,100,250,350,1000]",
+        "posterior.sample_sizes=[1,100,250,350,1000]",
     )
     seen = see("experiment=reversed", *(few if reduced else ()))
     judged = (

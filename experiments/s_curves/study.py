@@ -26,7 +26,7 @@ from matplotlib.figure import Figure
 import slt
 from experiments.finding import Finding
 from experiments.s_curves.curves import Shape, descend, first, shape
-from slt.llc.base import Question
+from slt.llc.base import LLCProblem
 from slt.llc.smc.thermodynamic import Thermodynamic
 from slt.models.common.low_rank import LowRank
 from slt.models.low_rank_factorization import LowRankFactorization
@@ -91,10 +91,10 @@ REDUCED = Size(
         "training.steps=200",
         "training.seeds=2",
         "training.checkpoints=20",
-        "posterior.ns=[10,300]",
+        "posterior.sample_sizes=[10,300]",
         "posterior.sampler.particles=32",
         "data.datasets=2",
-        "posterior.annealed=false",
+        "posterior.population=false",
     ),
     thermodynamic=Thermodynamic(
         localization=100.0, particles=32, repeats=4, decades=2.0, max_temperatures=20
@@ -196,7 +196,7 @@ def coefficient(model: LowRank, estimator: Thermodynamic) -> dict[str, Any]:
     """lambda at the truth of the small model, by theory and by the thermodynamic path on the population loss."""
     truth = model.phases()[-1]
     points = jax.tree.map(lambda leaf: np.asarray(leaf)[None], truth.point)
-    found = estimator(Question(model, points), jax.random.key(0))
+    found = estimator(LLCProblem(model, points), jax.random.key(0))
     return {
         "model": type(model).__name__,
         "theory": truth.llc,

@@ -11,7 +11,7 @@ when each holds:
 * estimate rises: so does the median lambda-hat of the actual loss at SGD's checkpoints in each rank, and at most
   half of the checkpoints are flagged.
 * shared: the posterior makes both transitions as n grows, and both verdicts are "both".
-* posterior jumps: where it makes them, on the annealed ladder, fewer than a third of the draws have between a third
+* posterior jumps: where it makes them, on the population ladder, fewer than a third of the draws have between a third
   and two thirds of the mode in question (`middle`).
 * ridge: on a path of critical points of equal rank (`ridge`), longer than 0.9, loss and gradient stay within 1e-9,
   and half of the Hessian's eigenvalues or more are zero.
@@ -37,7 +37,7 @@ import slt
 from experiments.finding import Finding
 from experiments.middle import JUMP, middle_share
 from experiments.saddle_to_saddle.ridge import Ridge, walk
-from slt.llc.base import Question
+from slt.llc.base import LLCProblem
 from slt.llc.smc.thermodynamic import Thermodynamic
 from slt.models.deep_linear import DeepLinear, learning_coefficient
 from slt.records.base import OK, flag_names, from_dataset
@@ -89,7 +89,7 @@ REDUCED = Size(
         "llc.estimator.draws=20",
         "llc.estimator.burn_in=20",
         "llc.estimator.localization=100",
-        "posterior.ns=[10,100]",
+        "posterior.sample_sizes=[10,100]",
         "posterior.sampler.particles=32",
         "posterior.sampler.repeats=2",
         "data.datasets=1",
@@ -163,7 +163,7 @@ def at_saddle(model: DeepLinear, k: int, estimator: Thermodynamic) -> dict[str, 
     """lambda of the truth that is the teacher cut to its k largest modes, at the saddle of rank k."""
     cut = dataclasses.replace(model, singular_values=model.singular_values[:k])
     points = jax.tree.map(lambda leaf: np.asarray(leaf)[None], cut.phases()[-1].point)
-    found = estimator(Question(cut, points), jax.random.key(k))
+    found = estimator(LLCProblem(cut, points), jax.random.key(k))
     return {
         "rank": k,
         "theory": learning_coefficient(model.widths, k)[0],
@@ -195,17 +195,17 @@ def along(run: Run) -> list[dict[str, Any]]:
 
 def passages(model: DeepLinear, run: Run) -> list[dict[str, Any]]:
     """The posterior's passages from rank to rank, how it makes them, and what SGD does about each."""
-    ladder = from_dataset(Ladder, run.record("annealed").array("ladder"))
+    ladder = from_dataset(Ladder, run.record("population").array("ladder"))
     judged = {(one["from"], one["to"]): one["verdict"] for one in run.summary["comparison"]}
     found = []
     for one in run.summary["bayesian"]:
         k = int(one["from"].removeprefix("rank "))
-        quiet = [level["n"] for level in one["predicted"] if level["level"] == "annealed" and level["n"]]
+        quiet = [level["n"] for level in one["predicted"] if level["level"] == "population" and level["n"]]
         found.append(
             {
                 **{name: one[name] for name in ("from", "to", "n", "n_low", "n_high", "separation")},
                 "verdict": judged.get((one["from"], one["to"])),
-                "annealed": quiet[0] if quiet else None,
+                "population": quiet[0] if quiet else None,
                 "middle": middle_share(model, ladder, k, quiet[0]) if quiet else None,
             }
         )

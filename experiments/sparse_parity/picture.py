@@ -29,7 +29,7 @@ def draw(many: SparseParity, along: dict[str, Any], few: SparseParity, bayes: di
     for i, frequency in enumerate(few.frequencies):
         mean = bayes["share"][:, :, i].mean(axis=0)
         posterior.plot(
-            bayes["ns"], mean, marker="o", markersize=3, label=f"task {i + 1}: p = {frequency:.2f}"
+            bayes["sample_sizes"], mean, marker="o", markersize=3, label=f"task {i + 1}: p = {frequency:.2f}"
         )
     posterior.set(xscale="log", xlabel="observations n", ylabel="posterior share that knows the task")
     posterior.set_title("Bayes, three tasks (mean over data sets)", fontsize=10)

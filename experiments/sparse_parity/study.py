@@ -25,7 +25,7 @@ from slt.models.base import Params
 from slt.models.common.boolean_network import is_learned
 from slt.models.sparse_parity import SparseParity
 from slt.phases import classification
-from slt.posterior.data_tempering import BridgingSMC
+from slt.posterior.data_tempering import DataTempering
 from slt.records.posterior import Ladder
 from slt.records.training import Trajectory
 from slt.runtime.long_computation import drive
@@ -64,8 +64,8 @@ def study(reduced: bool = False) -> Finding:
         many = SparseParity(tasks=10, bits=6, hidden=64)
         runs = {name: _descend(many, one, seeds=16, steps=20_000) for name, one in OPTIMIZERS.items()}
         few = SparseParity()
-        ns = (10, 20, 30, 40, 60, 80, 110, 150, 200, 260, 340, 450, 600, 800)
-        ladder = _climb(few, ns, count=8, particles=128, repeats=2, rounds=4)
+        sample_sizes = (10, 20, 30, 40, 60, 80, 110, 150, 200, 260, 340, 450, 600, 800)
+        ladder = _climb(few, sample_sizes, count=8, particles=128, repeats=2, rounds=4)
     along = {name: _along(many, run, 1 if reduced else TAKEN_APART) for name, run in runs.items()}
     bayes = _posterior(few, ladder)
     data = {
@@ -165,10 +165,16 @@ def _one_width(steps: np.ndarray, curve: np.ndarray) -> float:
 
 # -- Bayes -----------------------------------------------------------------------------------------
 def _climb(
-    model: SparseParity, ns: tuple[int, ...], *, count: int, particles: int, repeats: int, rounds: int
+    model: SparseParity,
+    sample_sizes: tuple[int, ...],
+    *,
+    count: int,
+    particles: int,
+    repeats: int,
+    rounds: int,
 ) -> Ladder:
-    sampler = BridgingSMC(particles=particles, repeats=repeats, max_rounds=rounds)
-    return drive(sampler.stage(model, datasets.draw(model, 0, count, ns[-1]), ns), KEY)
+    sampler = DataTempering(particles=particles, repeats=repeats, max_rounds=rounds)
+    return drive(sampler.stage(model, datasets.draw(model, 0, count, sample_sizes[-1]), sample_sizes), KEY)
 
 
 def _posterior(model: SparseParity, ladder: Ladder) -> dict[str, Any]:
@@ -176,7 +182,7 @@ def _posterior(model: SparseParity, ladder: Ladder) -> dict[str, Any]:
     knows, _ = classification.at_points(_learned, model, ladder.draws, axes=4)
     by_repeat = np.stack([knows[f"{i}"].mean(axis=3) for i in range(model.tasks)], axis=-1)
     share = by_repeat.mean(axis=2)  # (dataset, n, task)
-    n = np.array([[_rise(ladder.ns, of[:, i]) for i in range(model.tasks)] for of in share])
+    n = np.array([[_rise(ladder.sample_sizes, of[:, i]) for i in range(model.tasks)] for of in share])
     data = {
         "frequencies": model.frequencies.tolist(),
         "n by data set": n.tolist(),
@@ -189,10 +195,10 @@ def _posterior(model: SparseParity, ladder: Ladder) -> dict[str, Any]:
         "acceptance": float(np.mean(ladder.info["acceptance"])),
         "least ancestors": float(np.min(ladder.info["ess"])),
         "failed": int(np.sum(ladder.status != "ok")),
-        "ns": ladder.ns.tolist(),
+        "sample_sizes": ladder.sample_sizes.tolist(),
         "share that knows each task": share.mean(axis=0).tolist(),
     }
-    return {"ns": ladder.ns, "share": share, "data": data}
+    return {"sample_sizes": ladder.sample_sizes, "share": share, "data": data}
 
 
 def _learned(model: Any, w: Params) -> dict[str, jax.Array]:
@@ -200,16 +206,16 @@ def _learned(model: Any, w: Params) -> dict[str, jax.Array]:
     return {f"{i}": known[i] for i in range(model.tasks)}
 
 
-def _rise(ns: np.ndarray, share: np.ndarray) -> float:
+def _rise(sample_sizes: np.ndarray, share: np.ndarray) -> float:
     """n at which a share last passes one half upwards, log-linear between rungs; inf where it ends below."""
     below = np.flatnonzero(share < 0.5)
     if not len(below):
-        return float(ns[0])
+        return float(sample_sizes[0])
     i = int(below[-1])
-    if i + 1 == len(ns):
+    if i + 1 == len(sample_sizes):
         return float("inf")
     part = (0.5 - share[i]) / (share[i + 1] - share[i])
-    return float(np.exp(np.log(ns[i]) + part * np.log(ns[i + 1] / ns[i])))
+    return float(np.exp(np.log(sample_sizes[i]) + part * np.log(sample_sizes[i + 1] / sample_sizes[i])))
 
 
 # -- what follows ----------------------------------------------------------------------------------

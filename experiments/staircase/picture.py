@@ -44,8 +44,10 @@ def draw(times: dict[str, dict[int, np.ndarray]], slopes: dict[str, tuple], both
         sgd.plot(told["trajectory steps"][1:], told["learned"].mean(axis=0)[1:], **style)
         mean = told["share"].mean(axis=0)
         error = told["share"].std(axis=0, ddof=1) / np.sqrt(len(told["share"]))
-        bayes.plot(told["ns"], mean, marker="o", markersize=3, **style)
-        bayes.fill_between(told["ns"], mean - error, mean + error, color=_COLORS[name], alpha=0.2, lw=0)
+        bayes.plot(told["sample_sizes"], mean, marker="o", markersize=3, **style)
+        bayes.fill_between(
+            told["sample_sizes"], mean - error, mean + error, color=_COLORS[name], alpha=0.2, lw=0
+        )
     sgd.set(xscale="log", xlabel="SGD step (8 observations each)", ylabel="share of seeds that know x0x1x2")
     sgd.set_title("SGD, five bits", fontsize=10)
     bayes.set(xlabel="observations n", ylabel="posterior share that knows the target")

@@ -27,7 +27,7 @@ from slt.models.base import phase_names
 from slt.models.common.boolean_network import TwoLayer
 from slt.models.staircase import Staircase, Terms, leap
 from slt.phases import classification
-from slt.posterior.data_tempering import BridgingSMC
+from slt.posterior.data_tempering import DataTempering
 from slt.records.comparison import Comparison
 from slt.records.phases import Occupancy
 from slt.records.posterior import Ladder
@@ -158,8 +158,8 @@ def _both(model: Staircase, reduced: bool) -> dict[str, Any]:
     if reduced:
         ladder = _climb(model, (5, 20, 60), count=2, particles=16, repeats=1, rounds=1)
     else:
-        ns = (2, 4, 7, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 70, 80, 100, 130, 160)
-        ladder = _climb(model, ns, count=8, particles=128, repeats=2, rounds=4)
+        sample_sizes = (2, 4, 7, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 70, 80, 100, 130, 160)
+        ladder = _climb(model, sample_sizes, count=8, particles=128, repeats=2, rounds=4)
     occupancy = classification.label_ladder(model, ladder, ordered=False)
     comparison = _compare(model, trajectory, ladder, occupancy)
     last = len(model.phases()) - 1
@@ -167,13 +167,13 @@ def _both(model: Staircase, reduced: bool) -> dict[str, Any]:
     top = trajectory.observables[max(trajectory.observables, key=lambda name: name.count("x"))]
     learned = top > 0.5
     steps = np.where(learned.any(axis=1), trajectory.steps[learned.argmax(axis=1)], np.inf)
-    n = np.array([_crossing(ladder.ns, row) for row in share])
+    n = np.array([_crossing(ladder.sample_sizes, row) for row in share])
     return {
         "trajectory steps": trajectory.steps,
         "learned": learned,
         "steps": steps,
         "n": n,
-        "ns": ladder.ns,
+        "sample_sizes": ladder.sample_sizes,
         "share": share,
         "data": {
             "SGD, median step of the last degree": float(np.median(steps)),
@@ -185,7 +185,7 @@ def _both(model: Staircase, reduced: bool) -> dict[str, Any]:
                     strict=True,
                 )
             ),
-            "ns": ladder.ns.tolist(),
+            "sample_sizes": ladder.sample_sizes.tolist(),
             "scatter of log Z between repeats": float(np.mean(np.std(ladder.log_evidence, axis=2))),
             "acceptance": float(np.mean(ladder.info["acceptance"])),
             "least ancestors": float(np.min(ladder.info["ess"])),
@@ -204,10 +204,10 @@ def _descend(model: Staircase, *, seeds: int, steps: int) -> Trajectory:
 
 
 def _climb(
-    model: Staircase, ns: tuple[int, ...], *, count: int, particles: int, repeats: int, rounds: int
+    model: Staircase, sample_sizes: tuple[int, ...], *, count: int, particles: int, repeats: int, rounds: int
 ) -> Ladder:
-    sampler = BridgingSMC(particles=particles, repeats=repeats, max_rounds=rounds)
-    return drive(sampler.stage(model, datasets.draw(model, 0, count, ns[-1]), ns), KEY)
+    sampler = DataTempering(particles=particles, repeats=repeats, max_rounds=rounds)
+    return drive(sampler.stage(model, datasets.draw(model, 0, count, sample_sizes[-1]), sample_sizes), KEY)
 
 
 def _compare(model: Staircase, trajectory: Trajectory, ladder: Ladder, occupancy: Occupancy) -> Comparison:
@@ -222,16 +222,16 @@ def _compare(model: Staircase, trajectory: Trajectory, ladder: Ladder, occupancy
     return assemble(model, sides, hysteresis=2)[0]
 
 
-def _crossing(ns: np.ndarray, share: np.ndarray) -> float:
+def _crossing(sample_sizes: np.ndarray, share: np.ndarray) -> float:
     """n at which a share last passes one half upwards, log-linear between rungs; inf where it ends below."""
     below = np.flatnonzero(share < 0.5)
     if not len(below):
-        return float(ns[0])
+        return float(sample_sizes[0])
     i = int(below[-1])
-    if i + 1 == len(ns):
+    if i + 1 == len(sample_sizes):
         return float("inf")
     part = (0.5 - share[i]) / (share[i + 1] - share[i])
-    return float(np.exp(np.log(ns[i]) + part * np.log(ns[i + 1] / ns[i])))
+    return float(np.exp(np.log(sample_sizes[i]) + part * np.log(sample_sizes[i + 1] / sample_sizes[i])))
 
 
 def _judge(data: dict[str, Any]) -> tuple[str, str]:

@@ -28,8 +28,8 @@ FEW = (
     "training.seeds=4",
     "training.steps=1000",
     "training.checkpoints=20",
-    "posterior.ns=[20,100]",
-    "posterior.annealed=false",
+    "posterior.sample_sizes=[20,100]",
+    "posterior.population=false",
     "posterior.sampler.particles=32",
     "posterior.sampler.moves=2",
     "posterior.sampler.max_rounds=1",
@@ -78,8 +78,8 @@ def _figure(seen: Seen) -> Figure:
         shares(sgd, seen.steps, seen.curves @ belongs, names, colors)
         step_axis(sgd, int(seen.steps[-1]))
         sgd.set(title="SGD", ylabel="share of seeds")
-        shares(posterior, seen.ns, seen.share @ belongs, names, colors)
-        style.n_axis(posterior, seen.ns)
+        shares(posterior, seen.sample_sizes, seen.share @ belongs, names, colors)
+        style.n_axis(posterior, seen.sample_sizes)
         posterior.set(title="Posterior", ylabel="probability")
         handles, labels = posterior.get_legend_handles_labels()
         figure.legend(handles, labels, loc="upper right", ncols=len(labels))

@@ -26,7 +26,7 @@ FEW = (
     "training.seeds=8",
     "training.steps=500",
     "training.checkpoints=10",
-    "posterior.ns=[10,300,10000]",
+    "posterior.sample_sizes=[10,300,10000]",
     "posterior.sampler.particles=64",
     "posterior.sampler.moves=2",
     "posterior.sampler.max_rounds=1",
@@ -37,11 +37,11 @@ class Measured(NamedTuple):
     """Used units and free energy.
 
     Attributes:
-      ns, free, error: (n,) free energy, nats, the mean over repeats and its standard error.
+      sample_sizes, free, error: (n,) free energy, nats, the mean over repeats and its standard error.
       posterior: (n, repeat) mean number of used units. `steps`, `sgd`: (checkpoint,), and (seed, checkpoint).
     """
 
-    ns: Array
+    sample_sizes: Array
     free: Array
     error: Array
     posterior: Array
@@ -65,13 +65,13 @@ def study(reduced: bool = False) -> Finding:
     verdict = "holds" if cheap and posterior_drops and sgd_drops else "mixed"
     return Finding(
         verdict=verdict if posterior_drops or sgd_drops else "fails",
-        numbers=f"in use of {hidden} units: posterior {found.posterior[0].mean():.2f} at n = {found.ns[0]:,}, "
-        f"{posterior:.2f} +- {posterior_error:.2f} at n = {found.ns[-1]:,}; SGD {found.sgd[:, 0].mean():.2f} at "
+        numbers=f"in use of {hidden} units: posterior {found.posterior[0].mean():.2f} at n = {found.sample_sizes[0]:,}, "
+        f"{posterior:.2f} +- {posterior_error:.2f} at n = {found.sample_sizes[-1]:,}; SGD {found.sgd[:, 0].mean():.2f} at "
         f"first, {sgd:.2f} +- {sgd_error:.2f} after {found.steps[-1]:,} steps; lambda {slope:.3f} +- {error:.3f} "
         f"(theory {llc:.3f}, d/2 = {hidden})",
         figure=_figure(found, hidden),
         data={
-            "n": found.ns.tolist(),
+            "n": found.sample_sizes.tolist(),
             "free energy": found.free.tolist(),
             "free energy error": found.error.tolist(),
             "used by the posterior": found.posterior.mean(axis=1).tolist(),
@@ -89,7 +89,7 @@ def _measured(*overrides: str) -> Measured:
         trajectory = from_dataset(Trajectory, run.record("training").array("trajectory"))
     free = -ladder.log_evidence[0]
     return Measured(
-        ns=ladder.ns,
+        sample_sizes=ladder.sample_sizes,
         free=free.mean(axis=1),
         error=free.std(axis=1, ddof=1) / np.sqrt(free.shape[1]),
         posterior=_used(ladder.draws)[0].mean(axis=-1),
@@ -112,8 +112,8 @@ def _used(params: dict[str, Array]) -> Array:
 
 def _coefficient(found: Measured, multiplicity: int) -> tuple[float, float]:
     """Slope of F_n + (m - 1) log log n in log n over the upper half of the ladder, from its ends, and its error."""
-    ends = [len(found.ns) // 2, -1]
-    log_n = np.log(found.ns[ends])
+    ends = [len(found.sample_sizes) // 2, -1]
+    log_n = np.log(found.sample_sizes[ends])
     free = found.free[ends] + (multiplicity - 1) * np.log(log_n)
     rise = float(np.diff(log_n)[0])
     return float(np.diff(free)[0]) / rise, float(np.hypot(*found.error[ends])) / rise
@@ -130,7 +130,7 @@ def _figure(found: Measured, hidden: int) -> Figure:
         sgd.fill_between(found.steps, mean - 2 * error, mean + 2 * error, color="#D55E00", alpha=0.2)
         step_axis(sgd, int(found.steps[-1]))
         sgd.set(title=f"SGD, {len(found.sgd)} seeds", ylabel="units in use, mean", ylim=(0, hidden))
-        posterior.plot(found.ns, found.posterior.mean(axis=1), "o-", color="#0072B2")
-        n_axis(posterior, found.ns)
+        posterior.plot(found.sample_sizes, found.posterior.mean(axis=1), "o-", color="#0072B2")
+        n_axis(posterior, found.sample_sizes)
         posterior.set(title="Posterior")
     return figure

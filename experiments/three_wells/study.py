@@ -21,7 +21,7 @@ def study(reduced: bool = False) -> Finding:
         "training.seeds=8",
         "training.steps=200",
         "training.checkpoints=20",
-        "posterior.ns=[10,200,400,2000,4000]",
+        "posterior.sample_sizes=[10,200,400,2000,4000]",
     )
     seen = see("experiment=three_wells", *(few if reduced else ()))
     leads = [seen.names[index] for index in seen.share.argmax(axis=1)]

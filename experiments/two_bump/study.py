@@ -15,7 +15,7 @@ CLOSE = 0.05  # the formula is right where the crossing is within this share of 
 def study(reduced: bool = False) -> Finding:
     """Holds where the jump is the posterior's alone, no seed makes it, and the formula with the prior density at the
     bottoms has its n within 5 %; mixed where that n is further off; else fails."""
-    few = ("training.seeds=48", "training.checkpoints=20", "posterior.ns=[5000,10000,10500,11000]")
+    few = ("training.seeds=48", "training.checkpoints=20", "posterior.sample_sizes=[5000,10000,10500,11000]")
     seen = see("experiment=two_bump", *(few if reduced else ()))
     jump = seen.crossing("wide", "narrow")
     seeds, stayed = len(seen.label), seen.ends("wide")

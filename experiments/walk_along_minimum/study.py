@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 
 from experiments.finding import Finding
 from experiments.walk_along_minimum.walk import FLATTEST, MODEL, SIZE, measure, walk
-from slt.llc.base import Question
+from slt.llc.base import LLCProblem
 from slt.llc.mcmc.metropolis import Metropolis
 from slt.report import style
 
@@ -130,7 +130,7 @@ def _lambda(points: dict[str, Array], time: Array, seeds: int, count: int, draws
     chosen = {name: leaf[MIDDLE, :seeds][:, kept] for name, leaf in points.items()}
     flat = {name: leaf.reshape(-1, *leaf.shape[2:]) for name, leaf in chosen.items()}
     estimator = Metropolis(algorithm="mala", chains=4, t=T, localization=LOCALIZATION, draws=draws)
-    estimate = estimator(Question(MODEL, flat), jax.random.key(2))
+    estimate = estimator(LLCProblem(MODEL, flat), jax.random.key(2))
     each, error = (values.reshape(seeds, count) for values in (estimate.llc, estimate.error))
     scatter = each.std(axis=0, ddof=1) / np.sqrt(seeds) if seeds > 1 else np.zeros(count)
     return {

@@ -121,10 +121,12 @@ def _ladder(rungs: tuple[int, ...], repeats: int = REPEATS) -> Any:
     import jax
 
     from slt.models.superposition import Superposition
-    from slt.posterior.data_tempering import BridgingSMC
+    from slt.posterior.data_tempering import DataTempering
     from slt.runtime.long_computation import drive
 
-    stage = BridgingSMC(particles=PARTICLES, repeats=repeats).stage(Superposition(), _data(rungs[-1]), rungs)
+    stage = DataTempering(particles=PARTICLES, repeats=repeats).stage(
+        Superposition(), _data(rungs[-1]), rungs
+    )
     return lambda: drive(stage, jax.random.key(1))
 
 

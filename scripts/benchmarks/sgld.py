@@ -25,7 +25,7 @@ def ours(batch: int | None, checkpoints: int = 1) -> Any:
     import jax
     import jax.numpy as jnp
 
-    from slt.llc.base import Question
+    from slt.llc.base import LLCProblem
     from slt.llc.mcmc.sgld import SGLD
     from slt.models.superposition import Superposition
 
@@ -45,7 +45,7 @@ def ours(batch: int | None, checkpoints: int = 1) -> Any:
         draws=DRAWS,
         every=1,
     )
-    return lambda: estimator(Question(model, points, data), jax.random.key(1)).llc
+    return lambda: estimator(LLCProblem(model, points, data), jax.random.key(1)).llc
 
 
 def _trajectory(model: Any, data: Any, checkpoints: int) -> Any:

@@ -25,10 +25,10 @@ from slt.adapters.flax_networks import Network, network_of
 from slt.adapters.user_model import (
     FEW,
     MORE,
-    Borrower,
     Outside,
     Rows,
     Source,
+    UserModel,
     check_alone,
     check_population,
     first,
@@ -46,7 +46,7 @@ Loss = Callable[[jax.Array, Rows], jax.Array]  # outputs, rows -> (n,) nats
 
 
 @as_model
-class FlaxModel(Borrower):
+class FlaxModel(UserModel):
     """A flax network with a data set and a loss.
 
     Parameters {"layer.name": array}; data {"x": inputs of the network, "y": targets}, each (n, ...). A loss of one's

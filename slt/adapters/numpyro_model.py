@@ -28,14 +28,14 @@ import jax.numpy as jnp
 
 from slt.adapters.numpyro_program import Program, read
 from slt.adapters.numpyro_simulation import simulated
-from slt.adapters.user_model import Borrower, Outside, Rows, Source, check_population, outside, source
+from slt.adapters.user_model import Outside, Rows, Source, UserModel, check_population, outside, source
 from slt.errors import ConfigError
 from slt.models.base import Params, as_model, static
 from slt.models.common.signal import check_positive
 
 
 @as_model
-class NumpyroModel(Borrower):
+class NumpyroModel(UserModel):
     """The numpyro program at a dotted path, with data.
 
     Parameters {latent site: unconstrained array}, with "." for "/" in names; data {argument of the program: array},

@@ -30,7 +30,7 @@ class Outside(NamedTuple):
     files: tuple[Path, ...]
 
 
-class Borrower(Model):
+class UserModel(Model):
     """A model that rests on something outside its own file.
 
     A sample of `population` observations, drawn once, stands for the population: its mean loss is no expectation in
@@ -163,7 +163,7 @@ class Source:
         if n > size:
             raise ConfigError(
                 f"{self.path} holds {size:,} observations, and {n:,} are asked for\n"
-                f"Set training.n and the largest of posterior.ns to {size:,} at most"
+                f"Set training.n and the largest of posterior.sample_sizes to {size:,} at most"
             )
         order = jax.random.permutation(key, size)[:n]
         return {name: jnp.asarray(leaf)[order] for name, leaf in self.table.items()}

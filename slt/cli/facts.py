@@ -86,9 +86,9 @@ def _model(entry: Entry) -> tuple[Any, int]:
 
 
 def _data(model: Any) -> tuple[Path, ...]:
-    from slt.adapters.user_model import Borrower
+    from slt.adapters.user_model import UserModel
 
-    return model.outside().files if isinstance(model, Borrower) else ()
+    return model.outside().files if isinstance(model, UserModel) else ()
 
 
 def _kept(entry: Entry) -> Facts | None:

@@ -16,7 +16,7 @@ from slt.records.comparison import Comparison
 from slt.records.llc import LLCPath
 from slt.records.phases import Occupancy, PhaseFacts, PhasePath
 from slt.records.training import Trajectory
-from slt.records.transitions import Jumps, SCurves
+from slt.records.transitions import Changepoints, SCurves
 from slt.transitions import bayesian, dynamical, events, sigmoids, volume
 
 
@@ -33,7 +33,7 @@ class Sides:
       n: observations in a data set of SGD; None for a fresh stream.
       occupancy: of the posterior.
       ladder_status: (dataset, n, repeat) how each posterior went.
-      annealed: occupancy without the noise of data.
+      population: occupancy without the noise of data.
     """
 
     facts: tuple[PhaseFacts, ...]
@@ -45,20 +45,20 @@ class Sides:
     n: int | None = None
     occupancy: Occupancy | None = None
     ladder_status: Array | None = None
-    annealed: Occupancy | None = None
+    population: Occupancy | None = None
 
 
 class _Dynamics(NamedTuple):
     """What was found along SGD."""
 
     loss: Array
-    jumps: Jumps
+    jumps: Changepoints
     unlabeled: dynamical.Unlabeled
     transitions: tuple
     s_curves: SCurves | None
 
 
-def assemble(model: Model, both: Sides, hysteresis: int) -> tuple[Comparison, Jumps | None]:
+def assemble(model: Model, both: Sides, hysteresis: int) -> tuple[Comparison, Changepoints | None]:
     """The comparison, and the jumps of every curve of SGD (None without SGD).
 
     Args:
@@ -69,10 +69,10 @@ def assemble(model: Model, both: Sides, hysteresis: int) -> tuple[Comparison, Ju
     found = _along(both, hysteresis)
     constants: dict[str, volume.Constant] = {}
     in_n: tuple = ()
-    if both.annealed is not None:
-        constants = volume.constants(both.annealed, both.facts)
+    if both.population is not None:
+        constants = volume.constants(both.population, both.facts)
     if both.occupancy is not None:
-        in_n = bayesian.find(both.occupancy, both.names, both.facts, both.annealed, constants)
+        in_n = bayesian.find(both.occupancy, both.names, both.facts, both.population, constants)
     comparison = verdicts.compare(
         both.facts,
         () if found is None else found.transitions,
@@ -85,7 +85,7 @@ def assemble(model: Model, both: Sides, hysteresis: int) -> tuple[Comparison, Ju
         seed_status=None if both.trajectory is None else both.trajectory.status,
         ladder_status=both.ladder_status,
         unlabeled=None if found is None else found.unlabeled,
-        annealed=both.annealed,
+        population=both.population,
         constants=constants,
         n=both.n,
         s_curves=None if found is None else found.s_curves,

@@ -30,12 +30,12 @@ def endings(
     last = path.label[fine, -1]
     if not len(last):
         return ()
-    ns = np.asarray(occupancy.ns, float)
+    sample_sizes = np.asarray(occupancy.sample_sizes, float)
     share = classification.occupancy_summary(occupancy)
     known = np.flatnonzero(np.isfinite(share.mean).all(axis=1))
     if not len(known):
         return ()
-    rung = int(known[-1] if n is None else known[np.argmin(np.abs(np.log(ns[known] / n)))])
+    rung = int(known[-1] if n is None else known[np.argmin(np.abs(np.log(sample_sizes[known] / n)))])
     found = []
     for label, name in enumerate(names):
         ended, mass = int((last == label).sum()), float(share.mean[rung, label])
@@ -51,7 +51,7 @@ def endings(
                 share=ended / len(last),
                 share_low=float(interval.low),
                 share_high=float(interval.high),
-                n=float(ns[rung]),
+                n=float(sample_sizes[rung]),
                 mass=mass,
                 mass_error=error if np.isfinite(error) else None,
             )

@@ -99,7 +99,7 @@ def family_level(
     hysteresis: int,
     status: Array | None,
     unlabeled: in_steps.Unlabeled | None,
-    annealed: Occupancy | None,
+    population: Occupancy | None,
 ) -> Level:
     """The same evidence, read as families."""
     names, index = classification.families(facts)
@@ -120,6 +120,6 @@ def family_level(
         dynamical = in_steps.find(path, known, names, hysteresis, status, unlabeled)
     if level.occupancy is not None:
         _, occupancy = classification.merge_families(level.occupancy, facts)
-        without_noise = None if annealed is None else classification.merge_families(annealed, facts)[1]
+        without_noise = None if population is None else classification.merge_families(population, facts)[1]
         bayesian = in_n.find(occupancy, names, facts, without_noise)
     return Level("family", names, members, held, occupancy, dynamical, bayesian, spent)

@@ -35,7 +35,7 @@ LEVELS = {
     "leading": "the formula in loss and lambda",
     "prior": "with the prior density",
     "volume": "with the measured volume",
-    "annealed": "without data noise",
+    "population": "without data noise",
 }
 
 
@@ -182,21 +182,21 @@ def _order(verdicts: list[Verdict]) -> str:
     shared = [v.evidence for v in verdicts if v.verdict == "both" and "step" in v.evidence]
     if len(shared) < 2:
         return ""
-    steps, ns = (np.array([e[key] for e in shared], float) for key in ("step", "n"))
-    tau = float(scipy.stats.kendalltau(steps, ns).statistic)
+    steps, sample_sizes = (np.array([e[key] for e in shared], float) for key in ("step", "n"))
+    tau = float(scipy.stats.kendalltau(steps, sample_sizes).statistic)
     if not np.isfinite(tau):
         return ""
     if len(shared) == 2:
         order = "the same order" if tau > 0 else "opposite orders"
         return f"The 2 shared transitions come in {order} in steps and in n."
-    low, high = _interval_of_tau(shared, steps, ns)
+    low, high = _interval_of_tau(shared, steps, sample_sizes)
     return (
         f"The {len(shared)} shared transitions: order in steps against order in n, Kendall's tau = {tau:.2f} "
         f"(95 % interval {low:.2f} to {high:.2f}, from the intervals of steps and of n)."
     )
 
 
-def _interval_of_tau(shared: list[dict], steps: Array, ns: Array) -> tuple[float, float]:
+def _interval_of_tau(shared: list[dict], steps: Array, sample_sizes: Array) -> tuple[float, float]:
     """From draws of every step and n within its interval, taken to be Gaussian; an open interval counts as wide as
     the number itself."""
     rng = np.random.default_rng(0)
@@ -208,7 +208,9 @@ def _interval_of_tau(shared: list[dict], steps: Array, ns: Array) -> tuple[float
             np.isfinite(width), width / 3.92, center / 3.92
         )
 
-    pairs = zip(draws(steps, "median_low", "median_high"), draws(ns, "n_low", "n_high"), strict=True)
+    pairs = zip(
+        draws(steps, "median_low", "median_high"), draws(sample_sizes, "n_low", "n_high"), strict=True
+    )
     taus = [scipy.stats.kendalltau(a, b).statistic for a, b in pairs]
     low, high = np.nanquantile(taus, [0.025, 0.975])
     return float(low), float(high)

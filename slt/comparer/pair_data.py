@@ -113,12 +113,16 @@ def posterior(level: Level, source: str, target: str) -> Side:
     if unseen:
         return Side("unknown", _unseen(unseen, source, occupancy), evidence)
     odds = log_odds(occupancy, a, b)
-    answer, why = _uncrossed(level, source, target, odds, occupancy.ns)
+    answer, why = _uncrossed(level, source, target, odds, occupancy.sample_sizes)
     return Side(answer, why, evidence)
 
 
 def _unseen(unseen: list[str], source: str, occupancy: Occupancy) -> str:
-    floor, first, last = float(occupancy.floor), int(occupancy.ns[0]), int(occupancy.ns[-1])
+    floor, first, last = (
+        float(occupancy.floor),
+        int(occupancy.sample_sizes[0]),
+        int(occupancy.sample_sizes[-1]),
+    )
     least = f" above 1/{1 / floor:,.0f}" if floor else ""
     advice = f"go beyond n = {last:,}"
     if source in unseen:
@@ -130,7 +134,8 @@ def _crossed(level: Level, occupancy: Occupancy, seen: BayesianTransition) -> Si
     assert seen.n is not None
     mean = np.nan_to_num(classification.occupancy_summary(occupancy).mean)
     shares = {
-        name: float(np.interp(seen.n, occupancy.ns, mean[:, i])) for i, name in enumerate(level.names[:-1])
+        name: float(np.interp(seen.n, occupancy.sample_sizes, mean[:, i]))
+        for i, name in enumerate(level.names[:-1])
     }
     held = (shares.pop(seen.source) + shares.pop(seen.target)) / 2
     third = max(shares, key=lambda name: shares[name], default=None)
@@ -168,24 +173,28 @@ def _agrees(prediction: Prediction, seen: BayesianTransition) -> bool | None:
     return reach[0][0] <= reach[1][1] and reach[0][1] >= reach[1][0]
 
 
-def _uncrossed(level: Level, source: str, target: str, odds: LogOdds, ns: Array) -> tuple[str, str]:
+def _uncrossed(level: Level, source: str, target: str, odds: LogOdds, sample_sizes: Array) -> tuple[str, str]:
     """What it means that no crossing was found, of two phases that were both seen."""
     led = odds.decisive[odds.decisive != 0]
     if not len(led):
         return "unknown", f"{source} and {target} are too close, or too noisy, to tell apart at any n"
     if led[-1] < 0:
         last = int(np.flatnonzero(odds.decisive)[-1])
-        at = f"at n = {int(ns[last]):,}, the last rung" + (" that tells" if last < len(ns) - 1 else "")
+        at = f"at n = {int(sample_sizes[last]):,}, the last rung" + (
+            " that tells" if last < len(sample_sizes) - 1 else ""
+        )
         loss = [min(fact.loss for fact in level.members[name]) for name in (source, target)]
         if loss[1] < loss[0]:
             why = f"{source} leads {target} {at}; {target} has lower loss and must overtake it further on"
-            return "unknown", why + (": go on in n" if last == len(ns) - 1 else ", where neither holds much")
+            return "unknown", why + (
+                ": go on in n" if last == len(sample_sizes) - 1 else ", where neither holds much"
+            )
         return "lacks", f"{source} leads {target} {at}, and has no higher loss"
     if (led < 0).any():
         why = f"the lead changes from {source} to {target}, but they never both held"
         return "unknown", f"{why} {narrative.percent(in_n.MINIMUM)} of the posterior"
-    why = f"{target} leads {source} from n = {int(ns[odds.decisive > 0][0]):,} on, and never follows it"
-    if ns[0] <= 1:
+    why = f"{target} leads {source} from n = {int(sample_sizes[odds.decisive > 0][0]):,} on, and never follows it"
+    if sample_sizes[0] <= 1:
         return "lacks", why
     pairs = [(a, b) for a in level.members[source] for b in level.members[target]]
     if all(free_energy.always_preferred(free_energy.crossing(a, b, "prior")) for a, b in pairs):

@@ -78,18 +78,18 @@ def _occupancy(occupancy: Occupancy, names: tuple[str, ...]) -> list[dict[str, A
     share = classification.occupancy_summary(occupancy)
     return [
         {
-            "n": occupancy.ns[rung],
+            "n": occupancy.sample_sizes[rung],
             "share": dict(zip(names, share.mean[rung], strict=True)),
             "error": dict(zip(names, share.error[rung], strict=True)),
             "error_of": share.method,
         }
-        for rung in range(len(occupancy.ns))
+        for rung in range(len(occupancy.sample_sizes))
     ]
 
 
 def _free_energy(occupancy: Occupancy) -> list[dict[str, Any]]:
     value = classification.free_energy_summary(occupancy)
-    rows = zip(occupancy.ns, value.mean, value.error, strict=True)
+    rows = zip(occupancy.sample_sizes, value.mean, value.error, strict=True)
     return [{"n": n, "value": mean, "error": error, "error_of": value.method} for n, mean, error in rows]
 
 

@@ -59,7 +59,7 @@ def compare(
     seed_status: Array | None = None,
     ladder_status: Array | None = None,
     unlabeled: Unlabeled | None = None,
-    annealed: Occupancy | None = None,
+    population: Occupancy | None = None,
     constants: Mapping[str, Constant] | None = None,
     n: int | None = None,
     s_curves: SCurves | None = None,
@@ -77,7 +77,7 @@ def compare(
       hysteresis: what `dynamical` was found with.
       seed_status: (seed,) of the trajectory; ladder_status: (dataset, n, repeat) of the ladder.
       unlabeled: what SGD's curves show without labels, as given to `dynamical.find`.
-      annealed, constants: of the ladder on the population loss, as given to `bayesian.find`.
+      population, constants: of the ladder on the population loss, as given to `bayesian.find`.
       n: observations that SGD was trained on; None: a fresh stream.
       s_curves: SGD's losses as sums of sigmoids, from `sigmoids.decompose_all`.
       remarks: of the stages before, to come first in the notes.
@@ -86,7 +86,7 @@ def compare(
     members: dict[str, tuple[PhaseFacts, ...]] = {fact.name: (fact,) for fact in facts}
     spent = [] if path is None else spent_in(path, names, hysteresis, seed_status)
     by_phase = Level("phase", names, members, held, occupancy, dynamical, bayesian, spent)
-    by_family = family_level(by_phase, facts, path, loss, hysteresis, seed_status, unlabeled, annealed)
+    by_family = family_level(by_phase, facts, path, loss, hysteresis, seed_status, unlabeled, population)
     verdicts = [
         verdict
         for level in (by_phase, by_family)

@@ -12,7 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from slt.config.validation import build, typed
 from slt.errors import ConfigError
-from slt.llc.base import Estimator, free_entries
+from slt.llc.base import Estimator, select_params
 from slt.models.base import Model
 from slt.posterior.base import LadderSampler
 from slt.training.trainer import Trainer
@@ -38,24 +38,26 @@ class PosteriorPlan:
     """The Bayesian branch.
 
     Attributes:
-      ns: numbers of observations, increasing.
+      sample_sizes: numbers of observations, increasing.
       sampler: how each rung is sampled.
-      annealed: whether to climb the same ladder on the population loss as well, where the model has one: crossings
+      population: whether to climb the same ladder on the population loss as well, where the model has one: crossings
         without the noise of data.
     """
 
-    ns: tuple[int, ...]
+    sample_sizes: tuple[int, ...]
     sampler: LadderSampler
-    annealed: bool = True
+    population: bool = True
 
     def __post_init__(self) -> None:
-        if not self.ns:
-            raise ValueError("ns must hold at least one number of observations")
-        if min(self.ns) < 1:
-            raise ValueError(f"ns counts observations: every n must be at least 1, not {min(self.ns)}")
-        for low, high in zip(self.ns[:-1], self.ns[1:], strict=True):
+        if not self.sample_sizes:
+            raise ValueError("sample_sizes must hold at least one number of observations")
+        if min(self.sample_sizes) < 1:
+            raise ValueError(
+                f"sample_sizes counts observations: every n must be at least 1, not {min(self.sample_sizes)}"
+            )
+        for low, high in zip(self.sample_sizes[:-1], self.sample_sizes[1:], strict=True):
             if low >= high:
-                raise ValueError(f"ns must increase, and {high} comes after {low}")
+                raise ValueError(f"sample_sizes must increase, and {high} comes after {low}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -180,7 +182,7 @@ class Experiment:
         shapes = jax.eval_shape(self.model.sample_prior, jax.random.key(0))
         for name, part in {"": Restriction(llc.weights), **llc.restricted}.items():
             if part.weights:
-                free_entries(shapes, part.weights)
+                select_params(shapes, part.weights)
             if part.slice is not None:
                 self._sliced(name, part.slice)
 
@@ -206,7 +208,7 @@ class Experiment:
         if self.data is not None and self.training is not None and self.training.n is not None:
             wanted.append(self.training.n)
         if self.data is not None and self.posterior is not None:
-            wanted.append(self.posterior.ns[-1])
+            wanted.append(self.posterior.sample_sizes[-1])
         return max(wanted)
 
 

@@ -23,7 +23,7 @@ from slt.records.llc import LLCEstimate
 
 
 @dataclasses.dataclass(frozen=True)
-class Question:
+class LLCProblem:
     """Learning coefficients of `model` at `points`.
 
     Attributes:
@@ -32,7 +32,7 @@ class Question:
       data: observations with leading axis N, or None for the population loss.
       weights: (N,) how much each observation counts, for a subset or a reweighting of the data; None: once each.
       free: flat indices of the entries that may move, for a coefficient restricted to some weights; None: all.
-        `free_entries` makes them from parameter paths.
+        `select_params` makes them from parameter paths.
 
     Raises ConfigError where these do not fit together.
     """
@@ -118,15 +118,15 @@ class Estimator(abc.ABC):
     """Anything that estimates learning coefficients. Subclasses are frozen dataclasses of plain options."""
 
     @abc.abstractmethod
-    def __call__(self, question: Question, key: jax.Array) -> LLCEstimate:
+    def __call__(self, question: LLCProblem, key: jax.Array) -> LLCEstimate:
         """Answer `question`."""
 
     @property
-    def at_once(self) -> int | None:
+    def max_points(self) -> int | None:
         """How many points of a long list it should be asked about at a time; None: all."""
         return None
 
-    def settled(self, question: Question, key: jax.Array) -> Estimator:
+    def settled(self, question: LLCProblem, key: jax.Array) -> Estimator:
         """The same estimator with whatever several questions should share chosen on this one."""
         return self
 
@@ -154,7 +154,7 @@ def join(estimates: list[LLCEstimate]) -> LLCEstimate:
     return LLCEstimate(**jax.tree.map(lambda *arrays: np.concatenate(arrays), *widened))
 
 
-def free_entries(params: Params, names: tuple[str, ...]) -> tuple[int, ...]:
+def select_params(params: Params, names: tuple[str, ...]) -> tuple[int, ...]:
     """Flat indices of the entries of `params` (one point) under the named paths, e.g. ("W",) or ("layer_0.head_1",).
 
     A name is a whole parameter or a folder of them. Raises ConfigError naming a path that is not there.
@@ -184,7 +184,7 @@ def _losses(full: Potential, points: Params) -> jax.Array:
 
 
 @functools.partial(jax.jit, static_argnames=("free",))
-def gains(full: Potential, points: Params, free: tuple[int, ...] | None = None) -> jax.Array:
+def newton_decrement(full: Potential, points: Params, free: tuple[int, ...] | None = None) -> jax.Array:
     """(point,) how many nats per observation a Newton step along the gradient would lower the loss: the point is
     critical where this is nothing beside 1 / t."""
 

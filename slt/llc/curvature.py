@@ -15,7 +15,7 @@ import numpy as np
 
 from slt.errors import ConfigError
 from slt.llc import flags as flag
-from slt.llc.base import Estimator, Question, gains
+from slt.llc.base import Estimator, LLCProblem, newton_decrement
 from slt.posterior.targets import Neighborhood, Potential
 from slt.records.llc import LLCEstimate
 
@@ -44,7 +44,7 @@ class Hessian(Estimator):
         if self.fisher_samples < 1:
             raise ValueError(f"fisher_samples must be at least 1, not {self.fisher_samples}")
 
-    def __call__(self, question: Question, key: jax.Array) -> LLCEstimate:
+    def __call__(self, question: LLCProblem, key: jax.Array) -> LLCEstimate:
         if question.dimension > MOST:
             raise ConfigError(f"the Hessian of {question.dimension} parameters is too large: at most {MOST}")
         around = question.around(jnp.ones(question.count))
@@ -60,7 +60,7 @@ class Hessian(Estimator):
         negative = (values < -self.tolerance * largest[:, None]).sum(axis=1)
         llc = rank / 2
         flags = flag.Flags(question.count)
-        gain = np.asarray(gains(full, question.points, question.free))
+        gain = np.asarray(newton_decrement(full, question.points, question.free))
         t = question.observations or 1e5
         flag.common(
             flags, llc, np.zeros(question.count), np.full(question.count, t), np.zeros(question.count), gain

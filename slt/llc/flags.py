@@ -67,7 +67,7 @@ def common(flags: Flags, llc: Array, error: Array, t: Array, lower: Array, gain:
       llc, error: (point,).
       t: (point,) inverse temperature in observations of the draws.
       lower: (point,) share of draws at a loss lower than the point's by over 0.1 nat / t.
-      gain: (point,) how far a step along the gradient lowers the loss, nats per observation (`base.gains`).
+      gain: (point,) how far a step along the gradient lowers the loss, nats per observation (`base.newton_decrement`).
     """
     missing = ~np.isfinite(llc)
     flags.add("no estimate", missing, "nothing finite was left to estimate from")

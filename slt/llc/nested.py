@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from slt.llc import flags as flag
-from slt.llc.base import Estimator, Question, gains
+from slt.llc.base import Estimator, LLCProblem, newton_decrement
 from slt.llc.smc import power_law
 from slt.records.base import Array
 from slt.records.llc import LLCEstimate
@@ -65,7 +65,7 @@ class Volume(Estimator):
         if self.repeats < 4:
             raise ValueError(f"the error comes from repeats: at least 4, not {self.repeats}")
 
-    def __call__(self, question: Question, key: jax.Array) -> LLCEstimate:
+    def __call__(self, question: LLCProblem, key: jax.Array) -> LLCEstimate:
         gamma = None if self.localization is None else jnp.full(question.count, self.localization)
         around = question.around(gamma)
         shrink = float(np.sum(1.0 / (self.live - np.arange(self.replaced))))
@@ -89,7 +89,7 @@ class Volume(Estimator):
         table = {name: np.array([getattr(fit, name) for fit in fits]) for name in power_law.PowerLaw._fields}
         flags = flag.Flags(question.count)
         t = np.exp(-np.array([middle[-1] for middle, _ in found]))
-        gain = np.asarray(gains(question.full(1.0), question.points, question.free))
+        gain = np.asarray(newton_decrement(question.full(1.0), question.points, question.free))
         flag.common(flags, table["llc"], table["error"], np.minimum(t, 1e30), lower, gain)
         with np.errstate(invalid="ignore"):
             flags.add("power law", table["misfit"] > 2, "the volume does not follow one power law")

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from slt.llc.base import Estimator, Question, free_entries, join
+from slt.llc.base import Estimator, LLCProblem, join, select_params
 from slt.models.base import Data, Model
 from slt.records.base import Array
 from slt.records.llc import LLCEstimate, LLCPath
@@ -19,12 +19,12 @@ def free(model: Model, names: tuple[str, ...]) -> tuple[int, ...] | None:
     """Flat indices of the named parameters; None, all, where none is named."""
     if not names:
         return None
-    return free_entries(jax.eval_shape(model.sample_prior, jax.random.key(0)), names)
+    return select_params(jax.eval_shape(model.sample_prior, jax.random.key(0)), names)
 
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """A coefficient of its own: over the entries `free` (see `Question`), of a model that may count other losses than
+    """A coefficient of its own: over the entries `free` (see `LLCProblem`), of a model that may count other losses than
     the one that was trained."""
 
     model: Model
@@ -88,7 +88,7 @@ class AlongTraining:
         return [self._seeds[own == dataset] for dataset in np.unique(own)]
 
     def _blocks(self) -> list[Block]:
-        most = self.estimator.at_once
+        most = self.estimator.max_points
         found = []
         for part in range(len(self.parts)):
             for group in self._groups():
@@ -109,7 +109,7 @@ class AlongTraining:
     def progress(self, state: State) -> int:
         return sum(block.rows.stop - block.rows.start for block in self._blocks()[: state.done])
 
-    def _question(self, block: Block) -> tuple[Question, Array]:
+    def _question(self, block: Block) -> tuple[LLCProblem, Array]:
         """What is asked of one block, and which of its points are finite (point,)."""
         seeds = block.seeds
         points = {
@@ -125,7 +125,7 @@ class AlongTraining:
             dataset = int(self.trajectory.dataset[seeds[0]])
             data = jax.tree.map(lambda leaf: leaf[dataset], self.data)
         part = self.parts[block.part]
-        return Question(part.model, points, data, free=part.free), finite
+        return LLCProblem(part.model, points, data, free=part.free), finite
 
     def advance(self, state: State) -> tuple[State, LLCEstimate]:
         question, finite = self._question(self._blocks()[state.done])

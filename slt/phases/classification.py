@@ -139,7 +139,7 @@ def occupancy_of(ladder: Ladder, label: Array, phases: int, ordered: bool) -> Oc
     share[failed] = np.nan
     unequal = np.max(weights, where=~failed[..., None], initial=0.0) * draws > 1 + 1e-6
     return Occupancy(
-        ns=np.asarray(ladder.ns),
+        sample_sizes=np.asarray(ladder.sample_sizes),
         share=share,
         free_energy=-np.asarray(ladder.log_evidence),
         visits=np.stack([member.sum(axis=-1) for member in inside], axis=-1),

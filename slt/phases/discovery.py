@@ -25,7 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from slt.models.base import Model
-from slt.models.common.sequence_base import Probed
+from slt.models.common.sequence_base import SequenceModel
 from slt.phases import clustering
 from slt.phases.classification import at_points
 from slt.records.base import Array
@@ -81,7 +81,7 @@ def find(model: Model, trajectory: Trajectory | None, ladder: Ladder | None) -> 
     if ladder is not None:
         points = _look(model, ladder.draws, ladder.loss)
         seen.append(points._replace(samples=_rungs(points, ladder)))
-    features, names = _features(seen, None if ladder is None else 1 / float(ladder.ns[-1]))
+    features, names = _features(seen, None if ladder is None else 1 / float(ladder.sample_sizes[-1]))
     samples = [f[rows] for f, points in zip(features, seen, strict=True) for rows in points.samples]
     sample = np.concatenate(samples)
     source = np.repeat(np.arange(len(samples)), [len(rows) for rows in samples])
@@ -118,7 +118,7 @@ def _look(model: Model, params: dict[str, Array], loss: Array) -> _Seen:
 
 def _recorded(model: Model, trajectory: Trajectory) -> _Seen | None:
     """What the trajectory says of itself, of a model whose loss over a whole sample is dear; None of others."""
-    if not isinstance(model, Probed):
+    if not isinstance(model, SequenceModel):
         return None
     shape = trajectory.loss.shape
     log_prior, finite = at_points(_log_prior, model, trajectory.params, axes=len(shape))
@@ -149,11 +149,11 @@ def _resting(points: _Seen, trajectory: Trajectory) -> Array:
 
 def _rungs(points: _Seen, ladder: Ladder) -> list[Array]:
     """Of each rung as many draws of each posterior, by systematic resampling from its weights."""
-    datasets, ns, repeats, draws = ladder.loss.shape
+    datasets, sample_sizes, repeats, draws = ladder.loss.shape
     weights = np.nan_to_num(np.exp(ladder.log_weights)) * points.finite.reshape(ladder.loss.shape)
-    each = max(1, min(draws, DRAWS // (datasets * ns * repeats)))
+    each = max(1, min(draws, DRAWS // (datasets * sample_sizes * repeats)))
     found = []
-    for rung in range(ns):
+    for rung in range(sample_sizes):
         chosen = [np.zeros(0, int)]
         for dataset, repeat in np.ndindex(datasets, repeats):
             mass = np.cumsum(weights[dataset, rung, repeat])

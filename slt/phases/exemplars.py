@@ -14,14 +14,14 @@ from slt.records.phases import PhasePath
 from slt.records.posterior import Ladder
 from slt.records.training import Trajectory
 
-if TYPE_CHECKING:  # the report reads portraits, and does without JAX
+if TYPE_CHECKING:  # the report reads exemplars, and does without JAX
     from slt.models.base import Model
 
 MOST = 12  # phases that are drawn
 
 
 @dataclasses.dataclass(frozen=True)
-class Portrait:
+class Exemplar:
     """One parameter, drawn.
 
     Attributes:
@@ -45,15 +45,15 @@ class Plateau(NamedTuple):
     checkpoint: int
 
 
-def portraits(
+def exemplars(
     model: Model,
     names: list[str],
     trajectory: Trajectory | None,
     path: PhasePath | None,
     ladder: Ladder | None,
     labels: Array | None,
-) -> list[Portrait]:
-    """Portraits by phase, at most three of each; none for a model that does not draw itself.
+) -> list[Exemplar]:
+    """Exemplars by phase, at most three of each; none for a model that does not draw itself.
 
     Args:
       names: phase names by classifier index; the last is "other".
@@ -74,12 +74,17 @@ def portraits(
             found = _draw_in(ladder, labels, phase)
             if found is not None:
                 points.append(
-                    (names[phase], "posterior", f"n = {ladder.ns[found[1]]:,}", _at(ladder.draws, found))
+                    (
+                        names[phase],
+                        "posterior",
+                        f"n = {ladder.sample_sizes[found[1]]:,}",
+                        _at(ladder.draws, found),
+                    )
                 )
     order = {name: i for i, name in enumerate(names)}
     shown = sorted({order[name] for name, *_ in points})[-MOST:]
     points = [point for point in sorted(points, key=lambda p: order[p[0]]) if order[point[0]] in shown]
-    return [Portrait(name, whose, where, model.drawing(w)) for name, whose, where, w in points]
+    return [Exemplar(name, whose, where, model.drawing(w)) for name, whose, where, w in points]
 
 
 def plateaus(trajectory: Trajectory, path: PhasePath, phases: int) -> list[Plateau]:

@@ -15,12 +15,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from slt.adapters.user_model import Borrower
+from slt.adapters.user_model import UserModel
 from slt.comparer.assemble import Sides, assemble
 from slt.comparer.summary import plain
 from slt.config.schema import Experiment, llc_on_data
 from slt.config.validation import build
-from slt.llc.base import Question
+from slt.llc.base import LLCProblem
 from slt.llc.trajectory import AlongTraining, Part, free
 from slt.models import datasets
 from slt.models.base import Model
@@ -33,7 +33,7 @@ from slt.records.llc import LLCPath
 from slt.records.phases import Occupancy, PhaseFacts, PhasePath
 from slt.records.posterior import Ladder
 from slt.records.training import Trajectory
-from slt.records.transitions import Jumps
+from slt.records.transitions import Changepoints
 from slt.runtime.random_keys import named_key
 from slt.storage.code_version import code_version
 from slt.storage.resumable import Driver
@@ -41,9 +41,19 @@ from slt.storage.store import Recipe, Record, digest
 from slt.transitions import development
 
 Records = Mapping[str, Record]
-REPEATS = 4  # of an annealed ladder, at least
+REPEATS = 4  # of an population ladder, at least
 Items = dict[str, Any]
-STAGES = ("data", "training", "posterior", "annealed", "llc", "phases", "comparison", "development", "report")
+STAGES = (
+    "data",
+    "training",
+    "posterior",
+    "population",
+    "llc",
+    "phases",
+    "comparison",
+    "development",
+    "report",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +93,7 @@ def plan(experiment: Experiment, config: Mapping[str, Any]) -> list[Stage]:
 
     `config` is the typed configuration that `experiment` was built from.
     """
-    made = [maker(experiment, config) for maker in (_data, _training, _posterior, _annealed)]
+    made = [maker(experiment, config) for maker in (_data, _training, _posterior, _population)]
     stages = {stage.name: stage for stage in made if stage is not None}
     if experiment.llc is not None:
         stages["llc"] = _llc(experiment, config, stages)
@@ -163,54 +173,54 @@ def _posterior(experiment: Experiment, config: Mapping[str, Any]) -> Stage | Non
     plan, model = experiment.posterior, experiment.model
     if plan is None:
         return None
-    annealed = experiment.data is None
+    population = experiment.data is None
     recipe = Recipe(
         "posterior",
         {"model": config["model"], "seed": experiment.seed, "posterior": _climb(config)},
-        {} if annealed else _data_inputs(experiment, config),
+        {} if population else _data_inputs(experiment, config),
         _code(_make_posterior, [model, plan.sampler]),
     )
     count = 1 if experiment.data is None else experiment.data.datasets
     draws = plan.sampler.draws_per_rung
     point = _bytes(jax.eval_shape(lambda: model.sample_prior(jax.random.key(0))))
-    kept = None if draws is None else count * len(plan.ns) * draws
+    kept = None if draws is None else count * len(plan.sample_sizes) * draws
     work = Work(kept, "draws", None if kept is None else kept * (point + 16))
-    kind = "the population loss" if annealed else _times(count, "data set")
-    what = f"{_times(len(plan.ns), 'rung')} to n = {plan.ns[-1]:,} on {kind}"
-    return Stage(recipe, what, () if annealed else ("data",), _make_posterior, work)
+    kind = "the population loss" if population else _times(count, "data set")
+    what = f"{_times(len(plan.sample_sizes), 'rung')} to n = {plan.sample_sizes[-1]:,} on {kind}"
+    return Stage(recipe, what, () if population else ("data",), _make_posterior, work)
 
 
 def _climb(config: Mapping[str, Any]) -> dict[str, Any]:
     """What determines a ladder, whatever loss it is climbed on."""
-    return {key: value for key, value in config["posterior"].items() if key != "annealed"}
+    return {key: value for key, value in config["posterior"].items() if key != "population"}
 
 
-def _annealed(experiment: Experiment, config: Mapping[str, Any]) -> Stage | None:
+def _population(experiment: Experiment, config: Mapping[str, Any]) -> Stage | None:
     """The same ladder on the population loss, beside one on data."""
     plan, model = experiment.posterior, experiment.model
-    wanted = plan is not None and plan.annealed and experiment.data is not None
+    wanted = plan is not None and plan.population and experiment.data is not None
     if plan is None or not wanted or not model.has_population_loss:
         return None
     recipe = Recipe(
-        "annealed",
+        "population",
         {"model": config["model"], "seed": experiment.seed, "posterior": _climb(config), "repeats": REPEATS},
         {},
-        _code(_make_annealed, [model, plan.sampler]),
+        _code(_make_population, [model, plan.sampler]),
     )
     draws = plan.sampler.draws_per_rung
-    work = Work(None if draws is None else len(plan.ns) * draws, "draws")
-    return Stage(recipe, "the same rungs on the population loss", (), _make_annealed, work)
+    work = Work(None if draws is None else len(plan.sample_sizes) * draws, "draws")
+    return Stage(recipe, "the same rungs on the population loss", (), _make_population, work)
 
 
-def _make_annealed(experiment: Experiment, records: Records, drive: Driver) -> Items:
+def _make_population(experiment: Experiment, records: Records, drive: Driver) -> Items:
     plan = experiment.posterior
     assert plan is not None
-    stage = _several(plan.sampler).stage(experiment.model, None, plan.ns)
+    stage = _several(plan.sampler).stage(experiment.model, None, plan.sample_sizes)
     return {"ladder": to_dataset(drive(stage, named_key(experiment.seed, "annealed")))}
 
 
 def _several(sampler: LadderSampler) -> LadderSampler:
-    """The sampler with repeats enough for an error, which data sets do not lend to an annealed ladder."""
+    """The sampler with repeats enough for an error, which data sets do not lend to an population ladder."""
     repeats = getattr(sampler, "repeats", None)
     if repeats is None:
         return sampler
@@ -220,8 +230,8 @@ def _several(sampler: LadderSampler) -> LadderSampler:
 def _make_posterior(experiment: Experiment, records: Records, drive: Driver) -> Items:
     plan = experiment.posterior
     assert plan is not None
-    data = None if experiment.data is None else _first_rows(experiment, records, plan.ns[-1])
-    stage = plan.sampler.stage(experiment.model, data, plan.ns)
+    data = None if experiment.data is None else _first_rows(experiment, records, plan.sample_sizes[-1])
+    stage = plan.sampler.stage(experiment.model, data, plan.sample_sizes)
     ladder = drive(stage, named_key(experiment.seed, "posterior"))
     return {"ladder": to_dataset(ladder)}
 
@@ -263,7 +273,7 @@ def _make_llc(experiment: Experiment, records: Records, drive: Driver) -> Items:
         points = jax.tree.map(lambda *leaves: np.stack(leaves), *[phase.point for phase in model.phases()])
         moving = free(model, plan.weights)
         drive.progress.begin(1, "batches")
-        estimate = plan.estimator(Question(model, points, free=moving), key)
+        estimate = plan.estimator(LLCProblem(model, points, free=moving), key)
         return {"estimate": to_dataset(estimate), "phases": [phase.name for phase in model.phases()]}
     assert experiment.training is not None
     trajectory = from_dataset(Trajectory, records["training"].array("trajectory"))
@@ -283,7 +293,7 @@ def _make_llc(experiment: Experiment, records: Records, drive: Driver) -> Items:
 
 # -- phases and comparison --------------------------------------------------------------------------------------
 def _phases(experiment: Experiment, config: Mapping[str, Any], stages: Mapping[str, Stage]) -> Stage:
-    needs = tuple(name for name in ("training", "posterior", "annealed") if name in stages)
+    needs = tuple(name for name in ("training", "posterior", "population") if name in stages)
     inputs = {name: stages[name].recipe.hash for name in needs}
     recipe = Recipe("phases", {"model": config["model"]}, inputs, _code(_make_phases, [experiment.model]))
     return Stage(recipe, "labels checkpoints and draws", needs, _make_phases)
@@ -318,11 +328,11 @@ def _make_phases(experiment: Experiment, records: Records, drive: Driver) -> Ite
             classification.occupancy_of(ladder, labels, len(facts), ordered=chains)
         )
         items["labels"] = xr.Dataset({"label": (Ladder.DIMS["log_weights"], labels.astype(np.int16))})
-    drawn = exemplars.portraits(model, items["names"], trajectory, path, ladder, labels)
-    items["portraits"] = plain([dataclasses.asdict(portrait) for portrait in drawn])
-    if "annealed" in records and model.phases():
-        quiet = from_dataset(Ladder, records["annealed"].array("ladder"))
-        items["annealed"] = to_dataset(
+    drawn = exemplars.exemplars(model, items["names"], trajectory, path, ladder, labels)
+    items["exemplars"] = plain([dataclasses.asdict(exemplar) for exemplar in drawn])
+    if "population" in records and model.phases():
+        quiet = from_dataset(Ladder, records["population"].array("ladder"))
+        items["population"] = to_dataset(
             classification.label_ladder(model, quiet, ordered="r_hat" in quiet.info)
         )
     return items
@@ -352,8 +362,8 @@ def _make_comparison(experiment: Experiment, records: Records, drive: Driver) ->
         doubts = diagnostics.untrusted(ladder, occupancy)
         optional["occupancy"] = diagnostics.trusted(occupancy, doubts)
         optional["ladder_status"] = ladder.status
-    if labeled.has("annealed"):
-        optional["annealed"] = from_dataset(Occupancy, labeled.array("annealed"))
+    if labeled.has("population"):
+        optional["population"] = from_dataset(Occupancy, labeled.array("population"))
     both = Sides(
         facts=build(labeled.json("facts"), tuple[PhaseFacts, ...]),
         names=tuple(labeled.json("names")),
@@ -380,7 +390,7 @@ def _make_development(experiment: Experiment, records: Records, drive: Driver) -
     path = None
     if "llc" in records and records["llc"].has("path"):
         path = from_dataset(LLCPath, records["llc"].array("path"))
-    jumps = from_dataset(Jumps, records["comparison"].array("jumps"))
+    jumps = from_dataset(Changepoints, records["comparison"].array("jumps"))
     found, moved = development.develop(experiment.model, trajectory, path, jumps)
     items: Items = {"stages": plain([dataclasses.asdict(seed) for seed in found])}
     return items if moved is None else items | {"essential": to_dataset(moved)}
@@ -403,11 +413,11 @@ def _code(make: Callable, parts: list[Any]) -> str:
         _make_comparison: ("slt.comparer.assemble", "slt.posterior.diagnostics"),
         _make_development: ("slt.transitions.development",),
     }
-    functions = [make, _several] if make is _make_annealed else [make]
+    functions = [make, _several] if make is _make_population else [make]
     if make is _make_phases:
         functions += [type(part).drawing for part in parts if isinstance(part, Drawn)]
     version = code_version(sorted(set(used.get(make, ())).union(*map(_modules, parts))), functions)
-    borrowed = [file for part in parts if isinstance(part, Borrower) for file in part.outside().files]
+    borrowed = [file for part in parts if isinstance(part, UserModel) for file in part.outside().files]
     if not borrowed:
         return version
     return digest([version, [hashlib.sha256(file.read_bytes()).hexdigest() for file in borrowed]])
@@ -418,7 +428,7 @@ def _modules(value: Any) -> set[str]:
     if not dataclasses.is_dataclass(value) or isinstance(value, type):
         return set()
     held = (_modules(getattr(value, field.name)) for field in dataclasses.fields(value))
-    outside = value.outside().modules if isinstance(value, Borrower) else ()
+    outside = value.outside().modules if isinstance(value, UserModel) else ()
     return {type(value).__module__, *outside}.union(*held)
 
 

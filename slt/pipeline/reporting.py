@@ -10,7 +10,7 @@ from typing import Any
 from slt.comparer.summary import plain, summary_of
 from slt.config.validation import build
 from slt.models.drawing import Drawing
-from slt.phases.exemplars import Portrait
+from slt.phases.exemplars import Exemplar
 from slt.pipeline.status import diagnostics, statuses
 from slt.posterior.diagnostics import untrusted, without
 from slt.records.base import OK, from_dataset
@@ -107,7 +107,7 @@ def _write_report(this: Run, manifest: Mapping[str, Any], records: Mapping[str, 
         occupancy=None if occupancy is None else without(occupancy, doubted),
         untrusted=doubted,
         draw_labels=labels,
-        portraits=_portraits(labeled),
+        exemplars=_exemplars(labeled),
         stages=stages,
         essential=moved,
         restricted=restricted,
@@ -127,17 +127,17 @@ def development_of(stages: tuple[SeedStages, ...]) -> dict[str, Any] | None:
     return {"headline": headline(stages), "boundaries": plain(pooled), "seeds": plain(seeds)}
 
 
-def _portraits(labeled: Record) -> tuple[Portrait, ...]:
-    if not labeled.has("portraits"):  # of an earlier version
+def _exemplars(labeled: Record) -> tuple[Exemplar, ...]:
+    if not labeled.has("exemplars"):  # of an earlier version
         return ()
     return tuple(
-        Portrait(**{**item, "drawing": Drawing(**item["drawing"])}) for item in labeled.json("portraits")
+        Exemplar(**{**item, "drawing": Drawing(**item["drawing"])}) for item in labeled.json("exemplars")
     )
 
 
 def _unseen(status: Mapping[str, Mapping[str, int]]) -> dict[str, str]:
     """In words, the failures of the ladder on the population loss, whose record the page does not read."""
-    counts = status.get("annealed", {})
+    counts = status.get("population", {})
     failed = [
         f"{count} of {sum(counts.values())} posteriors: {what}"
         for what, count in counts.items()

@@ -33,7 +33,7 @@ def statuses(records: Records) -> dict[str, dict[str, int]]:
     """How often each status occurs: {"training": {"ok": 63, "diverged at step 10": 1}, "posterior": ...}; of learning
     coefficients, how often each flag."""
     counts = {}
-    for stage, item in (("training", "trajectory"), ("posterior", "ladder"), ("annealed", "ladder")):
+    for stage, item in (("training", "trajectory"), ("posterior", "ladder"), ("population", "ladder")):
         if stage in records:
             values, times = np.unique(records[stage].array(item)["status"].values, return_counts=True)
             counts[stage] = dict(zip(values.tolist(), times.tolist(), strict=True))
@@ -56,7 +56,7 @@ def diagnostics(records: Records) -> list[dict[str, Any]]:
     ladder = from_dataset(Ladder, records["posterior"].array("ladder"))
     return [
         {"n": n, **{name: _spread(values[:, rung]) for name, values in ladder.info.items()}}
-        for rung, n in enumerate(ladder.ns.tolist())
+        for rung, n in enumerate(ladder.sample_sizes.tolist())
     ]
 
 

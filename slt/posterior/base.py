@@ -17,14 +17,14 @@ class LadderSampler(abc.ABC):
     """Anything that yields a posterior at every n. Subclasses are frozen dataclasses of plain options."""
 
     @abc.abstractmethod
-    def stage(self, model: Model, data: Data, ns: tuple[int, ...]) -> LongStage[Ladder]:
-        """The long stage that samples every rung of `ns` for every data set.
+    def stage(self, model: Model, data: Data, sample_sizes: tuple[int, ...]) -> LongStage[Ladder]:
+        """The long stage that samples every rung of `sample_sizes` for every data set.
 
         Args:
           model: the model.
-          data: pytree with leading axes (dataset, N), N >= max(ns); or None for the annealed ladder, on the
+          data: pytree with leading axes (dataset, N), N >= max(sample_sizes); or None for the population ladder, on the
             population loss (then there is one "data set").
-          ns: increasing numbers of observations, each >= 1.
+          sample_sizes: increasing numbers of observations, each >= 1.
         """
 
     @property
@@ -33,12 +33,12 @@ class LadderSampler(abc.ABC):
         return None
 
 
-def stack_ladder(ns: tuple[int, ...], posteriors: list[list[Posterior]]) -> Ladder:
+def stack_ladder(sample_sizes: tuple[int, ...], posteriors: list[list[Posterior]]) -> Ladder:
     """A ladder from `posteriors[dataset][rung]`."""
 
     def stacked(*values: np.ndarray) -> np.ndarray:
         array = np.stack([np.asarray(v) for v in values])
-        return array.reshape(len(posteriors), len(ns), *array.shape[1:])
+        return array.reshape(len(posteriors), len(sample_sizes), *array.shape[1:])
 
     flat = [dataclasses.asdict(p) for per_dataset in posteriors for p in per_dataset]
-    return Ladder(ns=np.asarray(ns), **jax.tree.map(stacked, *flat))
+    return Ladder(sample_sizes=np.asarray(sample_sizes), **jax.tree.map(stacked, *flat))

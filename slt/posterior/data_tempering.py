@@ -39,11 +39,11 @@ ALMOST = 0.999  # how much of the way to a rung its coreset is
 
 
 @dataclasses.dataclass(frozen=True)
-class BridgingSMC(ParticleOptions, LadderSampler):
+class DataTempering(ParticleOptions, LadderSampler):
     """SMC over n by data tempering."""
 
-    def stage(self, model: Model, data: Data, ns: tuple[int, ...]) -> LadderRun:
-        return LadderRun(self, model, data, tuple(ns))
+    def stage(self, model: Model, data: Data, sample_sizes: tuple[int, ...]) -> LadderRun:
+        return LadderRun(self, model, data, tuple(sample_sizes))
 
 
 class Stop(NamedTuple):
@@ -69,10 +69,10 @@ class LadderRun:
     """Long stage: `advance` is one temperature; its chunk is the finished rung (a `Posterior` for each data
     set), or None on the way there. `data` have leading axes (dataset, N)."""
 
-    sampler: BridgingSMC
+    sampler: DataTempering
     model: Model
     data: Data
-    ns: tuple[int, ...]
+    sample_sizes: tuple[int, ...]
     unit: str = "% of a rung"
 
     @property
@@ -82,12 +82,15 @@ class LadderRun:
     @functools.cached_property
     def stops(self) -> tuple[Stop, ...]:
         """Where every leg ends: the rungs, and stops on the way to them where observations become many."""
-        if self.data is None or self.ns[-1] <= MANY:
-            return tuple(Stop(n) for n in self.ns)
+        if self.data is None or self.sample_sizes[-1] <= MANY:
+            return tuple(Stop(n) for n in self.sample_sizes)
         if not self.model.has_coreset:
-            return tuple(Stop(n) for n in sorted({*self.ns, MANY}))
+            return tuple(Stop(n) for n in sorted({*self.sample_sizes, MANY}))
         return tuple(
-            Stop(n, coreset) for n in self.ns for coreset in (True, False) if n > MANY or not coreset
+            Stop(n, coreset)
+            for n in self.sample_sizes
+            for coreset in (True, False)
+            if n > MANY or not coreset
         )
 
     @property
@@ -133,7 +136,7 @@ class LadderRun:
 
     def finish(self, chunks: list[list[Posterior] | None]) -> Ladder:
         rungs = [chunk for chunk in chunks if chunk is not None]
-        return stack_ladder(self.ns, [list(dataset) for dataset in zip(*rungs, strict=True)])
+        return stack_ladder(self.sample_sizes, [list(dataset) for dataset in zip(*rungs, strict=True)])
 
     @functools.cached_property
     def _path(self) -> Callable[[int], paths.Path]:
@@ -176,14 +179,14 @@ class LadderRun:
         return self.stops[leg - 1] if leg else Stop(0)
 
     def _is_rung(self, leg: int) -> bool:
-        return not self.stops[leg].coreset and self.stops[leg].n in self.ns
+        return not self.stops[leg].coreset and self.stops[leg].n in self.sample_sizes
 
     def _way(self, leg: int, rung_leg: int, phi: jax.Array) -> jax.Array:
         """How much of the way from the previous rung to the next populations have come; 1 only at the rung."""
         start, stop, end = self._start(leg), self.stops[leg], self.stops[rung_leg]
         if start.n == end.n:  # its coreset
             return ALMOST + (1 - ALMOST) * phi
-        origin = max((n for n in self.ns if n < end.n), default=0)
+        origin = max((n for n in self.sample_sizes if n < end.n), default=0)
         way = ((1 - phi) * start.n + phi * stop.n - origin) / (end.n - origin)
         return way if leg == rung_leg else jnp.minimum(way, ALMOST)
 

@@ -25,7 +25,7 @@ def untrusted(ladder: Ladder, occupancy: Occupancy) -> dict[int, str]:
     found: dict[int, str] = {}
     spread = _spread(occupancy.share)
     memory = ladder.info.get("correlation")
-    for rung, n in enumerate(ladder.ns.tolist()):
+    for rung, n in enumerate(ladder.sample_sizes.tolist()):
         bad = ladder.status[:, rung] != OK
         if bad.mean() > 0.5:
             found[n] = f"{int(bad.sum())} of {bad.size} posteriors failed"
@@ -38,19 +38,19 @@ def untrusted(ladder: Ladder, occupancy: Occupancy) -> dict[int, str]:
 
 def trusted(occupancy: Occupancy, rungs: dict[int, str]) -> Occupancy | None:
     """The occupancy of all n but these; None where nothing is left."""
-    kept = ~np.isin(occupancy.ns, list(rungs))
+    kept = ~np.isin(occupancy.sample_sizes, list(rungs))
     if not kept.any():
         return None
     return dataclasses.replace(
         occupancy,
-        ns=occupancy.ns[kept],
+        sample_sizes=occupancy.sample_sizes[kept],
         **{name: getattr(occupancy, name)[:, kept] for name in _BY_RUNG},
     )
 
 
 def without(occupancy: Occupancy, rungs: dict[int, str]) -> Occupancy:
     """The occupancy with shares, losses and free energies of these n missing (NaN)."""
-    out = np.isin(occupancy.ns, list(rungs))
+    out = np.isin(occupancy.sample_sizes, list(rungs))
 
     def blank(values: Array) -> Array:
         return np.where(out.reshape(1, -1, *[1] * (values.ndim - 2)), np.nan, values)

@@ -21,8 +21,8 @@ class Sampler(LadderSampler):
     def __call__(self, potential: Potential, key: jax.Array) -> Posterior:
         """Draw from `potential`."""
 
-    def stage(self, model: Model, data: Data, ns: tuple[int, ...]) -> EachRung:
-        return EachRung(self, model, data, tuple(ns))
+    def stage(self, model: Model, data: Data, sample_sizes: tuple[int, ...]) -> EachRung:
+        return EachRung(self, model, data, tuple(sample_sizes))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +32,7 @@ class EachRung:
     sampler: Sampler
     model: Model
     data: Data
-    ns: tuple[int, ...]
+    sample_sizes: tuple[int, ...]
     unit: str = "rungs"
 
     @property
@@ -41,7 +41,7 @@ class EachRung:
 
     @property
     def total(self) -> int:
-        return self.datasets * len(self.ns)
+        return self.datasets * len(self.sample_sizes)
 
     def init(self, key: jax.Array) -> tuple[jax.Array, int]:
         return key, 0
@@ -51,8 +51,8 @@ class EachRung:
 
     def advance(self, state: tuple[jax.Array, int]) -> tuple[Any, Posterior]:
         key, done = state
-        dataset, rung = divmod(done, len(self.ns))
-        n = self.ns[rung]
+        dataset, rung = divmod(done, len(self.sample_sizes))
+        n = self.sample_sizes[rung]
         if self.data is None:
             target = potential(self.model, None, n)
         else:
@@ -61,5 +61,5 @@ class EachRung:
         return (key, done + 1), self.sampler(target, jax.random.fold_in(key, done))
 
     def finish(self, chunks: list[Posterior]) -> Ladder:
-        rungs = len(self.ns)
-        return stack_ladder(self.ns, [chunks[i : i + rungs] for i in range(0, len(chunks), rungs)])
+        rungs = len(self.sample_sizes)
+        return stack_ladder(self.sample_sizes, [chunks[i : i + rungs] for i in range(0, len(chunks), rungs)])

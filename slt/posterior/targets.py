@@ -4,7 +4,7 @@ A tempered posterior at n observations has density proportional to
 
     prior(w) exp(-beta n L_n(w)),          n L_n(w) = sum_i losses_i(w).
 
-`potential` builds it from weighted observations, or from the population loss ("annealed": n L(w), no noise
+`potential` builds it from weighted observations, or from the population loss ("population": n L(w), no noise
 from data). Everything that samples takes a `Potential` and nothing else. A `Neighborhood` takes the model's place
 where a learning coefficient is asked for: the same losses, seen from one point.
 """
@@ -40,7 +40,7 @@ class Landscape(Prior, Protocol):
 class Potential:
     """prior x exp(-beta n L): a landscape, what is needed of its observations, n, and beta.
 
-    `summary` is None for the annealed potential, whose loss is the population loss.
+    `summary` is None for the population potential, whose loss is the population loss.
     """
 
     model: Landscape

@@ -28,7 +28,7 @@ class Occupancy:
     """How the posterior's mass is shared among phases on each rung.
 
     Attributes:
-      ns: (n,).
+      sample_sizes: (n,).
       share: (dataset, n, repeat, phase) posterior probability of each phase, within one repeat.
       free_energy: (dataset, n, repeat) F_n = -log Z, nats; NaN where unknown.
       visits: (dataset, n, repeat, phase) number of draws in each phase.
@@ -39,7 +39,7 @@ class Occupancy:
       floor: smallest share that could have been seen in one repeat (1 / number of draws; 0 for quadrature).
     """
 
-    ns: Array
+    sample_sizes: Array
     share: Array
     free_energy: Array
     visits: Array
@@ -49,7 +49,7 @@ class Occupancy:
     floor: Array
 
     DIMS: ClassVar[dict[str, tuple[str, ...]]] = {
-        "ns": ("n",),
+        "sample_sizes": ("n",),
         "share": ("dataset", "n", "repeat", "phase"),
         "free_energy": ("dataset", "n", "repeat"),
         "visits": ("dataset", "n", "repeat", "phase"),

@@ -16,7 +16,7 @@ class Posterior:
       draws: name -> (repeat, draw, ...) parameters.
       log_weights: (repeat, draw) normalized within a repeat (they sum to 1 after exp); equal for chains and
         for particles.
-      loss: (repeat, draw) L_n(w), nats per observation (the population loss for an annealed posterior).
+      loss: (repeat, draw) L_n(w), nats per observation (the population loss for an population posterior).
       log_evidence: (repeat,) log Z, nats; NaN where the method gives none.
       info: name -> (repeat,) diagnostics: "ess", "acceptance", "r_hat" (chains), "ancestors",
         "correlation", "temperatures", "moves" (particles). Each sampler documents its own.
@@ -44,10 +44,10 @@ class Posterior:
 class Ladder:
     """A posterior at each n of an increasing sequence, over data sets and independent repeats.
 
-    Fields are those of `Posterior` under two more axes, (dataset, n); `ns` is (n,), increasing.
+    Fields are those of `Posterior` under two more axes, (dataset, n); `sample_sizes` is (n,), increasing.
     """
 
-    ns: Array
+    sample_sizes: Array
     draws: dict[str, Array]
     log_weights: Array
     loss: Array
@@ -56,6 +56,6 @@ class Ladder:
     status: Array
 
     DIMS: ClassVar[dict[str, tuple[str, ...]]] = {
-        "ns": ("n",),
+        "sample_sizes": ("n",),
         **{field: ("dataset", "n", *dims) for field, dims in Posterior.DIMS.items()},
     }

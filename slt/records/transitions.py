@@ -9,8 +9,8 @@ from slt.records.base import Array
 
 
 @dataclasses.dataclass(frozen=True)
-class Jumps:
-    """Jumps of recorded curves, found without labels (`transitions.jumps`), by seed and then by start.
+class Changepoints:
+    """Changepoints of recorded curves, found without labels (`transitions.jumps`), by seed and then by start.
 
     Attributes:
       seed: (jump,) index of the seed.
@@ -73,7 +73,7 @@ class Prediction:
 
     Attributes:
       level: "leading" (loss and lambda log n), "prior" (plus the prior density at the points), "volume" (plus the
-        local volume, measured on the population loss, in place of the prior density), or "annealed" (where the
+        local volume, measured on the population loss, in place of the prior density), or "population" (where the
         ladder on the population loss has it: all of the posterior but the noise of data).
       n: None where there is no crossing, and `why` says so.
       n_low, n_high: 95 % interval from the errors of what went in; n where that is theory; None where unknown.

@@ -22,25 +22,25 @@ LEVELS = {
     "leading": "leading order",
     "prior": "with prior",
     "volume": "with volume",
-    "annealed": "without data noise",
+    "population": "without data noise",
 }
 _SHORT = {
     "leading": "leading",
     "prior": "prior",
     "volume": "volume",
-    "annealed": "no noise",
+    "population": "no noise",
 }  # the key has the rest
 _SIZE, _LETTERS = 8.5, 84  # points; letters of that size that fit across the axes
 _DASHES: dict[str, tuple[int, tuple[float, ...]]] = {
     "leading": (0, (1.5, 1.5)),
     "prior": (0, (5, 2)),
     "volume": (0, (5, 1.5, 1.5, 1.5)),
-    "annealed": (0, (0.6, 1.0)),
+    "population": (0, (0.6, 1.0)),
 }
 
 
 def of_phases(
-    transitions: Sequence[BayesianTransition], ns: Array, mean: Array, names: tuple[str, ...]
+    transitions: Sequence[BayesianTransition], sample_sizes: Array, mean: Array, names: tuple[str, ...]
 ) -> list[BayesianTransition]:
     """The crossings at which most mass changes hands, in order of n, then those predicted but not seen.
 
@@ -49,7 +49,9 @@ def of_phases(
 
     def weight(transition: BayesianTransition) -> float:
         columns = [names.index(name) for name in (transition.source, transition.target) if name in names]
-        return min((float(np.interp(transition.n or 0.0, ns, mean[:, i])) for i in columns), default=0.0)
+        return min(
+            (float(np.interp(transition.n or 0.0, sample_sizes, mean[:, i])) for i in columns), default=0.0
+        )
 
     seen = sorted(
         (t for t in transitions if t.n is not None and weight(t) >= LEAST_SHARE), key=weight, reverse=True

@@ -120,14 +120,14 @@ def _posterior(inputs: ReportInputs) -> dict[str, Any] | None:
     ladder, occupancy = inputs.ladder, inputs.occupancy
     if occupancy is None:
         return None
-    if ladder is not None and not np.array_equal(ladder.ns, occupancy.ns):
+    if ladder is not None and not np.array_equal(ladder.sample_sizes, occupancy.sample_sizes):
         ladder = None
-    kept = thinned(len(occupancy.ns), MOST_RUNGS)
+    kept = thinned(len(occupancy.sample_sizes), MOST_RUNGS)
     share, error = estimate(units(occupancy.share[:, kept]))
     kind = drawing(ladder.draws, 4) if ladder is not None else None
     loss = estimate(units(posterior_loss(ladder)[:, kept])) if ladder is not None else None
     return {
-        "ns": occupancy.ns[kept].tolist(),
+        "sample_sizes": occupancy.sample_sizes[kept].tolist(),
         "shares": _plain(share.T),
         "errors": _plain(error.T),
         "error_words": error_in_words(occupancy),

@@ -33,7 +33,9 @@ def density(inputs: ReportInputs, palette: Palette) -> Plate | None:
         return None
     rungs: list[int] = []
     if ladder is not None and name is not None:
-        rungs = np.unique(np.linspace(0, len(ladder.ns) - 1, MOST_RUNGS).round().astype(int)).tolist()
+        rungs = np.unique(
+            np.linspace(0, len(ladder.sample_sizes) - 1, MOST_RUNGS).round().astype(int)
+        ).tolist()
     rows = len(rungs) + (ended is not None)
     fig = style.figure(0.9 + 0.62 * rows)
     ax = fig.subplots()
@@ -44,7 +46,7 @@ def density(inputs: ReportInputs, palette: Palette) -> Plate | None:
             drawn += _posterior_row(ax, -row, edges, rung, inputs, palette)
     if ended is not None:
         drawn += _sgd_row(ax, -len(rungs), ended, inputs, palette)
-    labels = [f"n = {ladder.ns[i]:,}" for i in rungs] if ladder is not None else []
+    labels = [f"n = {ladder.sample_sizes[i]:,}" for i in rungs] if ladder is not None else []
     ax.set_yticks([-i for i in range(rows)], labels + ["SGD ends"] * (ended is not None))
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
@@ -104,9 +106,11 @@ def _posterior_row(
             height = base + 0.9 * np.sqrt(bins)
             ax.stairs(height, edges, baseline=base, fill=True, color=palette[phase], alpha=0.85)
             full = np.flatnonzero(bins)
-            rows += [("posterior", ladder.ns[rung], phase, edges[k], edges[k + 1], bins[k]) for k in full]
+            rows += [
+                ("posterior", ladder.sample_sizes[rung], phase, edges[k], edges[k + 1], bins[k]) for k in full
+            ]
     ax.axhline(base, color=style.FAINT, linewidth=0.7, zorder=0)
-    if inputs.occupancy is not None and np.array_equal(inputs.occupancy.ns, ladder.ns):
+    if inputs.occupancy is not None and np.array_equal(inputs.occupancy.sample_sizes, ladder.sample_sizes):
         mean = np.nan_to_num(estimate(units(inputs.occupancy.share)).mean[rung])
         words = ", ".join(
             f"{inputs.names[i]} {percent(mean[i])}" for i in np.argsort(-mean)[:2] if mean[i] > 0

@@ -30,7 +30,9 @@ def shares(inputs: ReportInputs, palette: Palette) -> Plate | None:
         bars.append((f"SGD ends\n({plural(kept, 'seed')})", last))
     if inputs.occupancy is not None:
         mean = estimate(units(inputs.occupancy.share)).mean
-        bars += [(f"n = {inputs.occupancy.ns[i]:,}", mean[i]) for i in _some(len(mean), _MOST_RUNGS)]
+        bars += [
+            (f"n = {inputs.occupancy.sample_sizes[i]:,}", mean[i]) for i in _some(len(mean), _MOST_RUNGS)
+        ]
     if not bars or len(inputs.names) == 1:
         return None
     fig = style.figure(0.9 + 0.31 * len(bars))

@@ -30,18 +30,18 @@ def occupancy(inputs: ReportInputs, palette: Palette) -> Plate | None:
         return None
     mean, error = estimate(units(seen.share))
     shown = crossings.of_families(inputs.comparison.verdicts)
-    shown += crossings.of_phases(inputs.comparison.bayesian, seen.ns, mean, inputs.names)
+    shown += crossings.of_phases(inputs.comparison.bayesian, seen.sample_sizes, mean, inputs.names)
     fig = style.figure(3.9 + (0.45 * len(shown) + 0.7) * bool(shown))
     if shown:
         top, bottom = fig.subplots(2, 1, sharex=True, height_ratios=(3.4, 0.45 * len(shown) + 0.2))
-        style.n_axis(bottom, seen.ns)
+        style.n_axis(bottom, seen.sample_sizes)
         crossings.rows(bottom, shown, palette)
         crossings.key(bottom)
     else:
         top = fig.subplots()
-    style.n_axis(top, seen.ns, label=not shown)
+    style.n_axis(top, seen.sample_sizes, label=not shown)
     _doubts(top, inputs)
-    drawn = _curves(top, seen.ns, mean, error, inputs.names, palette)
+    drawn = _curves(top, seen.sample_sizes, mean, error, inputs.names, palette)
     for crossing in shown:
         crossings.verticals(top, crossing, palette)
     _share_axis(top, float(seen.floor))
@@ -60,7 +60,7 @@ def occupancy(inputs: ReportInputs, palette: Palette) -> Plate | None:
         ("n", "phase", "share", "standard error"),
         (
             (n, name, mean[i, j], error[i, j])
-            for i, n in enumerate(seen.ns)
+            for i, n in enumerate(seen.sample_sizes)
             for j, name in enumerate(inputs.names)
         ),
     )
@@ -69,34 +69,34 @@ def occupancy(inputs: ReportInputs, palette: Palette) -> Plate | None:
 def _doubts(ax: Axes, inputs: ReportInputs) -> None:
     """A hatched band around each n whose posterior is not trusted, and words in the first of them."""
     assert inputs.occupancy is not None
-    ns = inputs.occupancy.ns.astype(float)
-    between = np.sqrt(ns[1:] * ns[:-1])
+    sample_sizes = inputs.occupancy.sample_sizes.astype(float)
+    between = np.sqrt(sample_sizes[1:] * sample_sizes[:-1])
     edges = (
-        [ns[0] ** 2 / between[0], *between, ns[-1] ** 2 / between[-1]]
-        if len(ns) > 1
-        else [ns[0] / 2, 2 * ns[0]]
+        [sample_sizes[0] ** 2 / between[0], *between, sample_sizes[-1] ** 2 / between[-1]]
+        if len(sample_sizes) > 1
+        else [sample_sizes[0] / 2, 2 * sample_sizes[0]]
     )
-    for rung in np.flatnonzero(np.isin(inputs.occupancy.ns, list(inputs.untrusted))):
+    for rung in np.flatnonzero(np.isin(inputs.occupancy.sample_sizes, list(inputs.untrusted))):
         ax.axvspan(
             edges[rung], edges[rung + 1], facecolor="none", edgecolor=style.FAINT, hatch="///", linewidth=0
         )
         ax.text(
-            ns[rung], 0.5, "not trusted", transform=ax.get_xaxis_transform(), rotation=90, ha="center", va="center",
+            sample_sizes[rung], 0.5, "not trusted", transform=ax.get_xaxis_transform(), rotation=90, ha="center", va="center",
             fontsize=8, color=style.GRAY,
         )  # fmt: skip
 
 
 def _curves(
-    ax: Axes, ns: Array, mean: Array, error: Array, names: tuple[str, ...], palette: Palette
+    ax: Axes, sample_sizes: Array, mean: Array, error: Array, names: tuple[str, ...], palette: Palette
 ) -> list[int]:
     """A line and a band for each phase that is ever big enough to be seen; their indices."""
     shown = [i for i in range(mean.shape[1]) if np.any(mean[:, i] > VISIBLE)]
     for i in shown:
         color = palette[names[i]]
-        ax.plot(ns, mean[:, i], "o-", color=color, markersize=3.5, linewidth=1.8)
+        ax.plot(sample_sizes, mean[:, i], "o-", color=color, markersize=3.5, linewidth=1.8)
         low, high = np.clip(mean[:, i] - error[:, i], 0, None), mean[:, i] + error[:, i]
         if np.isfinite(error[:, i]).any():
-            ax.fill_between(ns, low, high, color=color, alpha=0.22, linewidth=0)
+            ax.fill_between(sample_sizes, low, high, color=color, alpha=0.22, linewidth=0)
     return shown
 
 
@@ -118,17 +118,19 @@ def free_energy(inputs: ReportInputs, palette: Palette) -> Plate | None:
     fig = style.figure(5.4 if known else 4.2)
     if known:
         ax, strip = fig.subplots(2, 1, sharex=True, height_ratios=(3.2, 1))
-        style.n_axis(strip, seen.ns)
-        strip.plot(seen.ns, total.mean, "o-", color=style.INK, markersize=3, linewidth=1.3)
+        style.n_axis(strip, seen.sample_sizes)
+        strip.plot(seen.sample_sizes, total.mean, "o-", color=style.INK, markersize=3, linewidth=1.3)
         low, high = total.mean - total.error, total.mean + total.error
-        strip.fill_between(seen.ns, low, high, color=style.INK, alpha=0.2, linewidth=0)
+        strip.fill_between(seen.sample_sizes, low, high, color=style.INK, alpha=0.2, linewidth=0)
         strip.set_ylabel("F_n, nats")
     else:
         ax = fig.subplots()
-    style.n_axis(ax, seen.ns, label=not known)
+    style.n_axis(ax, seen.sample_sizes, label=not known)
     _doubts(ax, inputs)
     energy = phase_energy(seen)
-    shown, bounded = _energies(ax, inputs, seen.ns, energy, np.any(seen.share > 0, axis=(0, 1, 2)), palette)
+    shown, bounded = _energies(
+        ax, inputs, seen.sample_sizes, energy, np.any(seen.share > 0, axis=(0, 1, 2)), palette
+    )
     style.phase_legend(ax, [inputs.names[i] for i in shown], palette)
     ax.set_ylabel("F_n(phase) − F_n, nats")
     return plate(
@@ -161,7 +163,7 @@ def free_energy(inputs: ReportInputs, palette: Palette) -> Plate | None:
                 "lower" if energy.bound[i, j] else "",
                 total.mean[i],
             )
-            for i, n in enumerate(seen.ns)
+            for i, n in enumerate(seen.sample_sizes)
             for j, name in enumerate(inputs.names)
         ),
     )
@@ -178,14 +180,20 @@ def _energies(
     for place, i in enumerate(shown):
         color = palette[inputs.names[i]]
         # marks of different phases stand side by side, within part of the space between rungs
-        ns = rungs * rung_ratio ** ((place + 0.5 - len(shown) / 2) / (2.5 * len(shown)))
+        sample_sizes = rungs * rung_ratio ** ((place + 0.5 - len(shown) / 2) / (2.5 * len(shown)))
         sure = ~bound[:, i]
         near = sure | np.roll(sure, 1) | np.roll(sure, -1)
-        ax.plot(ns, np.where(near, mean[:, i], np.nan), "-", color=color, linewidth=1.0, alpha=0.6)
+        ax.plot(sample_sizes, np.where(near, mean[:, i], np.nan), "-", color=color, linewidth=1.0, alpha=0.6)
         whisker = np.where(np.isfinite(error[:, i]), error[:, i], 0.0)
         ax.errorbar(
-            ns[sure], mean[sure, i], whisker[sure], fmt="o", color=color, markersize=4, elinewidth=1.3
+            sample_sizes[sure],
+            mean[sure, i],
+            whisker[sure],
+            fmt="o",
+            color=color,
+            markersize=4,
+            elinewidth=1.3,
         )
-        ax.plot(ns[~sure], mean[~sure, i], "^", color=color, markersize=5, markerfacecolor="none")
+        ax.plot(sample_sizes[~sure], mean[~sure, i], "^", color=color, markersize=5, markerfacecolor="none")
     ax.set_ylim(bottom=min(-0.15, ax.get_ylim()[0]))
     return shown, bool(bound[:, shown].any())

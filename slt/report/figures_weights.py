@@ -37,7 +37,9 @@ def polygons(inputs: ReportInputs, palette: Palette) -> Plate | None:
         sgd = plateaus(trajectory, path, len(inputs.names))[-MOST_PLATEAUS:]
     rungs: list[int] = []
     if ladder is not None and is_planar(ladder.draws, 4):
-        rungs = np.unique(np.linspace(0, len(ladder.ns) - 1, MOST_RUNGS).round().astype(int)).tolist()
+        rungs = np.unique(
+            np.linspace(0, len(ladder.sample_sizes) - 1, MOST_RUNGS).round().astype(int)
+        ).tolist()
     if not sgd and not rungs:
         return None
     rows_sgd, rows_bayes = math.ceil(len(sgd) / COLUMNS), math.ceil(len(rungs) / COLUMNS)
@@ -146,15 +148,15 @@ def _draws_panel(
         color = style.GRAY if labels is None else palette[inputs.names[labels[i]]]
         ring = corners(draw)
         phase = "" if labels is None else inputs.names[labels[i]]
-        rows += [("posterior", ladder.ns[rung], i, phase, x, y, None) for x, y in ring]
+        rows += [("posterior", ladder.sample_sizes[rung], i, phase, x, y, None) for x, y in ring]
         ax.plot(*np.vstack([ring, ring[:1]]).T, color=color, linewidth=1.1, alpha=0.55)
         ax.plot(ring[:, 0], ring[:, 1], "o", color=color, markersize=2.5, alpha=0.6)
     words = ""
-    if inputs.occupancy is not None and np.array_equal(inputs.occupancy.ns, ladder.ns):
+    if inputs.occupancy is not None and np.array_equal(inputs.occupancy.sample_sizes, ladder.sample_sizes):
         mean = np.nan_to_num(estimate(units(inputs.occupancy.share)).mean[rung])
         top = np.argsort(-mean, kind="stable")[:2]
         words = ", ".join(f"{inputs.names[i]} {percent(mean[i])}" for i in top if mean[i] > 0)
-    _heading(ax, f"Bayes, n = {ladder.ns[rung]:,}", words, style.INK)
+    _heading(ax, f"Bayes, n = {ladder.sample_sizes[rung]:,}", words, style.INK)
     return rows
 
 

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from slt.phases.exemplars import Portrait
+from slt.phases.exemplars import Exemplar
 from slt.records.base import Array
 from slt.records.comparison import Comparison
 from slt.records.llc import LLCEstimate, LLCPath
@@ -33,7 +33,7 @@ class ReportInputs:
       occupancy: the posterior's mass by phase.
       untrusted: n of the rungs whose posteriors are not trusted -> why; `occupancy` has nothing of them.
       draw_labels: (dataset, n, repeat, draw) index into `names` of the ladder's draws, to color them by phase.
-      portraits: drawings of each phase, of a model that draws itself.
+      exemplars: drawings of each phase, of a model that draws itself.
       stages: of each seed, in a run that has no posterior.
       essential: where the function of a model with a probe goes along training.
       restricted: name -> coefficients of some of the weights or of the data.
@@ -54,7 +54,7 @@ class ReportInputs:
     occupancy: Occupancy | None = None
     untrusted: Mapping[int, str] = dataclasses.field(default_factory=dict)
     draw_labels: Array | None = None
-    portraits: tuple[Portrait, ...] = ()
+    exemplars: tuple[Exemplar, ...] = ()
     stages: tuple[SeedStages, ...] = ()
     essential: EssentialDynamics | None = None
     restricted: Mapping[str, LLCPath] = dataclasses.field(default_factory=dict)

@@ -102,7 +102,7 @@ function posteriorPanel(panel, posterior) {
   const picture = part(panel, "picture", makers[posterior.drawing]);
   const shares = part(panel, "shares", (host) => occupancy(host, posterior, go));
   const loss = part(panel, "loss", posterior.loss && ((host) => meanLoss(host, posterior, go)));
-  const rungs = scrubber(panel, posterior.ns, "n", 500, (index) => {
+  const rungs = scrubber(panel, posterior.sample_sizes, "n", 500, (index) => {
     picture?.(index);
     shares.move(index);
     loss?.move(index);
@@ -122,7 +122,7 @@ function remember() {
     const state = new URLSearchParams();
     if (panels.sgd) state.set("step", data.sgd.steps[panels.sgd.index()]);
     if (panels.sgd) state.set("seed", panels.sgd.seed());
-    if (panels.posterior) state.set("n", data.posterior.ns[panels.posterior.index()]);
+    if (panels.posterior) state.set("n", data.posterior.sample_sizes[panels.posterior.index()]);
     history.replaceState(null, "", `#${state}`);
   }, 200);
 }
@@ -137,7 +137,7 @@ function recall() {
   const state = new URLSearchParams(location.hash.slice(1));
   if (panels.sgd && state.has("seed")) panels.sgd.select(Number(state.get("seed")));
   panels.sgd?.go(asked(state, "step", data.sgd.steps));
-  panels.posterior?.go(asked(state, "n", data.posterior.ns));
+  panels.posterior?.go(asked(state, "n", data.posterior.sample_sizes));
 }
 
 // -- downloads: files lie in the page, packed, and are unpacked when they are asked for ----------------------------

@@ -9,9 +9,9 @@ from slt.records.comparison import Comparison
 from slt.report import (
     figures_density,
     figures_dynamics,
+    figures_exemplars,
     figures_llc,
     figures_phases,
-    figures_portraits,
     figures_posterior,
     figures_stages,
     figures_weights,
@@ -47,7 +47,7 @@ _FIGURES = (
     figures_posterior.occupancy,
     figures_posterior.free_energy,
     figures_weights.polygons,
-    figures_portraits.gallery,
+    figures_exemplars.gallery,
     figures_density.density,
     figures_phases.verdicts,
 )
@@ -138,8 +138,10 @@ def _sizes(inputs: ReportInputs) -> str:
         last = int(inputs.trajectory.steps[-1])
         parts.append(f"SGD: {plural(len(inputs.trajectory.status), 'seed')}, {last:,} steps")
     if inputs.occupancy is not None:
-        ns = inputs.occupancy.ns
-        parts.append(f"Posterior: {sizes_in_words(inputs.occupancy)}, n = {ns[0]:,} to {ns[-1]:,}")
+        sample_sizes = inputs.occupancy.sample_sizes
+        parts.append(
+            f"Posterior: {sizes_in_words(inputs.occupancy)}, n = {sample_sizes[0]:,} to {sample_sizes[-1]:,}"
+        )
     return ". ".join(parts or ["Nothing was run"]) + "."
 
 

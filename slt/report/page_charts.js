@@ -111,7 +111,7 @@ function withError(value, error, words) {
 }
 
 /** The posterior's shares with their standard errors. */
-function occupancy(host, { ns, shares, errors }, go) {
+function occupancy(host, { sample_sizes, shares, errors }, go) {
   const present = seen(shares);
   const lines = present.map(({ i, hue }) => ({ values: shares[i], errors: errors[i], hue }));
   const read = (k) =>
@@ -120,7 +120,7 @@ function occupancy(host, { ns, shares, errors }, go) {
       const absent = !(share >= 0.005);
       return reading(phase, absent ? percent(share) : withError(share, error, percent), absent);
     });
-  return chart(host, ns, { ...shareAxis(120), paint: (place) => banded(lines, place), read }, go);
+  return chart(host, sample_sizes, { ...shareAxis(120), paint: (place) => banded(lines, place), read }, go);
 }
 
 /** One seed's loss, colored by its phase, over the phases' own losses. */
@@ -145,7 +145,7 @@ function seedLoss(host, { steps, seeds }, chosen, go) {
 }
 
 /** The posterior's mean loss with its standard error. */
-function meanLoss(host, { ns, loss, loss_error: errors }, go) {
+function meanLoss(host, { sample_sizes, loss, loss_error: errors }, go) {
   const edges = (mean, error) => (mean === null ? [] : [mean - (error ?? 0), mean + (error ?? 0)]);
   const height = 130, usable = loss.flatMap((mean, i) => edges(mean, errors[i])).filter((value) => value > 0);
   const { scale, ticks } = lossScale(usable.length ? usable : [0, 1], height - EDGE.bottom, EDGE.top);
@@ -153,5 +153,5 @@ function meanLoss(host, { ns, loss, loss_error: errors }, go) {
   const y = (value) => scale(Math.max(value, floor));
   const paint = (place) => banded([{ values: loss, errors, hue: "currentColor" }], place);
   const read = (i) => [said(`mean loss ${withError(loss[i], errors[i], number)}`)];
-  return chart(host, ns, { height, y, ticks: ticks.map((tick) => [tick, number(tick)]), paint, read }, go);
+  return chart(host, sample_sizes, { height, y, ticks: ticks.map((tick) => [tick, number(tick)]), paint, read }, go);
 }

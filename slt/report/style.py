@@ -144,9 +144,9 @@ def plain_log(axis: Axis, low: float, high: float) -> None:
     axis.set_major_locator(ticker.LogLocator(subs=subs))
 
 
-def n_axis(ax: Axes, ns: np.ndarray, label: bool = True) -> None:
+def n_axis(ax: Axes, sample_sizes: np.ndarray, label: bool = True) -> None:
     """A logarithmic axis of n that covers the ladder's rungs."""
-    low, high = float(np.min(ns)), float(np.max(ns))
+    low, high = float(np.min(sample_sizes)), float(np.max(sample_sizes))
     ax.set_xscale("log")
     margin = (high / low) ** 0.03 if high > low else 1.5
     ax.set_xlim(low / margin, high * margin)

@@ -146,7 +146,7 @@ def sampler(ladder: Ladder) -> Markup:
     names = list(ladder.info)
     rows = [
         (f"{n:,}", *(_range(ladder.info[name][:, rung]) for name in names))
-        for rung, n in enumerate(ladder.ns.tolist())
+        for rung, n in enumerate(ladder.sample_sizes.tolist())
     ]
     shown = ("draws" if name == "ess" else name.replace("_", " ") for name in names)
     words = {
@@ -180,8 +180,10 @@ def problems(inputs: ReportInputs) -> list[str]:
         status = inputs.ladder.status
         rungs = []
         for what, count in _grouped(status):
-            ns = inputs.ladder.ns[np.any(status == what, axis=(0, 2))]
-            where = f"n = {', '.join(f'{n:,}' for n in ns[:8])}{', …' if len(ns) > 8 else ''}"
+            sample_sizes = inputs.ladder.sample_sizes[np.any(status == what, axis=(0, 2))]
+            where = (
+                f"n = {', '.join(f'{n:,}' for n in sample_sizes[:8])}{', …' if len(sample_sizes) > 8 else ''}"
+            )
             rungs.append(f"{count} of {status.size:,} posteriors (data set × n × repeat), at {where}: {what}")
         found += _capped(rungs)
     return found

@@ -222,7 +222,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _with_coordinates(dataset: xarray.Dataset, names: list[str]) -> xarray.Dataset:
     """Values along axes where the record keeps them as plain variables."""
-    for variable, dim, name in (("ns", "n", "n"), ("steps", "checkpoint", "step")):
+    for variable, dim, name in (("sample_sizes", "n", "n"), ("steps", "checkpoint", "step")):
         if variable in dataset:
             values = dataset[variable].values
             dataset = dataset.drop_vars(variable).assign_coords({name: (dim, values)})

@@ -43,7 +43,7 @@ def find(
     occupancy: Occupancy,
     names: tuple[str, ...],
     facts: tuple[PhaseFacts, ...],
-    annealed: Occupancy | None = None,
+    population: Occupancy | None = None,
     constants: Mapping[str, Constant] | None = None,
     minimum: float = MINIMUM,
     draws: int = DRAWS,
@@ -63,13 +63,15 @@ def find(
       occupancy: of phases or of families.
       names: by index, the last "other".
       facts: of phases by name; pairs without facts get no predictions.
-      annealed: of the ladder on the population loss: its crossings are predictions at level "annealed".
+      population: of the ladder on the population loss: its crossings are predictions at level "population".
       constants: measured local volumes by phase, for predictions at level "volume".
       minimum: mean share that both phases must reach.
       draws: bootstrap draws.
       seed: of the bootstrap.
     """
-    without_noise = {} if annealed is None else {(t.source, t.target): t for t in find(annealed, names, ())}
+    without_noise = (
+        {} if population is None else {(t.source, t.target): t for t in find(population, names, ())}
+    )
     peak = np.nan_to_num(occupancy_summary(occupancy).mean).max(axis=0)
     present = [phase for phase in range(len(names) - 1) if peak[phase] >= minimum]
     known = {fact.name: fact for fact in facts}
@@ -79,13 +81,16 @@ def find(
         rungs = passage(odds)
         if rungs is None:
             continue
-        ns = np.asarray(occupancy.ns, float)[rungs]
-        n = float(last_upward(ns, odds.mean[rungs]))
+        sample_sizes = np.asarray(occupancy.sample_sizes, float)[rungs]
+        n = float(last_upward(sample_sizes, odds.mean[rungs]))
         interval = _interval(occupancy, (a, b), odds, rungs, n, draws, seed)
         facts_of = [known[name] for name in (names[a], names[b]) if name in known]
         formula = free_energy.every_level(facts_of[0], facts_of[1], constants) if len(facts_of) == 2 else ()
-        quiet = () if annealed is None else (_quiet(without_noise.get((names[a], names[b]))),)
-        beside = [rungs[int(np.searchsorted(ns, n)) - 1], rungs[int(np.searchsorted(ns, n))]]
+        quiet = () if population is None else (_quiet(without_noise.get((names[a], names[b]))),)
+        beside = [
+            rungs[int(np.searchsorted(sample_sizes, n)) - 1],
+            rungs[int(np.searchsorted(sample_sizes, n))],
+        ]
         found.append(
             BayesianTransition(
                 source=names[a],
@@ -93,13 +98,15 @@ def find(
                 n=n,
                 n_low=interval.low,
                 n_high=interval.high,
-                crossed=int(np.isfinite(last_upward(ns, odds.per_dataset[:, rungs])).sum()),
+                crossed=int(np.isfinite(last_upward(sample_sizes, odds.per_dataset[:, rungs])).sum()),
                 datasets=len(occupancy.share),
                 peak_source=float(peak[a]),
                 peak_target=float(peak[b]),
                 predicted=(*formula, *quiet),
                 method=interval.method,
-                separation=_separation(occupancy, a, b, min(beside, key=lambda k: abs(occupancy.ns[k] - n))),
+                separation=_separation(
+                    occupancy, a, b, min(beside, key=lambda k: abs(occupancy.sample_sizes[k] - n))
+                ),
                 heat_capacity=_heat_capacity(occupancy, beside),
             )
         )
@@ -107,10 +114,10 @@ def find(
 
 
 def _quiet(seen: BayesianTransition | None) -> Prediction:
-    """A crossing of the annealed ladder, as a prediction of the one on data."""
+    """A crossing of the population ladder, as a prediction of the one on data."""
     if seen is None or seen.n is None:
-        return Prediction("annealed", None, "no crossing without data noise on these rungs")
-    return Prediction("annealed", seen.n, "", seen.n_low, seen.n_high)
+        return Prediction("population", None, "no crossing without data noise on these rungs")
+    return Prediction("population", seen.n, "", seen.n_low, seen.n_high)
 
 
 def _separation(occupancy: Occupancy, a: int, b: int, rung: int) -> float | None:
@@ -129,7 +136,7 @@ def _heat_capacity(occupancy: Occupancy, rungs: list[int]) -> float | None:
     )
     mean = (share * loss).sum(axis=-1, keepdims=True)
     total = (share * (variance + (loss - mean) ** 2)).sum(axis=-1)
-    capacity = total * np.asarray(occupancy.ns, float)[rungs][:, None] ** 2
+    capacity = total * np.asarray(occupancy.sample_sizes, float)[rungs][:, None] ** 2
     known = mean_of(mean_of(capacity, axis=2), axis=0)
     return float(np.nanmax(known)) if np.isfinite(known).any() else None
 
@@ -139,7 +146,7 @@ def dominance(occupancy: Occupancy, names: tuple[str, ...]) -> list[tuple[float,
     mean = occupancy_summary(occupancy).mean
     turns: list[tuple[float, float, str]] = []
     for rung in np.flatnonzero(np.isfinite(mean).all(axis=1)):
-        n, name = float(occupancy.ns[rung]), names[int(np.argmax(mean[rung]))]
+        n, name = float(occupancy.sample_sizes[rung]), names[int(np.argmax(mean[rung]))]
         first = turns.pop()[0] if turns and turns[-1][2] == name else n
         turns.append((first, n, name))
     return turns
@@ -155,7 +162,7 @@ def _interval(
     seed: int,
 ) -> _Interval:
     """95 % interval of the crossing at n, and how it was made."""
-    ns = np.asarray(occupancy.ns, float)
+    sample_sizes = np.asarray(occupancy.sample_sizes, float)
     datasets, _, repeats, _ = occupancy.share.shape
     if datasets == repeats == 1:
         if is_exact(occupancy):
@@ -163,7 +170,7 @@ def _interval(
         return _Interval(None, None, "one data set, one repeat: nothing to make an interval from")
 
     a, b = (np.asarray(occupancy.share)[:, rungs][..., phase] for phase in pair)
-    crossings = np.sort(_bootstrap(a, b, float(occupancy.floor), ns[rungs], draws, seed))
+    crossings = np.sort(_bootstrap(a, b, float(occupancy.floor), sample_sizes[rungs], draws, seed))
     tail = scipy.stats.norm.cdf(-1)  # a standard deviation on either side, if the draws were Gaussian
     units = datasets if datasets > 1 else repeats
     stretch = scipy.stats.t.ppf(0.975, units - 1) * math.sqrt(units / (units - 1))
@@ -172,23 +179,23 @@ def _interval(
     method = f"bootstrap, {draws} draws over {datasets} data sets and, within each, {repeats} repeat(s)"
     if datasets == 1:
         method = f"bootstrap, {draws} draws over {repeats} repeats of one data set, so not of other data"
-    if not low >= ns[0]:
+    if not low >= sample_sizes[0]:
         method += "; the interval is open below: it reaches under the ladder"
-    if not high <= ns[-1]:
+    if not high <= sample_sizes[-1]:
         method += "; the interval is open above: it reaches beyond the ladder"
-    after = int(np.searchsorted(ns[rungs], n))
+    after = int(np.searchsorted(sample_sizes[rungs], n))
     if odds.bounded[rungs[[after - 1, after]]].any():
         method += (
             "; limited by the number of draws: one phase was never visited on a rung beside the crossing"
         )
     return _Interval(
-        float(low) if low >= ns[0] else None,
-        float(high) if high <= ns[-1] else None,
+        float(low) if low >= sample_sizes[0] else None,
+        float(high) if high <= sample_sizes[-1] else None,
         method,
     )
 
 
-def _bootstrap(a: Array, b: Array, floor: float, ns: Array, draws: int, seed: int) -> Array:
+def _bootstrap(a: Array, b: Array, floor: float, sample_sizes: Array, draws: int, seed: int) -> Array:
     """(draws,) crossings; -inf where a draw has b ahead all along, inf where not at the end.
 
     Shares `a` and `b` are (dataset, n, repeat).
@@ -201,4 +208,4 @@ def _bootstrap(a: Array, b: Array, floor: float, ns: Array, draws: int, seed: in
     def resample(share: Array) -> Array:  # (draw, dataset, n, repeat)
         return np.moveaxis(share[which, :, within], 2, 3)
 
-    return last_upward(ns, mean_of(pooled_log_ratio(resample(a), resample(b), floor), axis=1))
+    return last_upward(sample_sizes, mean_of(pooled_log_ratio(resample(a), resample(b), floor), axis=1))

@@ -1,4 +1,4 @@
-"""Jumps of a curve, found without labels: where it speeds up, moves, and comes to rest.
+"""Changepoints of a curve, found without labels: where it speeds up, moves, and comes to rest.
 
 A curve x (a log-loss, an observable, a learning coefficient) is seen at checkpoints. Its increments are cut into
 stretches of constant speed by kernel change-point detection (ruptures, l2 cost), with the penalty 2 log T of the

@@ -6,18 +6,18 @@ import jax
 import numpy as np
 
 from slt.models.base import Model
-from slt.models.common.sequence_base import Probed
+from slt.models.common.sequence_base import SequenceModel
 from slt.records.base import Array
 from slt.records.llc import LLCPath
 from slt.records.training import Trajectory
-from slt.records.transitions import Jumps
+from slt.records.transitions import Changepoints
 from slt.runtime.jax_setup import cast
 from slt.transitions import events, plateaus, stages
 from slt.transitions.essential_dynamics import EssentialDynamics, essential
 
 
 def develop(
-    model: Model, trajectory: Trajectory, llc: LLCPath | None, jumps: Jumps
+    model: Model, trajectory: Trajectory, llc: LLCPath | None, jumps: Changepoints
 ) -> tuple[tuple[stages.SeedStages, ...], EssentialDynamics | None]:
     """The stages of each seed, from the jumps of all its curves together (`transitions.resting`), and the essential
     dynamics of a model that has a probe."""
@@ -26,12 +26,12 @@ def develop(
     by_seed = events.events(jumps, len(loss))
     found = plateaus.find(trajectory.steps, loss, trajectory.status, by_seed, llc)
     moved = None
-    if isinstance(model, Probed):
+    if isinstance(model, SequenceModel):
         moved = essential(trajectory.steps, outputs(model, trajectory.params))
     return found, moved
 
 
-def outputs(model: Probed, params: dict[str, Array]) -> Array:
+def outputs(model: SequenceModel, params: dict[str, Array]) -> Array:
     """(seed, checkpoint, k) float32 outputs on the probe, of parameters (seed, checkpoint, ...)."""
     seeds, checkpoints = next(iter(params.values())).shape[:2]
     flat = cast({name: leaf.reshape(-1, *leaf.shape[2:]) for name, leaf in params.items()}, np.float32)

@@ -16,7 +16,7 @@ import numpy as np
 from slt.records.base import OK, Array
 from slt.records.llc import LLCPath
 from slt.records.training import Trajectory
-from slt.records.transitions import Jumps
+from slt.records.transitions import Changepoints
 from slt.transitions import changepoints
 
 LOSS, LLC = "loss", "llc"
@@ -71,7 +71,7 @@ def curves(trajectory: Trajectory, loss: Array, llc: LLCPath | None) -> list[Cur
     return [curve for curve in found if curve.smallest > 0]
 
 
-def find(found: list[Curve], checkpoints: Array) -> Jumps:
+def find(found: list[Curve], checkpoints: Array) -> Changepoints:
     """All jumps of all curves, their ends as indices into `checkpoints` (steps), and joined into transitions."""
     rows: list[tuple[int, str, changepoints.Jump]] = []
     for curve in found:
@@ -81,7 +81,7 @@ def find(found: list[Curve], checkpoints: Array) -> Jumps:
                 ends = int(place[jump.start]), int(place[jump.end])
                 rows.append((seed, curve.name, jump._replace(start=ends[0], end=ends[1])))
     rows.sort(key=lambda row: (row[0], row[2].start))
-    return Jumps(
+    return Changepoints(
         seed=np.array([seed for seed, _, _ in rows], int),
         curve=np.array([name for _, name, _ in rows], dtype="U64"),
         start=np.array([jump.start for *_, jump in rows], int),
@@ -91,7 +91,7 @@ def find(found: list[Curve], checkpoints: Array) -> Jumps:
     )
 
 
-def events(found: Jumps, seeds: int) -> list[list[Event]]:
+def events(found: Changepoints, seeds: int) -> list[list[Event]]:
     """The transitions of each seed, in order; the module's docstring has the rule."""
     return [_of_seed(found, np.flatnonzero(found.seed == seed)) for seed in range(seeds)]
 
@@ -102,7 +102,7 @@ def around(events_: list[Event], checkpoint: int) -> Event | None:
     return min(near, key=lambda event: event.end - event.start, default=None)
 
 
-def _of_seed(found: Jumps, rows: Array) -> list[Event]:
+def _of_seed(found: Changepoints, rows: Array) -> list[Event]:
     of_loss = [i for i in rows if found.curve[i] == LOSS]
     groups: list[list[int]] = [[i] for i in of_loss]
     hidden: list[list[int]] = []
@@ -118,12 +118,12 @@ def _of_seed(found: Jumps, rows: Array) -> list[Event]:
     return sorted(told, key=lambda event: event.start)
 
 
-def _overlap(found: Jumps, i: int, j: int) -> int:
+def _overlap(found: Changepoints, i: int, j: int) -> int:
     """Checkpoints that two jumps share; negative: by how many they miss each other."""
     return int(min(found.end[i], found.end[j]) - max(found.start[i], found.start[j]))
 
 
-def _event(found: Jumps, timed: list[int], group: list[int]) -> Event:
+def _event(found: Changepoints, timed: list[int], group: list[int]) -> Event:
     changes: dict[str, float] = {}
     for i in group:
         name = str(found.curve[i])

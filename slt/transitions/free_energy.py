@@ -4,7 +4,7 @@
 
 Source: Watanabe 2009, "Algebraic geometry and statistical learning theory", main formula II, applied to
 neighborhoods of phases as in Chen et al. 2023 (arXiv:2310.06301). At level "leading" the constant and the prior are
-dropped, at level "prior" the constant, at level "volume" both are replaced by what an annealed ladder measured
+dropped, at level "prior" the constant, at level "volume" both are replaced by what an population ladder measured
 (`volume`). All drop the fluctuation of L_n(w_a) about L_a.
 
 A prediction's interval carries the errors of lambda (where it was estimated) and of the measured constants to n, to
@@ -99,7 +99,7 @@ def _missing(source: PhaseFacts, target: PhaseFacts, level: str, constants: Mapp
         ("learning coefficient", [fact.llc for fact in both]),
         ("prior density", [fact.log_prior if level == "prior" else 0.0 for fact in both]),
         (
-            "local volume (the annealed ladder saw too little of it)",
+            "local volume (the population ladder saw too little of it)",
             volume if level == "volume" else [0.0, 0.0],
         ),
     ):

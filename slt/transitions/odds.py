@@ -66,7 +66,7 @@ def _error_of_one(occupancy: Occupancy, source: int, target: int) -> Array:
     """(n,) from one repeat of one data set: none by quadrature; else the counting error, as if the draws were
     independent, which is optimistic but all there is to go by."""
     if is_exact(occupancy):
-        return np.zeros(len(occupancy.ns))
+        return np.zeros(len(occupancy.sample_sizes))
     visits = np.maximum(occupancy.visits[0, :, 0, :][:, [source, target]], 0.5)
     return np.sqrt((1 / visits).sum(axis=1))
 

@@ -132,5 +132,5 @@ def _agrees(boundaries: tuple[Boundary, ...]) -> bool | None:
         return None
     if not all(b.preferred for b in boundaries):
         return False
-    ns = [1.0 if b.prediction.n is None else b.prediction.n for b in boundaries]
-    return all(a <= b for a, b in pairwise(ns))
+    sample_sizes = [1.0 if b.prediction.n is None else b.prediction.n for b in boundaries]
+    return all(a <= b for a, b in pairwise(sample_sizes))

@@ -114,7 +114,7 @@ def _pooled(index: int, boundaries: list[Boundary]) -> Pooled:
     rank = int(scipy.stats.binom.ppf(0.025, len(middle), 0.5))
     if len(middle) >= 6:
         low, high = float(middle[rank - 1]), float(middle[len(middle) - rank])
-    ns = [b.prediction.n for b in boundaries if b.prediction.n is not None]
+    sample_sizes = [b.prediction.n for b in boundaries if b.prediction.n is not None]
     names = sorted({name for b in boundaries for name in b.changes})
     return Pooled(
         index=index,
@@ -122,9 +122,9 @@ def _pooled(index: int, boundaries: list[Boundary]) -> Pooled:
         step=float(np.median(middle)),
         step_low=low,
         step_high=high,
-        n=float(np.median(ns)) if ns else None,
-        n_low=min(ns, default=None),
-        n_high=max(ns, default=None),
+        n=float(np.median(sample_sizes)) if sample_sizes else None,
+        n_low=min(sample_sizes, default=None),
+        n_high=max(sample_sizes, default=None),
         preferred=sum(bool(b.preferred) for b in boundaries),
         hidden=sum(b.hidden for b in boundaries),
         kinds={kind: sum(b.kind == kind for b in boundaries) for kind in ("A", "B", "")},

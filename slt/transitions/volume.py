@@ -1,7 +1,7 @@
 """The constant of the free energy formula, measured: how much room each phase has, and what its prior is there.
 
 On the population loss, F(n; W_a) = n L_a + lambda_a log n - (m_a - 1) log log n + c_a + o(1), with c_a from the prior
-density and the local volume. An annealed ladder gives F(n; W_a) = F(n) - log P(W_a) at every rung where phase a is
+density and the local volume. An population ladder gives F(n; W_a) = F(n) - log P(W_a) at every rung where phase a is
 seen, and so c_a once L_a, lambda_a and m_a are known.
 """
 
@@ -35,23 +35,25 @@ def difference(source: Constant, target: Constant) -> tuple[float, float]:
     return target.value - source.value, math.hypot(sampled, source.drift, target.drift)
 
 
-def constants(annealed: Occupancy, facts: tuple[PhaseFacts, ...]) -> dict[str, Constant]:
+def constants(population: Occupancy, facts: tuple[PhaseFacts, ...]) -> dict[str, Constant]:
     """By name of the phase, where lambda is known and the ladder saw the phase often enough, and knows its evidence,
     in at least two repeats (one, by quadrature).
 
     Args:
-      annealed: of the ladder on the population loss, phases by index as in `facts`.
+      population: of the ladder on the population loss, phases by index as in `facts`.
       facts: of the phases.
     """
-    energy = classification.local_free_energy(annealed).value[0]  # (n, repeat, phase)
-    exact = classification.is_exact(annealed)
-    often = np.nanmin(annealed.share[0], axis=1) > 0.01 if exact else annealed.visits[0].min(axis=1) >= VISITS
+    energy = classification.local_free_energy(population).value[0]  # (n, repeat, phase)
+    exact = classification.is_exact(population)
+    often = (
+        np.nanmin(population.share[0], axis=1) > 0.01 if exact else population.visits[0].min(axis=1) >= VISITS
+    )
     found = {}
     for a, fact in enumerate(facts):
-        rungs = np.flatnonzero(often[:, a] & (annealed.ns > 2))[-RUNGS:]
+        rungs = np.flatnonzero(often[:, a] & (population.sample_sizes > 2))[-RUNGS:]
         if fact.llc is None or not len(rungs):
             continue
-        n = annealed.ns[rungs].astype(float)
+        n = population.sample_sizes[rungs].astype(float)
         formula = n * fact.loss + fact.llc * np.log(n) - ((fact.multiplicity or 1) - 1) * np.log(np.log(n))
         c = energy[rungs][:, :, a] - formula[:, None]  # (rung, repeat)
         whole = np.isfinite(c).all(axis=0)

@@ -35,9 +35,9 @@ PAGES = {
     "adding_a_model.md": "product",
 }
 TINY = {
-    "tone": ["posterior.ns=[5,20]", "posterior.sampler.particles=32", "training.n=50"],
-    "rings": ["posterior.ns=[5,20]", "posterior.sampler.particles=32", "training.n=50"],
-    "product": ["posterior.ns=[1,20]", "training.n=50"],
+    "tone": ["posterior.sample_sizes=[5,20]", "posterior.sampler.particles=32", "training.n=50"],
+    "rings": ["posterior.sample_sizes=[5,20]", "posterior.sampler.particles=32", "training.n=50"],
+    "product": ["posterior.sample_sizes=[1,20]", "training.n=50"],
 }
 SHORT = ["training.seeds=2", "training.steps=50", "data.datasets=1", "training.checkpoints=20"]
 

@@ -12,7 +12,14 @@ import pytest
 from slt.cli import main
 from tests.test_cli import MODEL
 
-SMALL = ["--config-dir", "own", "model=line", "training.seeds=2", "training.steps=20", "posterior.ns=[5,50]"]
+SMALL = [
+    "--config-dir",
+    "own",
+    "model=line",
+    "training.seeds=2",
+    "training.steps=20",
+    "posterior.sample_sizes=[5,50]",
+]
 SMALL += ["training.n=50", "sampler=quadrature", "data.datasets=1"]
 RATE = "training.optimizer.learning_rate="
 THREADS = "import os, sys\nsys.stderr.write(f'threads {os.environ.get(\"NPROC\")}\\n')\n"

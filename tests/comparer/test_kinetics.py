@@ -20,8 +20,8 @@ from tests.test_comparer import NAMES, by_formula, facts, ladder, path
 
 def compared(route):
     seeds = path((40, route))
-    ns = np.array([20, 40, 60, 80, 100, 150, 200, 400])
-    occupancy = ladder(ns, by_formula(ns), repeats=4)
+    sample_sizes = np.array([20, 40, 60, 80, 100, 150, 200, 400])
+    occupancy = ladder(sample_sizes, by_formula(sample_sizes), repeats=4)
     loss = np.full(seeds.label.shape, 0.1)
     return compare(
         facts(),
@@ -140,8 +140,8 @@ def test_a_prediction_agrees_disagrees_or_cannot_be_judged(prediction, seen, ans
 
 def test_no_disagreement_is_told_where_there_is_none_or_nothing_is_known():
     seeds = path((40, "a b"))
-    ns = np.array([20, 400])
-    sure = ladder(ns, np.array([[0.0, 50, 99, 999], [50.0, 0, 99, 999]]))
+    sample_sizes = np.array([20, 400])
+    sure = ladder(sample_sizes, np.array([[0.0, 50, 99, 999], [50.0, 0, 99, 999]]))
     (only,) = endings(seeds, sure, NAMES, 400, None)
     assert (only.share, only.mass) == (1.0, 1.0)
     assert _kinetics((only,)) == ""

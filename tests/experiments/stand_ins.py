@@ -20,7 +20,7 @@ def always(value):
 
 
 # -- runs of both learners --------------------------------------------------------------------------------------
-def seen(names, share, words=(), crossings=(), ends=(0,), ns=None, llc=()):
+def seen(names, share, words=(), crossings=(), ends=(0,), sample_sizes=None, llc=()):
     """A run in which the comparer said `words` and the posterior passed at `crossings`, where 100 was predicted;
     seeds begin in phase 0 and end in `ends`."""
     pairs = [{"from": a, "to": b, "verdict": word} for a, b, word in words]
@@ -38,7 +38,7 @@ def seen(names, share, words=(), crossings=(), ends=(0,), ns=None, llc=()):
         steps=np.arange(2),
         label=np.array([[0, end] for end in ends]),
         params={},
-        ns=np.array(ns or [10 * (i + 1) for i in range(len(share))]),
+        sample_sizes=np.array(sample_sizes or [10 * (i + 1) for i in range(len(share))]),
         share=np.array(share, float),
     )
     return {"see": always(run)}
@@ -57,8 +57,8 @@ def kept_seen(data):
         "phases": [{"llc": value} for value in llc],
     }
     share = np.array(data["posterior share"])
-    steps, ns = np.array(data["step"]), np.array(data["n"])
-    return {"see": always(Seen(None, tuple(data["phases"]), summary, steps, label, {}, ns, share))}
+    steps, sample_sizes = np.array(data["step"]), np.array(data["n"])
+    return {"see": always(Seen(None, tuple(data["phases"]), summary, steps, label, {}, sample_sizes, share))}
 
 
 def two_bump(word, n):
@@ -91,10 +91,10 @@ def crater_valley(crater, valley, share):
 
 
 def degenerate(exponent):
-    ns = [10, 100, 1000, 10_000]
-    odds = np.array(ns) ** exponent / 2
+    sample_sizes = [10, 100, 1000, 10_000]
+    odds = np.array(sample_sizes) ** exponent / 2
     share = [[1 / (1 + x), x / (1 + x), 0] for x in odds]
-    return seen(("regular", "degenerate", "other"), share, ns=ns, llc=(0.5, 0.125))
+    return seen(("regular", "degenerate", "other"), share, sample_sizes=sample_sizes, llc=(0.5, 0.125))
 
 
 # -- studies with measurements of their own ---------------------------------------------------------------------
@@ -137,8 +137,8 @@ def feature_geometry(means=(1.0, 2.0, 3.0), plateaus=3.1, posterior=3.1):
         low = plateaus if block == 1 else posterior if populations[0] == "last" else 0.0
         return Factor(low + 1, low, low + 2, 0.5, 0.1)
 
-    def posteriors(ns, *_):
-        return dict.fromkeys(ns, "first") | {ns[-1]: "last"}
+    def posteriors(sample_sizes, *_):
+        return dict.fromkeys(sample_sizes, "first") | {sample_sizes[-1]: "last"}
 
     return {"trained": trained, "posteriors": posteriors, "factor": factor, "_told": always({})}
 
@@ -182,14 +182,16 @@ def mixture(slope=0.75, exponent=-0.25, sgd=-0.25, em=-0.25):
 
 def kept_mixture(data):
     def along(values):
-        return lambda ns: np.array([dict(zip(data["n"], data[values], strict=True))[n] for n in ns])
+        return lambda sample_sizes: np.array(
+            [dict(zip(data["n"], data[values], strict=True))[n] for n in sample_sizes]
+        )
 
     return _mixture(along("free energy"), along("size of means"), data["exponents of fits"])
 
 
 def _mixture(free, size, exponents):
     return {
-        "_posterior": lambda model, ns, cells: (free(ns), size(ns)),
+        "_posterior": lambda model, sample_sizes, cells: (free(sample_sizes), size(sample_sizes)),
         "_fits": always({name: np.array(pair) for name, pair in exponents.items()}),
         "_scaling": lambda sizes: tuple(next(iter(sizes.values())).tolist()),
     }
@@ -235,7 +237,7 @@ def _monosemantic(run):
 def reduced_rank(order=(9, 1), n=50.0, middle=0.3, **off):
     """Seeds in order and not; n on data; share in the middle; and by what factor each level is off."""
     predicted = {level: 100 * off.get(level, 1.0) for level in ("leading", "prior", "volume")}
-    one = {"from": "a", "to": "b", "n": n, "n_low": None, "n_high": None, "annealed": {"n": 100.0}}
+    one = {"from": "a", "to": "b", "n": n, "n_low": None, "n_high": None, "population": {"n": 100.0}}
     middles = None if middle is None else {"share": middle, "error": 0.01}
     crossing = {**one, "middle": middles, "predicted": predicted, "soft threshold": 44.0}
     return _reduced_rank(dict(zip(("0-1-2", "0-2"), order, strict=True)), [crossing, crossing])

@@ -35,7 +35,7 @@ def test_a_reduced_study_ends_in_a_finding(name):
 @pytest.mark.parametrize("name", making.names())
 def test_an_experiment_says_what_it_asks_and_what_was_found(name):
     text = (making.FOLDER / name / "README.md").read_text()
-    for part in ("**Question.**", "**Claim.**", "**Found", "experiment"):
+    for part in ("**LLCProblem.**", "**Claim.**", "**Found", "experiment"):
         assert part in text, part
 
 

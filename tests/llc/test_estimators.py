@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from slt.errors import ConfigError
-from slt.llc.base import Estimator, Question, free_entries
+from slt.llc.base import Estimator, LLCProblem, select_params
 from slt.llc.curvature import Hessian
 from slt.llc.mcmc.metropolis import Metropolis
 from slt.llc.mcmc.minibatch import Minibatch
@@ -54,7 +54,7 @@ def regular(count=2, n=300):
     data = REGULAR.sample(jax.random.key(0), n)
     curvature = jnp.diagonal(jax.hessian(lambda w: REGULAR.population_loss({"w": w}))(jnp.zeros(2)))
     best = -jax.grad(lambda w: jnp.mean(REGULAR.losses({"w": w}, data)))(jnp.zeros(2)) / curvature
-    return Question(REGULAR, {"w": jnp.tile(best, (count, 1))}, data)
+    return LLCProblem(REGULAR, {"w": jnp.tile(best, (count, 1))}, data)
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -91,8 +91,8 @@ def test_zero_weights_are_the_same_as_no_observations(path):
         pytest.skip("these need a minimum, and the point is none")
     if isinstance(estimator, Minibatch):
         pytest.skip("which observations make a minibatch depends on how many there are")
-    weighted = estimator(Question(REGULAR, point, data, np.arange(60) < 40), jax.random.key(1))
-    cut = estimator(Question(REGULAR, point, few), jax.random.key(1))
+    weighted = estimator(LLCProblem(REGULAR, point, data, np.arange(60) < 40), jax.random.key(1))
+    cut = estimator(LLCProblem(REGULAR, point, few), jax.random.key(1))
     np.testing.assert_allclose(weighted.llc, cut.llc, rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(weighted.loss, cut.loss, rtol=1e-12)
 
@@ -106,7 +106,7 @@ def near(estimate, truth, point=0, most=0.03):
 def test_the_path_finds_lambda_and_multiplicity():
     model = Monomial(exponents=((1, 1),))
     estimate = Thermodynamic(particles=1024, decades=12)(
-        Question(model, {"w": jnp.zeros((1, 2))}), jax.random.key(0)
+        LLCProblem(model, {"w": jnp.zeros((1, 2))}), jax.random.key(0)
     )
     near(estimate, 0.5)
     assert estimate.multiplicity[0] == 2
@@ -116,7 +116,7 @@ def test_the_path_finds_lambda_and_multiplicity():
 def test_the_path_is_local():
     model = Strata()
     points = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[phase.point for phase in model.phases()])
-    estimate = Thermodynamic(particles=512, decades=10)(Question(model, points), jax.random.key(0))
+    estimate = Thermodynamic(particles=512, decades=10)(LLCProblem(model, points), jax.random.key(0))
     for i, phase in enumerate(model.phases()):
         near(estimate, phase.llc, i)
 
@@ -124,7 +124,7 @@ def test_the_path_is_local():
 def test_the_path_leaves_a_localization_from_which_it_escapes():
     model = Superposition(features=6)
     phase = next(phase for phase in model.phases() if phase.name == "5")
-    question = Question(model, jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], phase.point))
+    question = LLCProblem(model, jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], phase.point))
     options = {"particles": 64, "repeats": 4, "decades": 3.0, "max_rounds": 2}
     wide = Thermodynamic(localization=1.0, **options)(question, jax.random.key(0))
     assert "escaped" in flag_names(str(wide.status[0]))
@@ -135,7 +135,7 @@ def test_the_path_leaves_a_localization_from_which_it_escapes():
 
 def test_free_energy_of_a_gaussian_is_exact():
     """K = w^2 / 2 under N(0, 1): Z(t) = (1 + t)^(-1/2)."""
-    question = Question(Quadratic(dimension=1), {"w": jnp.zeros((1, 1))})
+    question = LLCProblem(Quadratic(dimension=1), {"w": jnp.zeros((1, 1))})
     estimate = Thermodynamic(prior="model", particles=1024, decades=8)(question, jax.random.key(0))
     for n in (3.0, 1e3, 1e12):
         value, error = free_energy(estimate, n)
@@ -155,7 +155,7 @@ def test_free_energy_of_a_gaussian_is_exact():
 )
 def test_adjusted_chains_are_exact(estimator):
     model = Quadratic(dimension=4, condition=5.0)
-    near(estimator(Question(model, {"w": jnp.zeros((1, 4))}), jax.random.key(0)), 2.0, most=0.04)
+    near(estimator(LLCProblem(model, {"w": jnp.zeros((1, 4))}), jax.random.key(0)), 2.0, most=0.04)
 
 
 @pytest.mark.parametrize("preconditioner", ["none", "rmsprop", "adam"])
@@ -163,7 +163,7 @@ def test_sgld_sets_itself_up(preconditioner):
     """Within 10 % on curvatures that differ a hundredfold; what it chose is on the record."""
     model = Quadratic(dimension=3, condition=100.0)
     estimator = SGLD(preconditioner=preconditioner, t=1e4, precision=0.03)
-    estimate = estimator(Question(model, {"w": jnp.zeros((1, 3))}), jax.random.key(0))
+    estimate = estimator(LLCProblem(model, {"w": jnp.zeros((1, 3))}), jax.random.key(0))
     assert abs(estimate.llc[0] / 1.5 - 1) < 0.1
     assert estimate.error[0] < 0.05
     assert estimate.info["localization"][0] == 1.0
@@ -183,7 +183,7 @@ def test_batches_agree_with_the_whole():
 def test_coefficients_restricted_to_some_weights():
     """Of d coordinates of a regular model only k may move: lambda = k / 2, by any estimator."""
     model = Quadratic(dimension=5, condition=3.0)
-    question = Question(model, {"w": jnp.zeros((1, 5))}, free=(0, 3))
+    question = LLCProblem(model, {"w": jnp.zeros((1, 5))}, free=(0, 3))
     for estimator in (
         Thermodynamic(particles=512, decades=7),
         Metropolis(draws=2000, localization=1.0, t=1e4),
@@ -194,25 +194,27 @@ def test_coefficients_restricted_to_some_weights():
         assert estimate.error[0] < 0.04
     model = Superposition(features=6)
     phase = next(phase for phase in model.phases() if phase.name == "6")
-    only_bias = free_entries(phase.point, ("b",))
+    only_bias = select_params(phase.point, ("b",))
     point = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], phase.point)
-    estimate = Hessian()(Question(model, point, free=only_bias), jax.random.key(0))
+    estimate = Hessian()(LLCProblem(model, point, free=only_bias), jax.random.key(0))
     assert estimate.llc[0] == 3.0
 
 
 def test_hessian_counts_directions():
     model = Monomial(exponents=((1, 0, 0), (0, 2, 0)))
-    estimate = Hessian()(Question(model, {"w": jnp.zeros((1, 3))}), jax.random.key(0))
+    estimate = Hessian()(LLCProblem(model, {"w": jnp.zeros((1, 3))}), jax.random.key(0))
     assert (estimate.llc[0], estimate.multiplicity[0]) == (0.5, 0)
     quadratic = Quadratic(dimension=4, condition=10.0)
-    full = Hessian(fisher_samples=4000)(Question(quadratic, {"w": jnp.zeros((1, 4))}), jax.random.key(0))
+    full = Hessian(fisher_samples=4000)(LLCProblem(quadratic, {"w": jnp.zeros((1, 4))}), jax.random.key(0))
     assert (full.llc[0], full.multiplicity[0], full.info["rank"][0]) == (2.0, 1, 4)
     assert full.info["fisher_trace"][0] == pytest.approx(
         full.info["trace"][0], rel=0.1
     )  # Fisher = Hessian here
     saddle = Superposition(features=6)
     origin = {"W": jnp.zeros((1, 2, 6)), "b": jnp.full((1, 6), 0.3)}
-    assert "not critical" in flag_names(str(Hessian()(Question(saddle, origin), jax.random.key(0)).status[0]))
+    assert "not critical" in flag_names(
+        str(Hessian()(LLCProblem(saddle, origin), jax.random.key(0)).status[0])
+    )
 
 
 def test_hessian_names_a_saddle():
@@ -220,20 +222,20 @@ def test_hessian_names_a_saddle():
 
     model = DeepLinear(widths=(2, 2, 2), singular_values=(2.0, 1.0))
     phase = model.phases()[1]  # one mode learned: the other leads down
-    question = Question(model, jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], phase.point))
+    question = LLCProblem(model, jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], phase.point))
     assert "escaped" in flag_names(str(Hessian()(question, jax.random.key(0)).status[0]))
 
 
 def test_volume_is_the_exponent():
     model = Monomial(exponents=((1, 0), (0, 2)))  # lambda 3/4
     estimate = Volume(live=300, replaced=30, nats=22)(
-        Question(model, {"w": jnp.zeros((1, 2))}), jax.random.key(0)
+        LLCProblem(model, {"w": jnp.zeros((1, 2))}), jax.random.key(0)
     )
     near(estimate, 0.75, most=0.06)
 
 
 def test_volume_names_points_that_are_no_minimum():
-    question = Question(REGULAR, {"w": jnp.array([[0.3, 0.0]])})
+    question = LLCProblem(REGULAR, {"w": jnp.array([[0.3, 0.0]])})
     estimator = Volume(live=100, replaced=20, repeats=4, nats=8.0, localization=10.0)
     assert {"escaped", "no estimate"} <= set(
         flag_names(str(estimator(question, jax.random.key(0)).status[0]))
@@ -242,14 +244,14 @@ def test_volume_names_points_that_are_no_minimum():
 
 def test_wbic_and_regression_on_a_regular_model():
     model = Quadratic(dimension=4, condition=2.0)
-    question = Question(model, {"w": jnp.zeros((1, 4))})
+    question = LLCProblem(model, {"w": jnp.zeros((1, 4))})
     for estimator in (WBIC(n=1e6, particles=1024), BetaRegression(n=1e6, particles=1024)):
         near(estimator(question, jax.random.key(0)), 2.0)
     with pytest.raises(ConfigError, match="needs n"):
         WBIC()(question, jax.random.key(0))
     data = model.sample(jax.random.key(0), 50)
     with pytest.raises(ConfigError, match="set n=null"):
-        WBIC(n=100)(Question(model, question.points, data), jax.random.key(0))
+        WBIC(n=100)(LLCProblem(model, question.points, data), jax.random.key(0))
 
 
 def test_singular_fluctuation_of_a_regular_model_is_half_its_dimension():
@@ -259,7 +261,7 @@ def test_singular_fluctuation_of_a_regular_model_is_half_its_dimension():
     found = []
     for seed in range(24):
         data = model.sample(jax.random.key(seed), 200)
-        found.append(estimator(Question(model, {"w": jnp.zeros((1, 2))}, data), jax.random.key(seed)))
+        found.append(estimator(LLCProblem(model, {"w": jnp.zeros((1, 2))}, data), jax.random.key(seed)))
     nu = np.array([one.info["singular_fluctuation"][0] for one in found])
     llc = np.array([one.llc[0] for one in found])
     assert abs(nu.mean() - 1.0) < 0.15
@@ -268,7 +270,7 @@ def test_singular_fluctuation_of_a_regular_model_is_half_its_dimension():
     gain = 200 * waic.mean()  # on average n (G - L(w0)) = lambda = 1
     assert abs(gain - 1.0) < 3 * 200 * waic.std(ddof=1) / len(waic) ** 0.5
     with pytest.raises(ConfigError, match="give data"):
-        estimator(Question(model, {"w": jnp.zeros((1, 2))}), jax.random.key(0))
+        estimator(LLCProblem(model, {"w": jnp.zeros((1, 2))}), jax.random.key(0))
 
 
 @pytest.mark.parametrize(
@@ -295,6 +297,6 @@ def test_options_that_make_no_sense(make, words):
 
 
 def test_batches_need_data():
-    question = Question(REGULAR, {"w": jnp.zeros((1, 2))})
+    question = LLCProblem(REGULAR, {"w": jnp.zeros((1, 2))})
     with pytest.raises(ConfigError, match="batch=null or give data"):
         SGLD(batch=10)(question, jax.random.key(0))

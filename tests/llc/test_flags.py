@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from slt.llc.base import Question
+from slt.llc.base import LLCProblem
 from slt.llc.flags import NAMES, Flags
 from slt.llc.mcmc.metropolis import Metropolis
 from slt.llc.mcmc.sgld import SGLD
@@ -20,7 +20,7 @@ CHAINS = {"chains": 4, "localization": 1.0, "t": 1000.0}
 
 
 def at(model, *points):
-    return Question(model, {"w": jnp.array(points, jnp.float64)})
+    return LLCProblem(model, {"w": jnp.array(points, jnp.float64)})
 
 
 def raised(estimator, question, point=0):
@@ -83,7 +83,7 @@ def test_moves_that_cannot_keep_up_are_not_forgotten():
 
 def test_a_plateau_is_flat():
     well = Crafted(positions=(0.0,), heights=(0.0,), curvatures=(2.0,), orders=(2,), plateau=1.0)
-    question = Question(well, {"w": jnp.array([5.0, 0.0])})
+    question = LLCProblem(well, {"w": jnp.array([5.0, 0.0])})
     estimate = Thermodynamic(particles=64, repeats=4, decades=5)(question, jax.random.key(0))
     assert "flat" in flag_names(str(estimate.status[0]))
     assert estimate.status[1] == OK  # the other point of the batch is not disturbed
@@ -92,7 +92,7 @@ def test_a_plateau_is_flat():
 def test_a_loss_that_is_nan_under_the_prior_is_diverged():
     from tests.llc.toys import Broken
 
-    question = Question(Broken(), {"w": jnp.zeros((1, 1))})
+    question = LLCProblem(Broken(), {"w": jnp.zeros((1, 1))})
     assert "diverged" in raised(Thermodynamic(particles=32, repeats=4), question)
 
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from slt.llc.base import Question
+from slt.llc.base import LLCProblem
 from slt.llc.mcmc import sgld_kernel
 from slt.llc.mcmc.sgld import SGLD
 from slt.models.quadratic import Quadratic
@@ -24,7 +24,7 @@ def energy(step):
 @pytest.mark.parametrize(("step", "every"), [(1e-3, 1), (2e-3, 3)])
 def test_draws_have_the_stationary_energy_of_their_step_size(step, every):
     estimator = SGLD(chains=32, t=T, step_size=step, localization=GAMMA, burn_in=100, draws=4000, every=every)
-    found = estimator(Question(MODEL, {"w": jnp.zeros((1, 2))}), jax.random.key(0))
+    found = estimator(LLCProblem(MODEL, {"w": jnp.zeros((1, 2))}), jax.random.key(0))
     assert found.error[0] < 0.01
     assert abs(found.llc[0] - energy(step)) < 4 * found.error[0]
     assert energy(step) - energy(1e-6) > 5 * found.error[0]  # so that another step size would be noticed
@@ -38,7 +38,7 @@ def test_draws_begin_after_the_burn_in_rounded_up_to_draws(burn_in, first):
     estimator = SGLD(
         chains=chains, t=T, step_size=step, localization=GAMMA, burn_in=burn_in, draws=16, every=4
     )
-    found = estimator(Question(MODEL, {"w": jnp.zeros((1, 2))}), jax.random.key(1))
+    found = estimator(LLCProblem(MODEL, {"w": jnp.zeros((1, 2))}), jax.random.key(1))
     squared = (1 - step * (T * MODEL.curvatures + GAMMA) / 2) ** 2
 
     def energy_at(steps):

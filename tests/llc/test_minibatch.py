@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from slt.llc.base import Question
+from slt.llc.base import LLCProblem
 from slt.llc.mcmc import gradients
 from slt.llc.mcmc.minibatch import Minibatch
 from slt.llc.mcmc.minibatch_calibration import FORGOTTEN, LARGEST, NOISE
@@ -30,7 +30,7 @@ def expected(t, gamma, free=slice(None)):
 @pytest.mark.parametrize("free", [None, (0, 1, 5)])
 def test_a_regular_models_coefficient_is_what_its_localization_leaves_of_it(free):
     estimator = Minibatch(t=50.0, localization=2.0, burn_in=400, draws=3000, anchor=65536)
-    estimate = estimator(Question(MODEL, ORIGIN, free=free), KEY)
+    estimate = estimator(LLCProblem(MODEL, ORIGIN, free=free), KEY)
     truth = expected(50.0, 2.0, slice(None) if free is None else list(free))
     assert np.all(estimate.error < 0.05 * truth)
     assert np.all(
@@ -46,7 +46,7 @@ def test_a_regular_models_coefficient_is_what_its_localization_leaves_of_it(free
 
 
 def test_calibration_takes_the_weakest_localization_that_chains_forget_by():
-    chosen = Minibatch(t=50.0, burn_in=400, draws=1000).settled(Question(MODEL, ORIGIN), KEY).calibration
+    chosen = Minibatch(t=50.0, burn_in=400, draws=1000).settled(LLCProblem(MODEL, ORIGIN), KEY).calibration
     assert chosen.step_size * 400 >= FORGOTTEN
     assert chosen.step_size <= LARGEST
     assert chosen.localization == chosen.gammas[chosen.chosen] < 50.0
@@ -58,7 +58,7 @@ def test_calibration_takes_the_weakest_localization_that_chains_forget_by():
 def test_where_noise_and_burn_in_ask_for_different_steps_chains_forget_and_noise_is_flagged():
     model = DeepLinear(widths=(3, 3, 3), singular_values=(2.0,))
     points = {name: leaf[None] for name, leaf in model.phases()[-1].point.items()}
-    question = Question(model, points)
+    question = LLCProblem(model, points)
     quiet, loud = (
         Minibatch(t=100.0, localization=1.0, batch=batch, burn_in=50, draws=200).settled(question, KEY)
         for batch in (512, 16)
@@ -97,8 +97,8 @@ def test_energy_comes_to_rest_at_the_rate_by_which_burn_in_is_judged(model):
 
 
 def test_it_is_the_same_for_all_points_and_seeds_share_it():
-    settled = Minibatch(burn_in=64, draws=64, traces=0).settled(Question(MODEL, ORIGIN), KEY)
-    first, second = (settled(Question(MODEL, ORIGIN), jax.random.key(k)) for k in (1, 2))
+    settled = Minibatch(burn_in=64, draws=64, traces=0).settled(LLCProblem(MODEL, ORIGIN), KEY)
+    first, second = (settled(LLCProblem(MODEL, ORIGIN), jax.random.key(k)) for k in (1, 2))
     assert first.info["step_size"][0] == second.info["step_size"][1] == settled.calibration.step_size
     assert not np.array_equal(first.llc, second.llc)
 
@@ -123,13 +123,13 @@ def test_on_data_the_slope_at_a_point_is_that_of_all_observations():
 
 def test_a_point_on_a_slope_is_flagged():
     away = {"w": jnp.full((1, 6), 2.0)}
-    estimate = Minibatch(t=50.0, localization=1.0, burn_in=100, draws=100)(Question(MODEL, away), KEY)
+    estimate = Minibatch(t=50.0, localization=1.0, burn_in=100, draws=100)(LLCProblem(MODEL, away), KEY)
     assert {"escaped", "negative", "not critical"} <= set(flag_names(str(estimate.status[0])))
 
 
 def test_a_step_that_is_too_large_is_flagged_and_not_averaged():
     wild = Minibatch(t=50.0, localization=1.0, step_size=9.0, burn_in=100, draws=100)
-    estimate = wild(Question(MODEL, ORIGIN), KEY)
+    estimate = wild(LLCProblem(MODEL, ORIGIN), KEY)
     assert "diverged" in flag_names(str(estimate.status[0]))
     assert np.isnan(estimate.llc).all()
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from slt.errors import ConfigError
-from slt.llc.base import Question, free_entries, gains
+from slt.llc.base import LLCProblem, newton_decrement, select_params
 from slt.models.quadratic import Quadratic
 from slt.models.superposition import Superposition
 from slt.records.base import from_dataset, to_dataset
@@ -26,7 +26,7 @@ def test_points_must_fit_the_model():
         {"w": jnp.zeros((0, 3))},
     ):
         with pytest.raises(ConfigError, match="points must"):
-            Question(MODEL, points)
+            LLCProblem(MODEL, points)
 
 
 def test_weights_must_fit_the_data():
@@ -37,21 +37,21 @@ def test_weights_must_fit_the_data():
         (np.zeros(10), "all zero"),
     ):
         with pytest.raises(ConfigError, match=words):
-            Question(MODEL, POINTS, data, weights=weights)
+            LLCProblem(MODEL, POINTS, data, weights=weights)
     with pytest.raises(ConfigError, match="there is no data"):
-        Question(MODEL, POINTS, weights=np.ones(3))
+        LLCProblem(MODEL, POINTS, weights=np.ones(3))
 
 
 def test_free_entries_by_path():
     params = Superposition(features=4).init(jax.random.key(0))
-    assert free_entries(params, ("W",)) == tuple(range(8))
-    assert free_entries(params, ("b",)) == tuple(range(8, 12))
-    assert free_entries({"head": [jnp.zeros(2), jnp.zeros(3)]}, ("head/1",)) == (2, 3, 4)
+    assert select_params(params, ("W",)) == tuple(range(8))
+    assert select_params(params, ("b",)) == tuple(range(8, 12))
+    assert select_params({"head": [jnp.zeros(2), jnp.zeros(3)]}, ("head/1",)) == (2, 3, 4)
     with pytest.raises(ConfigError, match="no parameter is called 'c'; there are: W, b"):
-        free_entries(params, ("c",))
+        select_params(params, ("c",))
     for free in ((), (3,), (-1,)):
         with pytest.raises(ConfigError, match="by index from 0"):
-            Question(MODEL, POINTS, free=free)
+            LLCProblem(MODEL, POINTS, free=free)
 
 
 def test_a_neighborhood_counts_the_loss_from_its_point():
@@ -59,7 +59,7 @@ def test_a_neighborhood_counts_the_loss_from_its_point():
     points = jax.vmap(model.sample_prior)(jax.random.split(jax.random.key(1), 2))
     data = model.sample(jax.random.key(2), 50)
     weights = np.linspace(0, 2, 50)
-    for question in (Question(model, points), Question(model, points, data, weights)):
+    for question in (LLCProblem(model, points), LLCProblem(model, points, data, weights)):
         around = question.around(jnp.ones(2))
         one = jax.tree.map(lambda leaf: leaf[1], (around.model, around.n, around.beta))
         target = dataclasses.replace(around, model=one[0], n=one[1], beta=one[2])
@@ -75,7 +75,7 @@ def test_a_neighborhood_counts_the_loss_from_its_point():
 
 
 def test_restricted_offsets_move_only_what_is_free():
-    question = Question(MODEL, {"w": jnp.ones((1, 3))}, free=(2,))
+    question = LLCProblem(MODEL, {"w": jnp.ones((1, 3))}, free=(2,))
     around = question.around(jnp.ones(1)).model
     one = jax.tree.map(lambda leaf: leaf[0], around)
     np.testing.assert_array_equal(one.at({"offset": jnp.array([5.0])})["w"], [1, 1, 6])
@@ -84,8 +84,8 @@ def test_restricted_offsets_move_only_what_is_free():
 
 def test_gains_are_what_a_newton_step_wins():
     model = Quadratic(dimension=1)
-    question = Question(model, {"w": jnp.array([[0.0], [0.5]])})
-    found = np.asarray(gains(question.full(1.0), question.points))
+    question = LLCProblem(model, {"w": jnp.array([[0.0], [0.5]])})
+    found = np.asarray(newton_decrement(question.full(1.0), question.points))
     np.testing.assert_allclose(found, [0.0, 0.5 * 0.5**2], rtol=1e-6)
 
 

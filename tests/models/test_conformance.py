@@ -12,7 +12,7 @@ import yaml
 from jax.flatten_util import ravel_pytree
 
 from slt.models.base import Model, phase_names
-from slt.models.common.sequence_base import Probed
+from slt.models.common.sequence_base import SequenceModel
 from slt.models.drawing import Drawing, Drawn
 from slt.posterior.targets import prefix_weights
 
@@ -151,7 +151,7 @@ def test_losses_average_to_the_population_loss(model, points):
     exact = np.asarray(jax.jit(jax.vmap(model.population_loss))(points))
     losses = np.asarray(losses)
     share = 1 / n + (
-        1 / model.population if isinstance(model, Probed) else 0
+        1 / model.population if isinstance(model, SequenceModel) else 0
     )  # a sample stands for the population
     error = np.std(losses, axis=1, ddof=1) * math.sqrt(share)
     assert np.all(np.abs(np.mean(losses, axis=1) - exact) <= 5 * error + 1e-12 * np.abs(exact))

@@ -101,9 +101,12 @@ def test_lambda_is_recovered_from_the_evidence(order):
     model = Crafted(
         positions=(0.0,), heights=(0.3,), curvatures=(order,), orders=(order,), plateau=1.3, prior_scale=100.0
     )
-    ns = np.array([1e5, 1e7])
-    free = [-Quadrature()(potential(model, None, n), jax.random.key(0)).log_evidence[0] - 0.3 * n for n in ns]
-    assert np.diff(free)[0] / np.diff(np.log(ns))[0] == pytest.approx(1 / order, abs=2e-6)
+    sample_sizes = np.array([1e5, 1e7])
+    free = [
+        -Quadrature()(potential(model, None, n), jax.random.key(0)).log_evidence[0] - 0.3 * n
+        for n in sample_sizes
+    ]
+    assert np.diff(free)[0] / np.diff(np.log(sample_sizes))[0] == pytest.approx(1 / order, abs=2e-6)
 
 
 # -- phases and basins ----------------------------------------------------------------------------------------
@@ -250,11 +253,11 @@ def test_smc_agrees_with_quadrature_on_three_wells():
 @pytest.mark.parametrize("prior_scale", [1.0, 0.25])
 def test_the_sharp_well_takes_over_under_a_wide_prior_and_leads_at_every_n_under_a_narrow_one(prior_scale):
     model = dataclasses.replace(preset("sharp_flat"), prior_scale=prior_scale)
-    ns = np.array([1e-3, *np.geomspace(1, 1e4, 41)])
-    leads = np.array([(found := shares(model, n))[0] > found[1] for n in ns])
+    sample_sizes = np.array([1e-3, *np.geomspace(1, 1e4, 41)])
+    leads = np.array([(found := shares(model, n))[0] > found[1] for n in sample_sizes])
     if prior_scale == 1.0:
         assert 300 < crossing(model, 1, 0, 100, 1_000) < 302
-        np.testing.assert_array_equal(leads, ns > 301)
+        np.testing.assert_array_equal(leads, sample_sizes > 301)
     else:
         assert leads.all()
 

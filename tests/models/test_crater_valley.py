@@ -63,9 +63,11 @@ def test_a_valley_of_another_shape_leaves_the_bottoms_as_they_are():
 
 def test_lambda_is_one_at_both():
     """Each holds half of Z, so that the slope of -log Z in log n is lambda of both."""
-    ns = np.array([1e4, 1e6])
-    free = [-Quadrature()(potential(MODEL, None, n), jax.random.key(0)).log_evidence[0] for n in ns]
-    assert np.diff(free)[0] / np.diff(np.log(ns))[0] == pytest.approx(MODEL.phases()[0].llc, abs=1e-4)
+    sample_sizes = np.array([1e4, 1e6])
+    free = [-Quadrature()(potential(MODEL, None, n), jax.random.key(0)).log_evidence[0] for n in sample_sizes]
+    assert np.diff(free)[0] / np.diff(np.log(sample_sizes))[0] == pytest.approx(
+        MODEL.phases()[0].llc, abs=1e-4
+    )
 
 
 # -- the posterior --------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import pytest
 
 from slt.models.base import as_model
 from slt.posterior import paths, tempering
-from slt.posterior.data_tempering import BridgingSMC
+from slt.posterior.data_tempering import DataTempering
 from slt.posterior.nuts import NUTS
 from slt.posterior.smc import SMC
 from slt.posterior.targets import potential, prefix_weights
@@ -22,7 +22,7 @@ NS = (5, 10, 20, 40, 60, 80, 120, 160, 240, 320, 480, 640)
 def conjugate():
     model = LinearGaussian(dimension=10)
     data = jax.vmap(lambda key: model.sample(key, NS[-1]))(jax.random.split(jax.random.key(0), 2))
-    ladder = drive(BridgingSMC(particles=1024, repeats=16).stage(model, data, NS), jax.random.key(1))
+    ladder = drive(DataTempering(particles=1024, repeats=16).stage(model, data, NS), jax.random.key(1))
     return model, data, ladder
 
 
@@ -60,7 +60,9 @@ def test_ladder_compiles_once_for_all_rungs():
         return tempering._reweight._cache_size() + tempering._move._cache_size()
 
     before = compiled()
-    ladder = drive(BridgingSMC(particles=64, repeats=2).stage(model, data, (1, 4, 16, 64)), jax.random.key(1))
+    ladder = drive(
+        DataTempering(particles=64, repeats=2).stage(model, data, (1, 4, 16, 64)), jax.random.key(1)
+    )
     assert compiled() - before == 2  # one to reweight, one to move
     assert ladder.loss.shape == (1, 4, 2, 64)
     np.testing.assert_allclose(np.exp(ladder.log_weights).sum(-1), 1.0)
@@ -76,21 +78,21 @@ class Thinned(LinearGaussian):
 
 
 @pytest.mark.parametrize(
-    ("kind", "ns", "stops"),
+    ("kind", "sample_sizes", "stops"),
     [
         (LinearGaussian, (40, 60, 90), ((40, False), (50, False), (60, False), (90, False))),
         (Thinned, (40, 60, 90), ((40, False), (60, True), (60, False), (90, True), (90, False))),
         (Thinned, (90,), ((90, True), (90, False))),
     ],
 )
-def test_where_observations_are_many_populations_stop_on_their_way(monkeypatch, kind, ns, stops):
+def test_where_observations_are_many_populations_stop_on_their_way(monkeypatch, kind, sample_sizes, stops):
     model = kind(dimension=3)
     data = jax.vmap(lambda key: model.sample(key, 90))(jax.random.split(jax.random.key(1), 2))
-    sampler = BridgingSMC(particles=512, repeats=8, moves=3)
-    few = drive(sampler.stage(model, data, ns), jax.random.key(0))
+    sampler = DataTempering(particles=512, repeats=8, moves=3)
+    few = drive(sampler.stage(model, data, sample_sizes), jax.random.key(0))
     monkeypatch.setattr("slt.posterior.data_tempering.MANY", 50)
     monkeypatch.setattr("slt.posterior.data_tempering.CORESET", 50)
-    stage = sampler.stage(model, data, ns)
+    stage = sampler.stage(model, data, sample_sizes)
     assert stage.stops == stops
     many = drive(stage, jax.random.key(0))
     assert many.log_evidence.shape == few.log_evidence.shape
@@ -100,7 +102,7 @@ def test_where_observations_are_many_populations_stop_on_their_way(monkeypatch, 
     assert np.all(np.abs(gap) < 4 * np.hypot(*scatter) / np.sqrt(8))
     # the same mean losses, over all observations
     rows = jax.tree.map(lambda leaf: leaf[0], data)
-    for rung, n in enumerate(ns):
+    for rung, n in enumerate(sample_sizes):
         plain = potential(model, rows, prefix_weights(90, n))
         w = jax.tree.map(lambda leaf, rung=rung: jnp.asarray(leaf[0, rung, 0, 0]), many.draws)
         np.testing.assert_allclose(many.loss[0, rung, 0, 0], plain.loss(w), rtol=1e-12)
@@ -126,10 +128,10 @@ def test_a_ladder_given_up_at_the_stop_between_says_how_far_it_came(monkeypatch,
     monkeypatch.setattr("slt.posterior.data_tempering.CORESET", 50)
     model = kind(dimension=3)
     data = jax.vmap(lambda key: model.sample(key, 60))(jax.random.split(jax.random.key(1), 1))
-    whole = drive(BridgingSMC(particles=64, repeats=2).stage(model, data, (60,)), jax.random.key(0))
+    whole = drive(DataTempering(particles=64, repeats=2).stage(model, data, (60,)), jax.random.key(0))
     spent = int(whole.info["temperatures"].max())  # on both legs
     for enough in (1, spent - 1):
-        sampler = BridgingSMC(particles=64, repeats=2, max_temperatures=enough)
+        sampler = DataTempering(particles=64, repeats=2, max_temperatures=enough)
         ladder = drive(sampler.stage(model, data, (60,)), jax.random.key(0))
         assert ladder.loss.shape == (1, 1, 2, 64)
         way = np.array([float(status.rsplit(" ", 1)[1]) for status in ladder.status.ravel()])
@@ -140,7 +142,7 @@ def test_a_ladder_given_up_at_the_stop_between_says_how_far_it_came(monkeypatch,
 def test_ladder_is_reproducible_and_its_repeats_are_not_copies():
     model = LinearGaussian(dimension=2)
     data = jax.vmap(lambda key: model.sample(key, 20))(jax.random.split(jax.random.key(0), 1))
-    run = BridgingSMC(particles=32, repeats=3).stage(model, data, (10, 20))
+    run = DataTempering(particles=32, repeats=3).stage(model, data, (10, 20))
     one, two = drive(run, jax.random.key(5)), drive(run, jax.random.key(5))
     np.testing.assert_array_equal(one.draws["w"], two.draws["w"])
     assert len(np.unique(one.log_evidence[0, -1])) == 3
@@ -189,9 +191,9 @@ def test_nuts_ladder_agrees_with_the_bridging_ladder_on_the_conjugate_model():
             )
 
 
-def test_annealed_ladder_takes_the_population_loss():
+def test_population_ladder_takes_the_population_loss():
     model = TwoModes()
-    ladder = drive(BridgingSMC(particles=500, repeats=4).stage(model, None, (1, 3)), jax.random.key(0))
+    ladder = drive(DataTempering(particles=500, repeats=4).stage(model, None, (1, 3)), jax.random.key(0))
     assert ladder.loss.shape == (1, 2, 4, 500)
     w = ladder.draws["w"][0, 1].ravel()
     expected = jax.vmap(lambda w: model.population_loss({"w": w}))(jnp.asarray(w))
@@ -202,7 +204,7 @@ def test_annealed_ladder_takes_the_population_loss():
     ("make", "message"),
     [
         (lambda: SMC(particles=1), "particles must be at least 4, not 1"),
-        (lambda: BridgingSMC(repeats=0), "repeats must be at least 1"),
+        (lambda: DataTempering(repeats=0), "repeats must be at least 1"),
         (lambda: SMC(ess=1.0), "ess must lie strictly between 0 and 1"),
         (lambda: NUTS(chains=0), "chains must be at least 1"),
         (lambda: NUTS(target_acceptance=1.5), "target_acceptance"),

@@ -78,21 +78,21 @@ def training(seeds: int = 64, checkpoints: int = 90, last: int = 225_000) -> tup
 def posterior(datasets: int = 3, repeats: int = 2, draws: int = 256) -> tuple[Ladder, Occupancy, np.ndarray]:
     """A ladder whose phases follow n L + c with data noise; one rung that did not mix."""
     rng = np.random.default_rng(2)
-    ns = np.unique(np.geomspace(50, 2000, 12).round(-1).astype(int))
-    shape = (datasets, len(ns), repeats)
+    sample_sizes = np.unique(np.geomspace(50, 2000, 12).round(-1).astype(int))
+    shape = (datasets, len(sample_sizes), repeats)
     noise = rng.normal(0, 0.5, (datasets, 1, 1, 7)) + rng.normal(0, 0.15, (*shape, 7))
-    energy = ns[:, None, None] * LOSS + CONSTANT + noise
+    energy = sample_sizes[:, None, None] * LOSS + CONSTANT + noise
     log_z = np.logaddexp.reduce(-energy, axis=-1)
     share = np.exp(-energy - log_z[..., None])
     flat = [np.sort(rng.choice(7, draws, p=p / p.sum())) for p in share.reshape(-1, 7)]
     labels = np.array(flat).reshape(*shape, draws)
     visits = (labels[..., None] == np.arange(7)).sum(axis=-2)
-    spread = np.broadcast_to(0.9 / np.sqrt(ns)[None, :, None, None], labels.shape)
+    spread = np.broadcast_to(0.9 / np.sqrt(sample_sizes)[None, :, None, None], labels.shape)
     both = [weights(NAMES[i], rng, s) for i, s in zip(labels.ravel(), spread.ravel(), strict=True)]
     status = np.full(shape, "ok", dtype="U64")
     status[0, -1, 0] = "particles still correlated after 64 moves"
     ladder = Ladder(
-        ns=ns,
+        sample_sizes=sample_sizes,
         draws={
             "W": np.array([w for w, _ in both]).reshape(*labels.shape, 2, 6),
             "b": np.array([b for _, b in both]).reshape(*labels.shape, 6),
@@ -104,7 +104,7 @@ def posterior(datasets: int = 3, repeats: int = 2, draws: int = 256) -> tuple[La
         status=status,
     )
     occupancy = Occupancy(
-        ns=ns,
+        sample_sizes=sample_sizes,
         share=visits / draws,
         free_energy=-log_z,
         visits=visits,
@@ -220,19 +220,19 @@ def full() -> ReportInputs:
 def two_bumps() -> ReportInputs:
     """A model of one parameter whose posterior, on a grid, moves from a wide well to a narrow one."""
     names = ("wide", "narrow", "other")
-    ns = np.array([8000, 9000, 10_000, 10_500, 11_000, 12_000])
+    sample_sizes = np.array([8000, 9000, 10_000, 10_500, 11_000, 12_000])
     grid = np.linspace(-6, 16, 4001)
     well = np.minimum(0.5 * 0.02 * grid**2, 0.08) + 0.0059
     well = np.minimum(well, 0.5 * 8.0 * (grid - 11) ** 2)
-    log_density = -0.5 * grid**2 - ns[:, None] * well
+    log_density = -0.5 * grid**2 - sample_sizes[:, None] * well
     log_weights = log_density - np.logaddexp.reduce(log_density, axis=1)[:, None]
     label = np.where(np.abs(grid) < 4, 0, np.where(np.abs(grid - 11) < 0.3, 1, 2))
     share = np.stack([np.where(label == i, np.exp(log_weights), 0.0).sum(axis=1) for i in range(3)], axis=-1)
-    shape = (1, len(ns), 1)
+    shape = (1, len(sample_sizes), 1)
     log_z = np.logaddexp.reduce(log_density, axis=1).reshape(shape)
     labels = np.broadcast_to(label, (*shape, len(grid)))
     ladder = Ladder(
-        ns=ns,
+        sample_sizes=sample_sizes,
         draws={"w": np.broadcast_to(grid, labels.shape)},
         log_weights=log_weights.reshape(labels.shape),
         loss=np.broadcast_to(well, labels.shape),
@@ -241,7 +241,7 @@ def two_bumps() -> ReportInputs:
         status=np.full(shape, "ok"),
     )
     occupancy = Occupancy(
-        ns=ns,
+        sample_sizes=sample_sizes,
         share=share.reshape(*shape, 3),
         free_energy=-log_z,
         visits=(labels[..., None] == np.arange(3)).sum(axis=-2),
@@ -337,7 +337,7 @@ def smallest() -> ReportInputs:
         draw_labels=None,
         occupancy=dataclasses.replace(
             whole.occupancy,
-            ns=whole.occupancy.ns[first],
+            sample_sizes=whole.occupancy.sample_sizes[first],
             **{
                 field: getattr(whole.occupancy, field)[:1, first, :1]
                 for field in ("share", "free_energy", "visits", "switches", "loss")

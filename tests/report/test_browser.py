@@ -187,7 +187,7 @@ def test_a_download_comes_out_of_the_page_itself(browser, pages, tmp_path):
             assert time.monotonic() < until, f"{name} never came"
             time.sleep(0.05)
     rows = list(csv.DictReader(io.StringIO((tmp_path / "occupancy.csv").read_text())))
-    assert len(rows) == len(fakes.full().occupancy.ns) * len(fakes.NAMES)
+    assert len(rows) == len(fakes.full().occupancy.sample_sizes) * len(fakes.NAMES)
     assert not browser.said("Runtime.exceptionThrown")
 
 

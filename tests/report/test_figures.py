@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from matplotlib import colors
 
 from slt.models.drawing import Drawing
-from slt.phases.exemplars import Portrait, plateaus
+from slt.phases.exemplars import Exemplar, plateaus
 from slt.posterior import diagnostics
 from slt.records.phases import PhaseFacts, PhasePath
 from slt.records.training import Trajectory
 from slt.records.transitions import BayesianTransition, Prediction
-from slt.report import crossings, figures_portraits, figures_posterior, style, tables
+from slt.report import crossings, figures_exemplars, figures_posterior, style, tables
 from slt.report.figures_density import scalar_name
 from slt.report.figures_phases import cell_text
 from slt.report.figures_weights import choose_draws, corners, is_planar
@@ -119,14 +119,14 @@ def moved(source: str, target: str, n: float | None, *predicted: Prediction) -> 
 
 
 def test_crossings_shown_are_those_where_mass_changes_hands():
-    ns = np.array([10, 100, 1000])
+    sample_sizes = np.array([10, 100, 1000])
     mean = np.array([[0.9, 0.1, 0.0], [0.48, 0.5, 0.02], [0.0, 0.1, 0.9]])
     names = ("a", "b", "c")
     empty = moved("a", "c", 120.0)  # both all but gone there
     late, early = moved("b", "c", 600.0), moved("a", "b", 95.0)
     predicted = moved("b", "a", None, Prediction("leading", 50.0))
     unknown = moved("c", "a", None, Prediction("leading", None, "λ is unknown"))
-    shown = crossings.of_phases([empty, late, unknown, predicted, early], ns, mean, names)
+    shown = crossings.of_phases([empty, late, unknown, predicted, early], sample_sizes, mean, names)
     assert shown == [early, late, predicted]
 
 
@@ -139,7 +139,7 @@ def test_crossings_of_families_come_from_their_verdicts():
 
 
 def test_words_of_a_crossing_with_every_prediction_fit_across_the_figure():
-    levels = ("leading", "prior", "volume", "annealed")
+    levels = ("leading", "prior", "volume", "population")
     crossing = dataclasses.replace(
         moved("5-family", "6", 337.0, *(Prediction(level, 445.0) for level in levels)),
         n_low=175.0,
@@ -173,7 +173,7 @@ def test_a_cell_counts_both_learners():
 
 def test_a_rung_that_is_not_trusted_is_named_and_not_drawn():
     inputs = fakes.full()
-    n = int(inputs.occupancy.ns[-1])
+    n = int(inputs.occupancy.sample_sizes[-1])
     doubted = {n: "repeats disagree: a phase's share differs by ±0.41 between them"}
     inputs = dataclasses.replace(
         inputs, untrusted=doubted, occupancy=diagnostics.without(inputs.occupancy, doubted)
@@ -196,12 +196,12 @@ def test_the_gallery_has_every_number_that_it_draws():
         Drawing("matrix", np.arange(6.0).reshape(2, 3)),
         Drawing("arrows", [[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]]),
     ]
-    portraits = tuple(Portrait("5", "theory", "", drawing) for drawing in drawings)
-    inputs = dataclasses.replace(fakes.full(), portraits=portraits)
+    exemplars = tuple(Exemplar("5", "theory", "", drawing) for drawing in drawings)
+    inputs = dataclasses.replace(fakes.full(), exemplars=exemplars)
     with style.look():
-        found = figures_portraits.gallery(inputs, style.palette(inputs.names, inputs.comparison.phases))
+        found = figures_exemplars.gallery(inputs, style.palette(inputs.names, inputs.comparison.phases))
     assert len(found.numbers.rows) == 2 + 3 + 6 + 6
     assert ("5", "theory", "", "b", 0, -2.0) in found.numbers.rows
     assert ("5", "theory", "", 0, 0.5, 2.0) in found.numbers.rows
     assert ("5", "theory", "", 1, 2, 5.0) in found.numbers.rows
-    assert figures_portraits.gallery(fakes.full(), style.palette(inputs.names, ())) is None
+    assert figures_exemplars.gallery(fakes.full(), style.palette(inputs.names, ())) is None

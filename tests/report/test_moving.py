@@ -87,7 +87,7 @@ def test_shares_and_losses_are_those_of_the_records(full):
     share, error = estimate(units(full.occupancy.share))
     assert np.array(posterior["shares"]) == pytest.approx(share.T, rel=1e-3)
     assert np.array(posterior["errors"]) == pytest.approx(error.T, rel=1e-3)
-    assert posterior["ns"] == full.occupancy.ns.tolist()
+    assert posterior["sample_sizes"] == full.occupancy.sample_sizes.tolist()
     assert np.array(posterior["loss"]) == pytest.approx(
         full.ladder.loss.mean(axis=(0, 2, 3)), rel=1e-3
     )  # equal weights
@@ -190,7 +190,9 @@ def test_numbers_behind_the_figures_are_those_of_the_records(full):
         assert row[3] == full.names[full.path.label[seed, i]]
     share, error = estimate(units(full.occupancy.share))
     rung, phase = 7, 4
-    (row,) = [r for r in tables["occupancy"].rows if r[:2] == (full.occupancy.ns[rung], full.names[phase])]
+    (row,) = [
+        r for r in tables["occupancy"].rows if r[:2] == (full.occupancy.sample_sizes[rung], full.names[phase])
+    ]
     assert row[2:] == (share[rung, phase], error[rung, phase])
     assert {row[:4] for row in tables["verdicts"].rows} >= {("family", "4-family", "5-family", "both")}
     text = tables["loss"].csv().decode()

@@ -26,8 +26,10 @@ def occupancy(share: np.ndarray, floor: float) -> Occupancy:
     """Of shares (dataset, n, repeat, phase); nothing else in it is looked at."""
     shape = share.shape[:3]
     blank = np.zeros(shape)
-    ns = np.arange(1, shape[1] + 1)
-    return Occupancy(ns, share, blank, np.zeros(share.shape), blank, share, share, np.asarray(floor))
+    sample_sizes = np.arange(1, shape[1] + 1)
+    return Occupancy(
+        sample_sizes, share, blank, np.zeros(share.shape), blank, share, share, np.asarray(floor)
+    )
 
 
 def test_error_is_over_data_sets_where_there_are_several():

@@ -31,12 +31,12 @@ def test_parquet_and_csv_hold_every_row_and_options_keep_their_types(tmp_path):
 
 def test_options_of_several_types_and_lists_become_json_text():
     made = [
-        Entry(str(i), "waiting", {"o": value, "ns": [1, 2], "m": number}, None)
+        Entry(str(i), "waiting", {"o": value, "sample_sizes": [1, 2], "m": number}, None)
         for i, (value, number) in enumerate([(1, 1), ("a", 2.5), (None, None)])
     ]
-    arrow = to_arrow(rows(made, ["o", "ns", "m"]), ["o", "ns", "m"])
+    arrow = to_arrow(rows(made, ["o", "sample_sizes", "m"]), ["o", "sample_sizes", "m"])
     assert arrow["o"].to_pylist() == ["1", '"a"', None]
-    assert arrow["ns"].to_pylist() == ["[1, 2]"] * 3
+    assert arrow["sample_sizes"].to_pylist() == ["[1, 2]"] * 3
     assert arrow["m"].to_pylist() == [1.0, 2.5, None]
 
 

@@ -26,22 +26,22 @@ def hovering(n):
 TRUTH = scipy.optimize.brentq(lambda n: np.diff(simple(np.array(n))[:2])[0], 300, 1500)
 
 
-def planted(rng, energies, datasets, repeats, ns=NS, between=0.7, within=0.3):
+def planted(rng, energies, datasets, repeats, sample_sizes=NS, between=0.7, within=0.3):
     """Occupancies whose log odds scatter over data sets, over rungs of a data set, and over repeats."""
-    ns = np.asarray(ns, float)
-    energy = energies(ns)
+    sample_sizes = np.asarray(sample_sizes, float)
+    energy = energies(sample_sizes)
     phases = energy.shape[-1]
     noise = between * rng.normal(size=(datasets, 1, 1, phases))
-    noise = noise + 0.3 * between * rng.normal(size=(datasets, len(ns), 1, phases))
-    noise = noise + within * rng.normal(size=(datasets, len(ns), repeats, phases))
+    noise = noise + 0.3 * between * rng.normal(size=(datasets, len(sample_sizes), 1, phases))
+    noise = noise + within * rng.normal(size=(datasets, len(sample_sizes), repeats, phases))
     visits = rng.multinomial(DRAWS, scipy.special.softmax(-(energy[None, :, None] + noise), axis=-1))
-    return occupancy(visits / DRAWS, ns, floor=1 / DRAWS, visits=visits)
+    return occupancy(visits / DRAWS, sample_sizes, floor=1 / DRAWS, visits=visits)
 
 
-def occupancy(share, ns, floor=0.01, visits=None):
+def occupancy(share, sample_sizes, floor=0.01, visits=None):
     share = np.asarray(share, float)
     return Occupancy(
-        ns=np.asarray(ns, float),
+        sample_sizes=np.asarray(sample_sizes, float),
         share=share,
         free_energy=np.zeros(share.shape[:3]),
         visits=np.round(share * DRAWS).astype(int) if visits is None else visits,
@@ -52,9 +52,11 @@ def occupancy(share, ns, floor=0.01, visits=None):
     )
 
 
-def exact(energies, ns):
+def exact(energies, sample_sizes):
     return occupancy(
-        scipy.special.softmax(-energies(np.asarray(ns, float)), axis=-1)[None, :, None], ns, floor=0
+        scipy.special.softmax(-energies(np.asarray(sample_sizes, float)), axis=-1)[None, :, None],
+        sample_sizes,
+        floor=0,
     )
 
 
@@ -127,8 +129,8 @@ def test_a_phase_below_the_minimum_has_no_transition():
 
 
 def test_quadrature_is_exact():
-    ns = np.geomspace(100, 2000, 60)
-    (found,) = bayesian.find(exact(simple, ns), NAMES, ())
+    sample_sizes = np.geomspace(100, 2000, 60)
+    (found,) = bayesian.find(exact(simple, sample_sizes), NAMES, ())
     assert found.n == pytest.approx(TRUTH, rel=1e-4)
     assert found.n_low == found.n == found.n_high
     assert (found.crossed, found.datasets) == (1, 1)
@@ -142,11 +144,14 @@ def test_an_exact_posterior_needs_no_margin_for_noise():
     def slow(n):
         return np.stack([0.25 * np.log(n / 450), 0 * n, 50 + 0 * n], axis=-1)
 
-    ns = np.geomspace(200, 1000, 40)
-    (found,) = bayesian.find(exact(slow, ns), NAMES, ())
+    sample_sizes = np.geomspace(200, 1000, 40)
+    (found,) = bayesian.find(exact(slow, sample_sizes), NAMES, ())
     assert found.n == pytest.approx(450, rel=1e-3)
-    assert bayesian.find(dataclasses.replace(exact(slow, ns), floor=np.asarray(1 / DRAWS)), NAMES, ()) == ()
-    assert bayesian.find(exact(hovering, ns), NAMES, ()) == ()
+    assert (
+        bayesian.find(dataclasses.replace(exact(slow, sample_sizes), floor=np.asarray(1 / DRAWS)), NAMES, ())
+        == ()
+    )
+    assert bayesian.find(exact(hovering, sample_sizes), NAMES, ()) == ()
 
 
 def test_one_sampled_repeat_has_no_interval():

@@ -85,8 +85,8 @@ def test_of_two_crossings_the_later_is_returned():
     """gap = -0.01 n + log n - 0.5 is zero near 1.7 and near 600; the second is when b takes over."""
     a, b = fact("a", 0.01, 1.0, 0.0), fact("b", 0.0, 2.0, 0.5)
     found = free_energy.crossing(a, b, "prior")
-    ns = np.geomspace(1, 1e4, 200_001)
-    changes = ns[1:][np.diff(np.sign(gap(a, b, "prior", ns))) != 0]
+    sample_sizes = np.geomspace(1, 1e4, 200_001)
+    changes = sample_sizes[1:][np.diff(np.sign(gap(a, b, "prior", sample_sizes))) != 0]
     assert len(changes) == 2
     assert found.n == pytest.approx(changes[-1], rel=1e-4)
 
@@ -108,22 +108,22 @@ def test_beyond_the_crossing_the_target_wins_for_ever(d_loss, d_llc, d_prior, m_
     assume(abs(d_llc) > 1e-3 and abs(d_prior) > 1e-3)
     a, b = fact("a", 1.0, 11.0, 0.0, m_a), fact("b", 1.0 - d_loss, 11.0 + d_llc, d_prior, m_b)
     found = free_energy.crossing(a, b, "prior")
-    ns = np.geomspace(1 if m_a == m_b else math.e, 1e10, 20_001)
-    behind = gap(a, b, "prior", ns) > 0
+    sample_sizes = np.geomspace(1 if m_a == m_b else math.e, 1e10, 20_001)
+    behind = gap(a, b, "prior", sample_sizes) > 0
     if found.n is None:
         assert free_energy.always_preferred(found)
         assert not behind[1:].any()
         return
     assert gap(a, b, "prior", found.n * 0.999999) > gap(a, b, "prior", found.n * 1.000001)
-    assert not behind[ns > found.n * 1.000001].any()
+    assert not behind[sample_sizes > found.n * 1.000001].any()
     assert gap(a, b, "prior", found.n) == pytest.approx(0, abs=1e-6 * (1 + d_loss * found.n))
 
 
 def test_of_two_takeovers_the_one_that_lasts_is_returned():
     """gap = -1e-5 n + log(n) / 2 - 2 log log n + 0.3 falls through zero near n = 10, rises, and falls again."""
     a, b = fact("a", 1e-5, 1.0, 0.0, 1), fact("b", 0.0, 1.5, -0.3, 3)
-    ns = np.geomspace(math.e, 1e8, 200_001)
-    signs = np.sign(gap(a, b, "prior", ns))
-    falls = ns[1:][np.diff(signs) < 0]
+    sample_sizes = np.geomspace(math.e, 1e8, 200_001)
+    signs = np.sign(gap(a, b, "prior", sample_sizes))
+    falls = sample_sizes[1:][np.diff(signs) < 0]
     assert len(falls) == 2
     assert free_energy.crossing(a, b, "prior").n == pytest.approx(falls[-1], rel=1e-3)

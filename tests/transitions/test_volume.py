@@ -18,25 +18,29 @@ FACTS = (
 CONSTANTS = {"a": -1.0, "b": 3.0}
 
 
-def energies(ns):
+def energies(sample_sizes):
     """(n, phase) from the formula with the constants above, c out of sight."""
     rows = [
-        ns * f.loss + (f.llc or 0) * np.log(ns) - ((f.multiplicity or 1) - 1) * np.log(np.log(ns))
+        sample_sizes * f.loss
+        + (f.llc or 0) * np.log(sample_sizes)
+        - ((f.multiplicity or 1) - 1) * np.log(np.log(sample_sizes))
         for f in FACTS
     ]
     rows[0], rows[1], rows[2] = rows[0] + CONSTANTS["a"], rows[1] + CONSTANTS["b"], rows[0] + 50
     return np.stack(rows, axis=1)
 
 
-def annealed(noise=0.0, repeats=4):
-    ns = np.array([10.0, 40, 60, 80, 110])
-    energy = energies(ns)[None, :, None] + noise * np.random.default_rng(0).normal(size=(1, 1, repeats, 1))
+def population(noise=0.0, repeats=4):
+    sample_sizes = np.array([10.0, 40, 60, 80, 110])
+    energy = energies(sample_sizes)[None, :, None] + noise * np.random.default_rng(0).normal(
+        size=(1, 1, repeats, 1)
+    )
     share = scipy.special.softmax(-energy, axis=-1)
     blank = np.zeros(share.shape)
     visits = np.round(share * 1000).astype(int)
     switches = np.full(share.shape[:3], -1)
     return Occupancy(
-        ns,
+        sample_sizes,
         share,
         -scipy.special.logsumexp(-energy, axis=-1),
         visits,
@@ -48,7 +52,7 @@ def annealed(noise=0.0, repeats=4):
 
 
 def test_the_constant_is_recovered_with_its_multiplicity():
-    found = volume.constants(annealed(), FACTS)
+    found = volume.constants(population(), FACTS)
     assert set(found) == {"a", "b"}  # lambda of c is unknown
     for name, value in CONSTANTS.items():
         assert found[name].value == pytest.approx(value, abs=1e-9)
@@ -57,7 +61,7 @@ def test_the_constant_is_recovered_with_its_multiplicity():
 
 
 def test_noise_of_the_evidence_that_phases_share_cancels():
-    found = volume.constants(annealed(noise=0.3, repeats=8), FACTS)
+    found = volume.constants(population(noise=0.3, repeats=8), FACTS)
     assert np.std(found["b"].repeats) > 0.05
     value, error = volume.difference(found["a"], found["b"])
     assert value == pytest.approx(CONSTANTS["b"] - CONSTANTS["a"], abs=1e-9)
@@ -71,7 +75,7 @@ def test_noise_of_their_own_does_not():
 
 
 def test_a_failed_repeat_is_left_out():
-    whole = annealed(repeats=4)
+    whole = population(repeats=4)
     share, energy = whole.share.copy(), whole.free_energy.copy()
     share[0, :, 1], energy[0, :, 1] = np.nan, np.nan
     found = volume.constants(dataclasses.replace(whole, share=share, free_energy=energy), FACTS)
@@ -87,8 +91,8 @@ def test_an_unknown_multiplicity_counts_as_one_on_both_sides():
     assert free_energy.crossing(source, unknown, "volume", constants).n == pytest.approx(known)
 
 
-def test_a_prediction_with_the_measured_volume_is_where_the_annealed_energies_cross():
-    constants = volume.constants(annealed(), FACTS)
+def test_a_prediction_with_the_measured_volume_is_where_the_population_energies_cross():
+    constants = volume.constants(population(), FACTS)
     prediction = free_energy.crossing(FACTS[0], FACTS[1], "volume", constants)
     assert prediction.n is not None
     gap = np.diff(energies(np.array([prediction.n]))[0, :2])
@@ -114,5 +118,5 @@ def test_what_is_unknown_is_named():
     assert "local volume" in free_energy.crossing(FACTS[0], FACTS[1], "volume", {}).why
     assert [p.level for p in free_energy.every_level(FACTS[0], FACTS[1])] == ["leading", "prior"]
     assert math.isfinite(
-        free_energy.every_level(FACTS[0], FACTS[1], volume.constants(annealed(), FACTS))[2].n
+        free_energy.every_level(FACTS[0], FACTS[1], volume.constants(population(), FACTS))[2].n
     )

@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from slt.llc.base import Question
+from slt.llc.base import LLCProblem
 from slt.llc.flags import ESCAPED, SHARE_LOWER
 from slt.llc.mcmc import mcmc_kernels, sgld_kernel
 from slt.records.base import Array
@@ -88,12 +88,12 @@ class Localization(NamedTuple):
     sensitivity: float
 
 
-def ready(question: Question, plan: Plan, t: float, gamma: float, key: jax.Array) -> Ready:
+def ready(question: LLCProblem, plan: Plan, t: float, gamma: float, key: jax.Array) -> Ready:
     """Burn chains in at localization `gamma` and inverse temperature `t`."""
     return _ready(question, plan, t, np.full(question.count, gamma), key)
 
 
-def _ready(question: Question, plan: Plan, t: float, gamma: Array, key: jax.Array) -> Ready:
+def _ready(question: LLCProblem, plan: Plan, t: float, gamma: Array, key: jax.Array) -> Ready:
     count, dimension = question.count, question.dimension
     around = question.around(gamma)
     target = dataclasses.replace(around, beta=around.beta * t)
@@ -196,7 +196,7 @@ def steady(trace: Array) -> Array:
     return gap <= 3 * error + 0.05 * np.abs(second.mean(axis=1))
 
 
-def localization(question: Question, plan: Plan, t: float, key: jax.Array) -> Localization:
+def localization(question: LLCProblem, plan: Plan, t: float, key: jax.Array) -> Localization:
     """Try the grid on probe points; see the module."""
     grid = np.array([gamma for gamma in GRID if gamma <= max(WEAK * t, GRID[0])])
     probes = np.unique(np.linspace(0, question.count - 1, PROBES).astype(int))
@@ -220,7 +220,7 @@ def localization(question: Question, plan: Plan, t: float, key: jax.Array) -> Lo
 
 
 def walk(
-    question: Question, plan: Plan, state: Ready, key: jax.Array, length: int, every: int
+    question: LLCProblem, plan: Plan, state: Ready, key: jax.Array, length: int, every: int
 ) -> tuple[Ready, Array, Array]:
     """`length` draws, `every` steps apart: the chains after them, t K (point, chain, length) and acceptance
     (point, chain). No chain waits for another: where points are too few for the devices, chains are divided."""

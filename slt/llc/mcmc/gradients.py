@@ -108,7 +108,7 @@ class Slope(NamedTuple):
     Attributes:
       loss: (point,) mean loss.
       gradient: (point, d) of the mean loss, of the entries that may move.
-      gain: (point,) how far a Newton step along the gradient lowers it (see `base.gains`), without bias from noise.
+      gain: (point,) how far a Newton step along the gradient lowers it (see `base.newton_decrement`), without bias from noise.
       bend: (point, d) norms of the Hessian's rows, roughly: root mean squares of products with random signs.
     """
 

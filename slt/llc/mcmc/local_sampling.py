@@ -14,7 +14,7 @@ import numpy as np
 
 from slt.errors import ConfigError
 from slt.llc import flags as flag
-from slt.llc.base import Question, gains
+from slt.llc.base import LLCProblem, newton_decrement
 from slt.llc.mcmc import calibration
 from slt.llc.mcmc.calibration import Localization, Plan, Ready
 from slt.llc.mcmc.effective import effective_draws
@@ -22,7 +22,7 @@ from slt.records.base import Array
 from slt.records.llc import LLCEstimate
 
 BLOCK = 500  # draws between looks at the error
-ANNEALED_T = 1e5
+POPULATION_T = 1e5
 LOST = 1e100  # nats of t K at which a chain is given up
 FEW = 50.0  # effective draws, all chains together
 LEVELS = 64  # means of draws that the record keeps of each chain
@@ -67,7 +67,9 @@ def check(
         raise ValueError(f"precision must lie strictly between 0 and 1, not {length.precision}")
 
 
-def estimate(question: Question, plan: Plan, length: Length, t: float | None, key: jax.Array) -> LLCEstimate:
+def estimate(
+    question: LLCProblem, plan: Plan, length: Length, t: float | None, key: jax.Array
+) -> LLCEstimate:
     """t E[K] at every point; the record's info is what `sgld.SGLD` documents."""
     temperature = inverse_temperature(question, t)
     if plan.batch is not None and question.data is None:
@@ -85,27 +87,27 @@ def estimate(question: Question, plan: Plan, length: Length, t: float | None, ke
     return _record(question, temperature, where, state, energy, accepted, length.every)
 
 
-def localized(question: Question, plan: Plan, t: float | None, key: jax.Array) -> float:
+def localized(question: LLCProblem, plan: Plan, t: float | None, key: jax.Array) -> float:
     """The localization that was asked for, or else the one that suits `question`."""
     if plan.localization is not None:
         return plan.localization
     return calibration.localization(question, plan, inverse_temperature(question, t), key).gamma
 
 
-def inverse_temperature(question: Question, t: float | None) -> float:
+def inverse_temperature(question: LLCProblem, t: float | None) -> float:
     """n beta: what was asked for, or n / log n on data, or 1e5 on the population loss."""
     if t is not None:
         return t
     n = question.observations
     if n is None:
-        return ANNEALED_T
+        return POPULATION_T
     if n < 3:
         raise ConfigError(f"n / log n makes no temperature for n = {n:g}: set t, or give more observations")
     return n / float(np.log(n))
 
 
 def _walk(
-    question: Question, plan: Plan, state: Ready, length: Length, key: jax.Array
+    question: LLCProblem, plan: Plan, state: Ready, length: Length, key: jax.Array
 ) -> tuple[Ready, Array, Array]:
     blocks, accepted = [], []
     total = 0
@@ -146,7 +148,7 @@ def moments(energy: Array) -> tuple[Array, Array, Array]:
 
 
 def _record(
-    question: Question,
+    question: LLCProblem,
     t: float,
     where: Localization,
     state: Ready,
@@ -161,7 +163,7 @@ def _record(
     lost = (~finite.all(axis=2)).sum(axis=1)
     energy = np.where(finite.all(axis=2)[:, :, None], energy, np.nan)
     lower = np.sum(energy < -flag.ESCAPED, axis=(1, 2)) / np.maximum(1, finite.sum(axis=(1, 2)))
-    gain = np.asarray(gains(question.full(1.0), question.points, question.free))
+    gain = np.asarray(newton_decrement(question.full(1.0), question.points, question.free))
     flag.common(flags, llc, error, np.full(count, t), lower, gain)
     flags.add("diverged", lost > 0, [f"{k} of {chains} chains left the finite numbers" for k in lost])
     drifting = ~calibration.steady(np.where(lost[:, None] == 0, energy.mean(axis=1), 0.0))

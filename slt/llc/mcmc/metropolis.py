@@ -6,7 +6,7 @@ import dataclasses
 
 import jax
 
-from slt.llc.base import Estimator, Question
+from slt.llc.base import Estimator, LLCProblem
 from slt.llc.mcmc import local_sampling
 from slt.llc.mcmc.calibration import Plan
 from slt.records.llc import LLCEstimate
@@ -61,9 +61,9 @@ class Metropolis(Estimator):
             leapfrog=self.leapfrog,
         )
 
-    def __call__(self, question: Question, key: jax.Array) -> LLCEstimate:
+    def __call__(self, question: LLCProblem, key: jax.Array) -> LLCEstimate:
         return local_sampling.estimate(question, self._plan, self._length, self.t, key)
 
-    def settled(self, question: Question, key: jax.Array) -> Estimator:
+    def settled(self, question: LLCProblem, key: jax.Array) -> Estimator:
         gamma = local_sampling.localized(question, self._plan, self.t, key)
         return dataclasses.replace(self, localization=gamma)

@@ -16,7 +16,7 @@ import jax
 import numpy as np
 
 from slt.llc import flags as flag
-from slt.llc.base import Estimator, Question
+from slt.llc.base import Estimator, LLCProblem
 from slt.llc.mcmc import calibration, gradients, local_sampling
 from slt.llc.mcmc.gradients import Setting
 from slt.llc.mcmc.minibatch_calibration import FORGOTTEN, NOISE, Calibration, calibrated
@@ -79,14 +79,14 @@ class Minibatch(Estimator):
                 raise ValueError(f"{name} must be at least {low}, not {getattr(self, name)}")
 
     @property
-    def at_once(self) -> int:
+    def max_points(self) -> int:
         return 8 * self.together
 
-    def settled(self, question: Question, key: jax.Array) -> Estimator:
+    def settled(self, question: LLCProblem, key: jax.Array) -> Estimator:
         setting = _setting(self, question)
         return Settled(self, calibrated(self, setting, gradients.flat(question.points), key))
 
-    def __call__(self, question: Question, key: jax.Array) -> LLCEstimate:
+    def __call__(self, question: LLCProblem, key: jax.Array) -> LLCEstimate:
         first, second = jax.random.split(key)
         return self.settled(question, first)(question, second)
 
@@ -99,10 +99,10 @@ class Settled(Estimator):
     calibration: Calibration
 
     @property
-    def at_once(self) -> int:
-        return self.plan.at_once
+    def max_points(self) -> int:
+        return self.plan.max_points
 
-    def __call__(self, question: Question, key: jax.Array) -> LLCEstimate:
+    def __call__(self, question: LLCProblem, key: jax.Array) -> LLCEstimate:
         setting = _setting(self.plan, question)
         chosen = self.calibration
         walks = Walks(chosen.step_size, chosen.localization, self.plan.burn_in)
@@ -111,7 +111,7 @@ class Settled(Estimator):
         return _record(self, setting, around, energy)
 
 
-def _setting(plan: Minibatch, question: Question) -> Setting:
+def _setting(plan: Minibatch, question: LLCProblem) -> Setting:
     """The question in float32."""
     t = plan.t
     if t is None:

@@ -6,7 +6,7 @@ import dataclasses
 
 import jax
 
-from slt.llc.base import Estimator, Question
+from slt.llc.base import Estimator, LLCProblem
 from slt.llc.mcmc import local_sampling
 from slt.llc.mcmc.calibration import Plan
 from slt.llc.mcmc.mcmc_kernels import DECAY
@@ -78,9 +78,9 @@ class SGLD(Estimator):
             batch=self.batch,
         )
 
-    def __call__(self, question: Question, key: jax.Array) -> LLCEstimate:
+    def __call__(self, question: LLCProblem, key: jax.Array) -> LLCEstimate:
         return local_sampling.estimate(question, self._plan, self._length, self.t, key)
 
-    def settled(self, question: Question, key: jax.Array) -> Estimator:
+    def settled(self, question: LLCProblem, key: jax.Array) -> Estimator:
         gamma = local_sampling.localized(question, self._plan, self.t, key)
         return dataclasses.replace(self, localization=gamma)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from slt.llc.base import Estimator, Question
+from slt.llc.base import Estimator, LLCProblem
 from slt.llc.smc.tempered_path import Curve, heat
 from slt.posterior.tempering import DEEP, Options
 from slt.records.base import Array
@@ -51,13 +51,13 @@ class Heated(Estimator):
             if share is not None and not 0 < share < 1:
                 raise ValueError(f"{name} must lie strictly between 0 and 1, not {share}")
 
-    def count(self, question: Question) -> int:
+    def count(self, question: LLCProblem) -> int:
         """Particles of each repeat."""
         return self.particles or int(np.clip(BUDGET // question.dimension, FEWEST, MOST))
 
     def heated(
         self,
-        question: Question,
+        question: LLCProblem,
         gamma: float | None,
         end: float | None,
         decades: float,

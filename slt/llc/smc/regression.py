@@ -9,7 +9,7 @@ import numpy as np
 from scipy.stats import t as student
 
 from slt.llc import flags as flag
-from slt.llc.base import Question, gains
+from slt.llc.base import LLCProblem, newton_decrement
 from slt.llc.smc.base import Heated
 from slt.llc.smc.wbic import observations
 from slt.records.base import Array
@@ -44,7 +44,7 @@ class BetaRegression(Heated):
         if self.localization is not None and not self.localization > 0:
             raise ValueError(f"localization is an inverse variance, above 0, not {self.localization}")
 
-    def __call__(self, question: Question, key: jax.Array) -> LLCEstimate:
+    def __call__(self, question: LLCProblem, key: jax.Array) -> LLCEstimate:
         n = observations(question, self.n)
         middle = n / np.log(n)
         curve = self.heated(question, self.localization, middle * self.span, 0.0, key, give_up=False)
@@ -65,7 +65,7 @@ class BetaRegression(Heated):
         reach = student.ppf(0.975, self.repeats - 1) * error
         flags = flag.Flags(question.count)
         lower = np.nanmax(np.nan_to_num(curve.lower.mean(axis=1)), axis=1)
-        gain = np.asarray(gains(question.full(1.0), question.points, question.free))
+        gain = np.asarray(newton_decrement(question.full(1.0), question.points, question.free))
         flag.common(flags, llc, error, np.full(question.count, middle), lower, gain)
         flags.add(
             "power law", used < LEAST, [f"{k:.0f} temperatures make no line: raise span or ess" for k in used]

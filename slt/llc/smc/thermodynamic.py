@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from slt.llc import flags as flag
-from slt.llc.base import Question, gains, join, select
+from slt.llc.base import LLCProblem, join, newton_decrement, select
 from slt.llc.smc import power_law
 from slt.llc.smc.base import LOW, Heated, last
 from slt.llc.smc.tempered_path import Curve
@@ -60,7 +60,7 @@ class Thermodynamic(Heated):
             raise ValueError(f"decades must lie between 1 and 30, not {self.decades}")
         super().__post_init__()
 
-    def __call__(self, question: Question, key: jax.Array) -> LLCEstimate:
+    def __call__(self, question: LLCProblem, key: jax.Array) -> LLCEstimate:
         """One estimate for each point. The curve holds "log_z", "mean" (t E[K]), "variance" (of t K), each
         (point, repeat, level); info: "localization" (NaN: the model's prior), "onset" and "t_low" (where the loss
         begins to matter and where the power law begins), "misfit" (chi^2 per degree of freedom), "probability" (of
@@ -82,7 +82,7 @@ class Thermodynamic(Heated):
                 break
         return join([answers[point] for point in range(question.count)])
 
-    def _at(self, question: Question, gamma: float | None, key: jax.Array) -> LLCEstimate:
+    def _at(self, question: LLCProblem, gamma: float | None, key: jax.Array) -> LLCEstimate:
         decades = self.decades or next(far for most, far in DECADES if question.dimension <= most)
         fine = self.fine(question.dimension)
         curve = fine.heated(question, gamma, question.observations, decades, key, deep=True)
@@ -127,11 +127,11 @@ class Thermodynamic(Heated):
             dimension,
         )
 
-    def _flags(self, question: Question, curve: Curve, table: dict[str, Array], t_max: Array) -> flag.Flags:
+    def _flags(self, question: LLCProblem, curve: Curve, table: dict[str, Array], t_max: Array) -> flag.Flags:
         flags = flag.Flags(question.count)
         beyond = curve.t >= np.maximum(curve.onset, np.nan_to_num(table["t_low"]))[:, None]
         lower = np.max(np.where(beyond, curve.lower.mean(axis=1), 0.0), axis=1)
-        gain = np.asarray(gains(question.full(1.0), question.points, question.free))
+        gain = np.asarray(newton_decrement(question.full(1.0), question.points, question.free))
         flag.common(flags, table["llc"], table["error"], t_max, lower, gain)
         flat = ~(curve.onset < 1e40)
         flags.add("flat", flat, "the loss does not vary around the point")

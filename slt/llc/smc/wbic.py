@@ -10,7 +10,7 @@ from scipy.stats import t as student
 
 from slt.errors import ConfigError
 from slt.llc import flags as flag
-from slt.llc.base import Question, gains
+from slt.llc.base import LLCProblem, newton_decrement
 from slt.llc.smc.base import Heated, last
 from slt.records.llc import LLCEstimate
 
@@ -30,7 +30,7 @@ class WBIC(Heated):
 
     n: float | None = None
 
-    def __call__(self, question: Question, key: jax.Array) -> LLCEstimate:
+    def __call__(self, question: LLCProblem, key: jax.Array) -> LLCEstimate:
         n = observations(question, self.n)
         t = n / np.log(n)
         curve = self.heated(question, None, t, 0.0, key, give_up=False)
@@ -41,7 +41,7 @@ class WBIC(Heated):
         loss = np.asarray(question.losses())
         flags = flag.Flags(question.count)
         at_end = last(curve, curve.lower).mean(axis=1)
-        gain = np.asarray(gains(question.full(1.0), question.points, question.free))
+        gain = np.asarray(newton_decrement(question.full(1.0), question.points, question.free))
         flag.common(flags, llc, error, np.full(question.count, t), at_end, gain)
         flags.add("not forgotten", ~curve.finished, "t = n / log n was not reached")
         return LLCEstimate(
@@ -62,7 +62,7 @@ class WBIC(Heated):
         )
 
 
-def observations(question: Question, n: float | None) -> float:
+def observations(question: LLCProblem, n: float | None) -> float:
     """n of the data, or the one that was given for the population loss. Raises ConfigError where it is neither."""
     own = question.observations
     if own is None and n is None:

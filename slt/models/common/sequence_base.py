@@ -14,7 +14,7 @@ from slt.models.base import Data, Model, Params
 _POPULATION, _PROBE = 2**32 - 5, 2**32 - 17  # seeds of samples that no data set shares
 
 
-class Probed(Model):
+class SequenceModel(Model):
     """A model without a closed form: a network on inputs of which there is no end.
 
     A sample of `population` observations, drawn once, stands for the population: the mean loss on it errs by the

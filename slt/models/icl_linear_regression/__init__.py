@@ -26,7 +26,7 @@ import numpy as np
 
 from slt.models.base import Params, as_model, static
 from slt.models.common import transformer
-from slt.models.common.sequence_base import Probed
+from slt.models.common.sequence_base import SequenceModel
 from slt.models.common.signal import check_positive
 from slt.models.common.transformer import Transformer
 from slt.models.drawing import Drawing
@@ -45,7 +45,7 @@ class Sequences(NamedTuple):
 
 
 @as_model
-class ICLLinearRegression(Probed):
+class ICLLinearRegression(SequenceModel):
     """A decoder-only transformer (`slt.models.common.transformer`) that regresses in context, under the prior
     N(0, prior_scale^2) on every parameter.
 
@@ -61,7 +61,7 @@ class ICLLinearRegression(Probed):
       slice: the positions that losses count: "all"; "early", the first half of them, and "late", the others; "first",
         where nothing is known of the task, and "last". Data are the same, and so is the network.
       prior_scale: standard deviation of the prior.
-      population: see `Probed`.
+      population: see `SequenceModel`.
 
     Raises ValueError for options that are not of this form.
     """

@@ -19,7 +19,7 @@ import numpy as np
 
 from slt.models.base import Params, as_model, static
 from slt.models.common import transformer
-from slt.models.common.sequence_base import Probed
+from slt.models.common.sequence_base import SequenceModel
 from slt.models.common.signal import check_positive
 from slt.models.drawing import Drawing
 from slt.models.induction import synthetic_language as synthetic
@@ -36,7 +36,7 @@ class Text(NamedTuple):
 
 
 @as_model
-class Induction(Probed):
+class Induction(SequenceModel):
     """A causal transformer without mlps on a synthetic language; its parameters are those of `transformer`, under the
     prior N(0, prior_scale^2).
 
@@ -47,7 +47,7 @@ class Induction(Probed):
       language_seed: of the language's bigrams and trigrams.
       width, heads, layers: of the network; width is a multiple of heads.
       prior_scale: standard deviation of the prior.
-      population: sequences that stand for the population, 0 for none; see `Probed`.
+      population: sequences that stand for the population, 0 for none; see `SequenceModel`.
       slice: the tokens that losses count: "all", or those predicted where nothing can be copied ("bigram",
         "trigram": T depends on the last token alone, on the last two) and where something can ("copy"). What is
         counted depends on what comes before a token alone, so the language is the best predictor of each slice.

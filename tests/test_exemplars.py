@@ -9,7 +9,7 @@ import pytest
 
 from slt.models.base import Phase
 from slt.models.drawing import Drawing
-from slt.phases.exemplars import portraits
+from slt.phases.exemplars import exemplars
 from slt.pipeline import recipes
 from slt.records.phases import PhasePath
 from slt.records.posterior import Ladder
@@ -61,7 +61,7 @@ def ladder_and_labels():
 
 def test_each_phase_is_shown_by_theory_by_sgd_and_by_the_posterior():
     model = Shown()
-    found = portraits(model, NAMES, *trajectory_and_path(), *ladder_and_labels())
+    found = exemplars(model, NAMES, *trajectory_and_path(), *ladder_and_labels())
     shown = {(p.phase, p.whose): (p.where, float(p.drawing.values[0])) for p in found}
     assert shown["left", "SGD"] == ("t = 1", 11.0)  # of the longest stay, that of seed 1, the middle
     assert shown["right", "SGD"] == ("t = 100", 3.0)
@@ -71,8 +71,8 @@ def test_each_phase_is_shown_by_theory_by_sgd_and_by_the_posterior():
         assert shown[phase.name, "theory"][1] == pytest.approx(phase.point["w"][0])
 
 
-def test_a_model_that_does_not_draw_itself_has_no_portraits():
-    assert portraits(Line(), NAMES, *trajectory_and_path(), *ladder_and_labels()) == []
+def test_a_model_that_does_not_draw_itself_has_no_exemplars():
+    assert exemplars(Line(), NAMES, *trajectory_and_path(), *ladder_and_labels()) == []
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_what_cannot_be_drawn_is_refused(wrong):
 
 
 def test_another_picture_is_no_reason_to_train_again(tmp_path, monkeypatch):
-    """The version of a model's code leaves its drawing out; that of its portraits does not."""
+    """The version of a model's code leaves its drawing out; that of its exemplars does not."""
     text = """
         from tests.toys import LinearGaussian
         SCALE = {scale}

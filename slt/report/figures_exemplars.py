@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from matplotlib.axes import Axes
 
-from slt.phases.exemplars import Portrait
+from slt.phases.exemplars import Exemplar
 from slt.report import style
 from slt.report.inputs import ReportInputs
 from slt.report.report_figure import Plate, plate
@@ -18,50 +18,50 @@ MOST_LABELS = 12  # names under bars, at most: more cannot be read
 
 
 def gallery(inputs: ReportInputs, palette: Palette) -> Plate | None:
-    """A row for each phase, a column for each of theory, SGD and posterior that has a portrait of any."""
-    portraits = inputs.portraits
-    if not portraits:
+    """A row for each phase, a column for each of theory, SGD and posterior that has a exemplar of any."""
+    exemplars = inputs.exemplars
+    if not exemplars:
         return None
-    phases = list(dict.fromkeys(portrait.phase for portrait in portraits))
-    whose = [name for name in WHOSE if any(portrait.whose == name for portrait in portraits)]
+    phases = list(dict.fromkeys(exemplar.phase for exemplar in exemplars))
+    whose = [name for name in WHOSE if any(exemplar.whose == name for exemplar in exemplars)]
     fig = style.figure(2.3 * len(phases) + 0.3)
     axes = fig.subplots(len(phases), len(whose), squeeze=False)
     for ax in axes.flat:
         ax.set_axis_off()
-    largest = _largest(portraits)
-    for portrait in portraits:
-        ax = axes[phases.index(portrait.phase), whose.index(portrait.whose)]
+    largest = _largest(exemplars)
+    for exemplar in exemplars:
+        ax = axes[phases.index(exemplar.phase), whose.index(exemplar.whose)]
         ax.set_axis_on()
-        _draw(ax, portrait, palette[portrait.phase], largest)
-        words = ", ".join(part for part in (portrait.whose, portrait.where) if part)
+        _draw(ax, exemplar, palette[exemplar.phase], largest)
+        words = ", ".join(part for part in (exemplar.whose, exemplar.where) if part)
         ax.set_title(
-            f"{portrait.phase}\n{words}", fontsize=9, color=palette.ink(portrait.phase)
+            f"{exemplar.phase}\n{words}", fontsize=9, color=palette.ink(exemplar.phase)
         )  # two lines fit
     return plate(
         fig,
-        "portraits",
+        "exemplars",
         "What the phases look like",
         "Compare along a row: does SGD find what the posterior finds? One parameter in each panel: the phase's "
         "known point, the middle of SGD's longest stay in it, and the draw of lowest loss at the n where the phase "
         "has most of the posterior. Colors of maps run from blue (negative) to red.",
         "One parameter of each phase, as the model draws it, for theory, SGD and posterior.",
         ("phase", "whose", "where", "row", "column", "value"),
-        [row for portrait in portraits for row in _rows(portrait)],
+        [row for exemplar in exemplars for row in _rows(exemplar)],
     )
 
 
-def _largest(portraits: tuple[Portrait, ...]) -> dict[str, float]:
+def _largest(exemplars: tuple[Exemplar, ...]) -> dict[str, float]:
     """The largest entry of each kind of drawing: panels of one kind share a scale, or they could not be compared."""
     largest: dict[str, float] = {}
-    for portrait in portraits:
-        values = np.abs(portrait.drawing.values)
+    for exemplar in exemplars:
+        values = np.abs(exemplar.drawing.values)
         top = float(np.nanmax(values, initial=0.0, where=np.isfinite(values)))
-        largest[portrait.drawing.kind] = max(largest.get(portrait.drawing.kind, 1e-12), top)
+        largest[exemplar.drawing.kind] = max(largest.get(exemplar.drawing.kind, 1e-12), top)
     return largest
 
 
-def _draw(ax: Axes, portrait: Portrait, color: str, largest: dict[str, float]) -> None:
-    drawing = portrait.drawing
+def _draw(ax: Axes, exemplar: Exemplar, color: str, largest: dict[str, float]) -> None:
+    drawing = exemplar.drawing
     top = largest[drawing.kind]
     if drawing.kind == "bars":
         at = np.arange(len(drawing.values))
@@ -94,11 +94,11 @@ def _draw(ax: Axes, portrait: Portrait, color: str, largest: dict[str, float]) -
     ax.tick_params(labelsize=7)
 
 
-def _rows(portrait: Portrait) -> Iterator[tuple[object, ...]]:
+def _rows(exemplar: Exemplar) -> Iterator[tuple[object, ...]]:
     """Every number that is drawn. Columns of curves are their x, rows of bars and lines their labels."""
-    drawing = portrait.drawing
+    drawing = exemplar.drawing
     for row, line in enumerate(np.atleast_2d(drawing.values.T).T):
         name: object = drawing.labels[row] if drawing.labels else row
         for column, value in enumerate(line):
             at: object = column if drawing.x is None else drawing.x[column]
-            yield portrait.phase, portrait.whose, portrait.where, name, at, value
+            yield exemplar.phase, exemplar.whose, exemplar.where, name, at, value
