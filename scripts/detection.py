@@ -96,7 +96,7 @@ A master seed draws the data sets, SGD's starts and batches, and the particles. 
 def _agreement(done: Run) -> Agreement:
     trajectory = from_dataset(Trajectory, done.record("training").array("trajectory"))
     path = from_dataset(PhasePath, done.record("phases").array("path"))
-    found = from_dataset(Changepoints, done.record("comparison").array("jumps"))
+    found = from_dataset(Changepoints, done.record("comparison").array("changepoints"))
     names = tuple(done.record("phases").json("names"))
     by_seed = events.events(found, len(path.label))
     place = {int(step): i for i, step in enumerate(path.steps)}

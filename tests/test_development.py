@@ -32,7 +32,7 @@ def run(tmp_path_factory):
 
 def test_the_whole_and_its_parts_are_measured_with_one_calibration(run):
     record = run.record("llc")
-    assert record.json("restricted") == ["first"]
+    assert record.json("refined") == ["first"]
     assert sum(run.summary["status"]["llc of first"].values()) >= 6  # every estimate has a flag, or is ok
     paths = [from_dataset(LLCPath, record.array(name)) for name in ("path", "path_0")]
     assert {path.llc.shape for path in paths} == {(2, 3)}

@@ -10,7 +10,8 @@ import pytest
 from slt.models.base import Phase
 from slt.models.drawing import Drawing
 from slt.phases.exemplars import exemplars
-from slt.pipeline import recipes
+from slt.pipeline.stage import Plan, planned
+from slt.pipeline.stages import phases
 from slt.records.phases import PhasePath
 from slt.records.posterior import Ladder
 from slt.records.training import Trajectory
@@ -110,7 +111,9 @@ def test_another_picture_is_no_reason_to_train_again(tmp_path, monkeypatch):
         import linecache
 
         linecache.checkcache()
-        return code_version(["mine_drawn"]), recipes._code(recipes._make_phases, [model])
+        return code_version(["mine_drawn"]), planned(
+            phases, Plan({"model": model}, (), "", drawings=True), {}
+        ).recipe.code
 
     monkeypatch.syspath_prepend(tmp_path)
     code, labeled = versions(scale=1, drawn=1.0)

@@ -10,7 +10,7 @@ import pytest
 
 from slt.config.composition import compose
 from slt.config.schema import experiment
-from slt.pipeline.recipes import plan
+from slt.pipeline.plan import stages
 from slt.runtime import jax_setup
 from slt.runtime.devices import _counts, spread
 from slt.runtime.progress import Silent
@@ -50,8 +50,8 @@ def test_the_work_is_divided_and_stays_divided(four):
 
 def test_four_devices_agree_with_one_and_need_no_other_configuration(four, one):
     ours, theirs = four[0], one
-    described, plain = experiment(compose(sharded_stages.RUN))
-    assert ours["run"]["names"] == {stage.name: stage.recipe.name for stage in plan(described, plain)}
+    described, _ = experiment(compose(sharded_stages.RUN))
+    assert ours["run"]["names"] == {stage.name: stage.recipe.name for stage in stages(described)}
     np.testing.assert_allclose(ours["run"]["llc"], [0.5, 0.5], rtol=1e-6)
     early = theirs["trajectory"].steps <= 100
     assert early.sum() > 10

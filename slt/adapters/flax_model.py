@@ -25,7 +25,6 @@ from slt.adapters.flax_networks import Network, network_of
 from slt.adapters.user_model import (
     FEW,
     MORE,
-    Outside,
     Rows,
     Source,
     UserModel,
@@ -33,7 +32,7 @@ from slt.adapters.user_model import (
     check_population,
     first,
     function,
-    outside,
+    modules_of,
     source,
     tried,
     untraced,
@@ -87,9 +86,9 @@ class FlaxModel(UserModel):
     def network(self) -> Network:
         return network_of(self.module, self.rows())
 
-    def outside(self) -> Outside:
+    def modules(self) -> tuple[str, ...]:
         own = None if self.loss in _LOSSES else self.loss
-        return outside((self.module, self.data, own, self.watch))
+        return modules_of((self.module, self.data, own, self.watch))
 
     def init(self, key: jax.Array) -> Params:
         return {

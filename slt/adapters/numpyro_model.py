@@ -28,7 +28,7 @@ import jax.numpy as jnp
 
 from slt.adapters.numpyro_program import Program, read
 from slt.adapters.numpyro_simulation import simulated
-from slt.adapters.user_model import Outside, Rows, Source, UserModel, check_population, outside, source
+from slt.adapters.user_model import Rows, Source, UserModel, check_population, modules_of, source
 from slt.errors import ConfigError
 from slt.models.base import Params, as_model, static
 from slt.models.common.signal import check_positive
@@ -69,8 +69,8 @@ class NumpyroModel(UserModel):
         self._read()
         check_population(self.population, self.rows())
 
-    def outside(self) -> Outside:
-        return outside((self.program, self.data))
+    def modules(self) -> tuple[str, ...]:
+        return modules_of((self.program, self.data))
 
     def init(self, key: jax.Array) -> Params:
         if self.init_scale is None:

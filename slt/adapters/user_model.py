@@ -5,12 +5,13 @@ from __future__ import annotations
 import abc
 import dataclasses
 import functools
+import hashlib
 import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,13 +22,7 @@ from slt.models.base import Model, Params
 
 Rows = dict[str, Any]  # name -> array with leading axis n
 FEW, MORE = 3, 5  # rows at which a borrowed function is tried, to see what depends on how many there are
-
-
-class Outside(NamedTuple):
-    """What a model rests on besides its options and its own code: modules by dotted name, and files."""
-
-    modules: tuple[str, ...]
-    files: tuple[Path, ...]
+PROBED = 1000  # rows of a function that tell its data from others
 
 
 class UserModel(Model):
@@ -40,8 +35,8 @@ class UserModel(Model):
     population: int
 
     @abc.abstractmethod
-    def outside(self) -> Outside:
-        """The modules and files that, when they change, make this another model."""
+    def modules(self) -> tuple[str, ...]:
+        """Dotted names of the modules that, when their code changes, make this another model."""
 
     @abc.abstractmethod
     def rows(self) -> Source:
@@ -93,11 +88,10 @@ def function(path: str, option: str) -> Callable[..., Any]:
     return found
 
 
-def outside(paths: tuple[str | None, ...]) -> Outside:
-    """The modules of dotted paths, and the files among `paths`; None is skipped."""
-    given = [path for path in paths if path is not None]
-    files = tuple(Path(path).resolve() for path in given if _is_file(path))
-    return Outside(tuple(sorted({p.rpartition(".")[0] for p in given if not _is_file(p)})), files)
+def modules_of(paths: tuple[str | None, ...]) -> tuple[str, ...]:
+    """The modules of dotted paths; None and files are skipped."""
+    given = (path for path in paths if path is not None and not _is_file(path))
+    return tuple(sorted({path.rpartition(".")[0] for path in given}))
 
 
 def tried(call: Callable[[], Any], option: str, path: str) -> Any:
@@ -150,6 +144,18 @@ class Source:
     def count(self) -> int:
         """N; 0 for a function."""
         return 0 if self.table is None else len(next(iter(self.table.values())))
+
+    def digest(self) -> str:
+        """A hash of the observations: of every number of a table, or of the first rows that the function draws."""
+        rows = self.table
+        if rows is None:
+            rows = untraced(lambda: jax.device_get(self.sample(jax.random.key(0), PROBED)))
+        found = hashlib.sha256()
+        for name in sorted(rows):
+            leaf = np.ascontiguousarray(rows[name])
+            found.update(f"{name} {leaf.dtype.str} {leaf.shape} ".encode())
+            found.update(leaf.tobytes())
+        return found.hexdigest()
 
     def sample(self, key: jax.Array, n: int) -> Rows:
         """n rows: of a table the first n in an order that depends on `key`, without replacement.

@@ -13,7 +13,8 @@ from rich.table import Table
 
 from slt.config.schema import experiment
 from slt.config.validation import TARGET
-from slt.pipeline.recipes import Stage, plan
+from slt.pipeline.plan import stages
+from slt.pipeline.stage import Stage
 from slt.storage.store import Store
 
 
@@ -25,15 +26,15 @@ def show(config: DictConfig) -> None:
     table = Table(box=None, pad_edge=False)
     for column in ("stage", "what", "work", "record", "state"):
         table.add_column(column, justify="right" if column in ("work", "record") else "left")
-    for stage in plan(described, plain):
-        amount = stage.work.amount
-        work = "" if amount is None else f"{amount:,} {stage.work.unit}"
+    for stage in stages(described):
+        amount = stage.plan.work.amount
+        work = "" if amount is None else f"{amount:,} {stage.plan.work.unit}"
         kept = store.has(stage.recipe.name)
         begun = (store.root / "unfinished" / stage.recipe.name).is_dir()
         state = f"{'begun' if begun else 'to be made'}{_estimate(store, stage)}"
         state = "kept from an earlier run" if kept else state
-        size = "" if stage.work.size is None else decimal(stage.work.size)
-        table.add_row(stage.name, stage.what, work, size, state)
+        size = "" if stage.plan.work.size is None else decimal(stage.plan.work.size)
+        table.add_row(stage.name, stage.plan.description, work, size, state)
     Console().print(table)
 
 
@@ -41,8 +42,8 @@ def _estimate(store: Store, stage: Stage) -> str:
     """Seconds, at the rate of the latest record of this stage that the same classes made and whose work is known."""
     classes = _classes(stage.recipe.config)
     for meta in store.metas(stage.name):
-        if stage.work.amount and meta.get("work") and _classes(meta.get("config")) == classes:
-            seconds = meta["seconds"] * stage.work.amount / meta["work"]
+        if stage.plan.work.amount and meta.get("work") and _classes(meta.get("config")) == classes:
+            seconds = meta["seconds"] * stage.plan.work.amount / meta["work"]
             return f", about {seconds:,.0f} s at the rate of the latest {stage.name}"
     return ""
 

@@ -86,9 +86,9 @@ def _model(entry: Entry) -> tuple[Any, int]:
 
 
 def _data(model: Any) -> tuple[Path, ...]:
-    from slt.adapters.user_model import UserModel
-
-    return model.outside().files if isinstance(model, UserModel) else ()
+    """The file that holds the model's observations, if there is one."""
+    path = getattr(model, "data", None)
+    return (Path(path).resolve(),) if isinstance(path, str) and Path(path).is_file() else ()
 
 
 def _kept(entry: Entry) -> Facts | None:

@@ -86,9 +86,9 @@ def report(words: list[str]) -> int:
         "report", "Make a run's summary, figures and page again from its records.", words, "run"
     )
     run = find_run(options.run, Path(options.store))
-    from slt.pipeline.reporting import rewrite_report
+    from slt.pipeline.stages import report
 
-    print(rewrite_report(run)[0])
+    print(report.run(run)[0])
     return 0
 
 

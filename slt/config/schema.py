@@ -10,6 +10,7 @@ import jax
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from slt.config.derived import llc_on_data, sliced
 from slt.config.validation import build, typed
 from slt.errors import ConfigError
 from slt.llc.base import Estimator, select_params
@@ -184,44 +185,10 @@ class Experiment:
             if part.weights:
                 select_params(shapes, part.weights)
             if part.slice is not None:
-                self._sliced(name, part.slice)
-
-    def _sliced(self, name: str, wanted: str) -> Model:
-        """The model whose losses are those of a slice."""
-        if not any(field.name == "slice" for field in dataclasses.fields(self.model)):  # type: ignore[arg-type]
-            raise ValueError(f"llc.restricted.{name}: this model has no slices of data")
-        return dataclasses.replace(self.model, slice=wanted)  # type: ignore[type-var]
-
-    def parts(self) -> dict[str, tuple[Model, tuple[str, ...]]]:
-        """The coefficients along training by name, "" for the whole: of which model's losses, and which weights."""
-        assert self.llc is not None
-        whole = {"": (self.model, self.llc.weights)}
-        return whole | {
-            name: (self.model if part.slice is None else self._sliced(name, part.slice), part.weights)
-            for name, part in self.llc.restricted.items()
-        }
-
-    @property
-    def rows(self) -> int:
-        """Observations drawn in each data set: as many as either branch will see; 0 where neither needs any."""
-        wanted = [0]
-        if self.data is not None and self.training is not None and self.training.n is not None:
-            wanted.append(self.training.n)
-        if self.data is not None and self.posterior is not None:
-            wanted.append(self.posterior.sample_sizes[-1])
-        return max(wanted)
-
-
-def llc_on_data(experiment: Experiment) -> bool:
-    """Whether learning coefficients are of each seed's data, not of the population."""
-    llc, training = experiment.llc, experiment.training
-    return (
-        llc is not None
-        and llc.at == "checkpoints"
-        and llc.loss == "data"
-        and training is not None
-        and training.n is not None
-    )
+                try:
+                    sliced(self.model, part.slice)
+                except ValueError as error:
+                    raise ValueError(f"llc.restricted.{name}: {error}") from error
 
 
 def experiment(config: DictConfig | Mapping[str, Any]) -> tuple[Experiment, dict[str, Any]]:

@@ -99,15 +99,27 @@ def _default(field: dataclasses.Field, hint: Any, path: str) -> Any:
         default = field.default_factory()
     else:
         raise ConfigError(f"{_join(path, field.name)} must be given: it has no default")
-    return typed(_described(default), hint, _join(path, field.name))
+    return typed(describe(default), hint, _join(path, field.name))
 
 
-def _described(value: Any) -> Any:
-    """A default as a configuration would say it."""
+def describe(value: Any) -> Any:
+    """The inverse of `build`: plain values that stand for `value` in a hash, every dataclass with its "_target_".
+
+    Raises ConfigError for what has no plain form (functions, arrays, objects of other classes): two of them could not
+    be told apart.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: _described(getattr(value, f.name)) for f in dataclasses.fields(value) if f.init}
+        fields = {f.name: describe(getattr(value, f.name)) for f in dataclasses.fields(value) if f.init}
         return {TARGET: f"{type(value).__module__}.{type(value).__qualname__}", **fields}
-    return list(value) if isinstance(value, tuple) else value
+    if isinstance(value, Mapping):
+        return {str(key): describe(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [describe(item) for item in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise ConfigError(
+        f"{value!r} cannot be part of a configuration: only numbers, text, lists and dataclasses of these can"
+    )
 
 
 def _class_of(value: Mapping[str, Any], hint: Any, path: str) -> type:

@@ -17,9 +17,11 @@ from omegaconf import DictConfig, OmegaConf
 from slt.config.composition import compose, quoted
 from slt.config.schema import Experiment, experiment
 from slt.errors import ConfigError, RunError, suggestion
-from slt.pipeline.recipes import STAGES, Stage, plan
-from slt.pipeline.reporting import rewrite_report
-from slt.pipeline.status import failure
+from slt.pipeline import plan
+from slt.pipeline.codec import encode
+from slt.pipeline.outputs import Outputs
+from slt.pipeline.stage import Stage
+from slt.pipeline.stages import report
 from slt.runtime.progress import Silent, progress_for
 from slt.storage.provenance import versions
 from slt.storage.resumable import Driver
@@ -66,7 +68,7 @@ def execute(
       begun: told of the run as soon as it is on disk.
     """
     described, plain = experiment(config)
-    stages = plan(described, plain)
+    stages = plan.stages(described)
     forced = _with_dependents(stages, known_stages(force))
     whole = run_hash(stages)
     this = Run(run_directory(Path(described.store), described.name, whole))
@@ -83,8 +85,8 @@ def execute(
     begun(this)
     try:
         write_text(this.path / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain)))
-        _make_all(described, stages, forced, journal, progress)
-        _report(this, journal, progress)
+        found = _make_all(described, stages, forced, journal, progress)
+        _report(this, found, progress)
     except KeyboardInterrupt:
         journal.end(INTERRUPTED)
         raise
@@ -123,9 +125,10 @@ def _end_quietly(journal: Journal, status: str) -> None:
 # -- stages -----------------------------------------------------------------------------------------------------
 def known_stages(force: Sequence[str]) -> set[str]:
     """Raises ConfigError for a name that no stage has."""
+    names = [module.NAME for module in (*plan.MODULES, report)]
     for name in force:
-        if name not in STAGES:
-            raise ConfigError(f"there is no stage called {name!r}" + suggestion(name, STAGES, "stages"))
+        if name not in names:
+            raise ConfigError(f"there is no stage called {name!r}" + suggestion(name, names, "stages"))
     return set(force)
 
 
@@ -133,63 +136,62 @@ def _with_dependents(stages: Sequence[Stage], forced: set[str]) -> set[str]:
     """The forced stages, and those that read what they make."""
     chosen = set(forced)
     for stage in stages:
-        if chosen.intersection(stage.needs):
+        if chosen.intersection(stage.plan.inputs):
             chosen.add(stage.name)
     return chosen
 
 
 def _make_all(
     described: Experiment, stages: Sequence[Stage], forced: set[str], journal: Journal, progress: Silent
-) -> None:
+) -> Outputs:
     store = Store(Path(described.store))
-    records: dict[str, Record] = {}
+    found = Outputs({})
     for stage in stages:
-        progress.start(stage.name, stage.what)
+        progress.start(stage.name, stage.plan.description)
         try:
             with store.claim(stage.recipe.name, progress.wait):
-                record, outcome = _make(described, stage, stage.name in forced, records, store, progress)
+                record, outcome = _make(described, stage, stage.name in forced, found, store, progress)
         except BaseException:
             progress.end()
             raise
         progress.end(outcome)
-        records[stage.name] = record
         entry = {
             "record": stage.recipe.name,
             "seconds": record.meta["seconds"],
             "made": record.meta["created"],
         }
         journal.stage(stage.name, entry)
-        reason = failure(record)
+        reason = stage.module.failure(found.get(stage.name)) if hasattr(stage.module, "failure") else ""
         if reason:
             raise RunError(
                 f"{stage.name} gave no result: {reason}\nWhat was finished is in {journal.run.path}"
             )
+    return found
 
 
 def _make(
-    described: Experiment,
-    stage: Stage,
-    again: bool,
-    records: Mapping[str, Record],
-    store: Store,
-    progress: Silent,
+    described: Experiment, stage: Stage, again: bool, found: Outputs, store: Store, progress: Silent
 ) -> tuple[Record, str]:
-    """A stage's record, and in words where it came from: it is made where there is none, or if it must be `again`."""
+    """A stage's record, which joins `found`, and in words where it came from: it is made where there is none, or if it
+    must be `again`."""
     drive = Driver(progress, store.root / "unfinished" / stage.recipe.name)
     if again:
         drive.clear()
     record = None if again else _kept(store, stage)
-    outcome = "kept from an earlier run"
+    result = "kept from an earlier run"
     if record is None:
         damaged = store.has(stage.recipe.name)
+        inputs = found.inputs(stage.module, stage.plan.inputs)
         started = time.monotonic()
-        items = stage.make(described, records, drive)
+        output = stage.module.run(described, inputs, drive)
         seconds = drive.before + time.monotonic() - started
-        facts = {"seconds": seconds, "work": stage.work.amount, "unit": stage.work.unit}
-        record = store.write(stage.recipe, items, {**facts, **versions()}, replace=again or damaged)
-        outcome = f"{seconds:.1f} s" + (", begun in an earlier run" if drive.before else "")
+        work = stage.plan.work
+        facts = {"seconds": seconds, "work": work.amount, "unit": work.unit, **versions()}
+        record = store.write(stage.recipe, encode(output), facts, replace=again or damaged)
+        result = f"{seconds:.1f} s" + (", begun in an earlier run" if drive.before else "")
+    found.add(stage.name, record)
     drive.clear()
-    return record, outcome
+    return record, result
 
 
 def _kept(store: Store, stage: Stage) -> Record | None:
@@ -203,11 +205,11 @@ def _kept(store: Store, stage: Stage) -> Record | None:
 
 
 # -- the report -------------------------------------------------------------------------------------------------
-def _report(this: Run, journal: Journal, progress: Silent) -> None:
+def _report(this: Run, found: Outputs, progress: Silent) -> None:
     progress.start("report", "figures and the page")
     started = time.monotonic()
     try:
-        rewrite_report(this)
+        report.run(this, found)
     except BaseException:
         progress.end()
         raise

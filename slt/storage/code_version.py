@@ -1,119 +1,149 @@
-"""The version of a piece of code: a hash of what it says, whatever its comments and docstrings say.
+"""The version of a piece of code: a hash of what it says and of all that it imports.
 
-How a model draws itself (its method `drawing`) is left out as well: another picture is no reason to train again.
+Comments, docstrings and layout do not count. Nor does how a model draws itself (its method `drawing`), unless it is asked
+for: another picture is no reason to train again.
 
-A stage's version covers the modules that it starts from and all that these import, as far as they belong to slt
-or lie beside a model of the user's own. Imports are read from the source, those inside functions too. The package
-`slt` itself is left out: it holds nothing but the doors to everything else.
+Imports are followed as they stand in the source, those inside functions too, but not those for type checkers alone
+(`if TYPE_CHECKING`). Followed is what belongs to slt, and for code of a user's own all that lies where Python looks for
+modules, save the standard library and installed packages. The package `slt` itself is left out: it holds nothing but
+the doors to everything else.
 """
 
 from __future__ import annotations
 
 import ast
 import functools
-import inspect
+import hashlib
+import site
 import sys
-import textwrap
-from collections.abc import Callable, Iterable, Iterator
+import sysconfig
+import tokenize
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from slt.errors import UserError
 from slt.storage.store import digest
 
 _PACKAGE = "slt"
+_ROOT = Path(__file__).resolve().parents[2]
 _DRAWING, _DRAWINGS = "drawing", "slt.models.drawing"  # a method of models, and where its result is defined
 
 
-class _Home(NamedTuple):
-    """A directory of importable modules, of which only `package` is followed ("" for all)."""
-
-    folder: Path
-    package: str
-
-
-def code_version(modules: Iterable[str], functions: Iterable[Callable] = ()) -> str:
-    """Hash of the named modules with all that they import, and of single functions.
+def code_version(modules: Iterable[str], *, drawings: bool = False) -> str:
+    """Hash of the named modules with all that they import.
 
     Args:
       modules: dotted names of imported modules.
-      functions: whose own source counts, without what their module holds besides.
+      drawings: whether the method `drawing` of models counts.
 
     Raises UserError for a module that has no source file, such as one typed into a notebook.
     """
-    pending, homes = list(modules), set()
-    for module in pending:
-        homes.add(_home(module))
-    seen: dict[str, str] = {}
+    files = closure({module: _source(module) for module in modules}, find, drawings=drawings)
+    return version_of(files, drawings=drawings)
+
+
+def version_of(files: Mapping[str, Path], *, drawings: bool = False) -> str:
+    """Hash of what these modules say."""
+    return digest({module: _read(*_stamped(path), module, drawings)[0] for module, path in files.items()})
+
+
+def closure(
+    modules: Mapping[str, Path], find: Callable[[str], Path | None], *, drawings: bool = False
+) -> dict[str, Path]:
+    """Module -> source file: `modules` with all that they import, directly or not, as far as `find` finds it."""
+    pending, found = dict(modules), {}
     while pending:
-        module = pending.pop()
-        path = _locate(module, homes)
-        if path is None or module in seen or module == _PACKAGE:
+        module, path = pending.popitem()
+        if module in found or module == _PACKAGE:
             continue
-        stat = path.stat()
-        seen[module], imported = _read(path, stat.st_mtime_ns, stat.st_size, module)
-        pending.extend(imported)
-    spoken = [
-        _meaning(ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]) for function in functions
-    ]
-    return digest([seen, spoken])
+        found[module] = path
+        for name in _read(*_stamped(path), module, drawings)[1]:
+            if name not in found and (file := find(name)) is not None:
+                pending[name] = file
+    return dict(sorted(found.items()))
+
+
+def find(module: str) -> Path | None:
+    """The source file of a module of slt, or of a user's own; None for installed packages and the standard library."""
+    own = module == _PACKAGE or module.startswith(f"{_PACKAGE}.")
+    return module_file(module, [_ROOT] if own else _folders(tuple(sys.path), Path.cwd()))
 
 
 def module_file(module: str, folders: Iterable[Path]) -> Path | None:
     """The source file of a dotted module name under one of `folders`, without importing anything."""
     for folder in folders:
         base = folder.joinpath(*module.split("."))
-        for path in (base.with_suffix(".py"), base / "__init__.py"):
+        for path in (base / "__init__.py", base.with_suffix(".py")):
             if path.is_file():
                 return path
     return None
 
 
-def _home(module: str) -> _Home:
-    """Where to look for what `module` imports: all of slt for slt, all that lies beside it for other code."""
+def _source(module: str) -> Path:
+    """Where an imported module was read from, a script that runs as `__main__` too."""
     file = getattr(sys.modules.get(module), "__file__", None)
-    if file is None:
+    if file is None or not file.endswith(".py"):
         raise UserError(
             f"{module} has no source file, so that its version cannot be known\nPut it in a .py file"
         )
-    path = Path(file)
-    depth = module.count(".") + (path.name == "__init__.py")
-    folder = path.parents[depth]
-    top = module.split(".")[0]
-    return _Home(folder, top if top == _PACKAGE or "site-packages" in folder.parts else "")
+    return Path(file)
 
 
-def _locate(module: str, homes: Iterable[_Home]) -> Path | None:
-    top = module.split(".")[0]
-    return module_file(module, [home.folder for home in homes if home.package in ("", top)])
+@functools.lru_cache(maxsize=8)
+def _folders(path: tuple[str, ...], working: Path) -> tuple[Path, ...]:
+    """Where modules are looked for that may change between runs: Python's path without the standard library and
+    installed packages."""
+    installed = (*site.getsitepackages(), site.getusersitepackages())
+    standard = (sysconfig.get_path(name) for name in ("stdlib", "platstdlib"))
+    fixed = {Path(entry).resolve() for entry in (*installed, *standard)}
+    folders = dict.fromkeys((working / entry).resolve() for entry in path)
+    return tuple(folder for folder in folders if folder.is_dir() and not fixed & {folder, *folder.parents})
 
 
-@functools.lru_cache(maxsize=512)
-def _read(path: Path, mtime: int, size: int, module: str) -> tuple[str, tuple[str, ...]]:
+def _stamped(path: Path) -> tuple[Path, int, int]:
+    stat = path.stat()
+    return path, stat.st_mtime_ns, stat.st_size
+
+
+@functools.lru_cache(maxsize=1024)
+def _read(path: Path, mtime: int, size: int, module: str, drawings: bool) -> tuple[str, tuple[str, ...]]:
     """What a file says, and the names it imports; `mtime` and `size` are there to notice changes."""
-    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    try:
+        with tokenize.open(path) as file:  # heeds a declared encoding and a byte order mark
+            tree = ast.parse(file.read(), filename=str(path))
+    except (SyntaxError, UnicodeDecodeError):  # Python could not import it either: its bytes stand for it
+        return hashlib.sha256(path.read_bytes()).hexdigest(), ()
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    return digest(_meaning(tree)), tuple(_imports(tree, package))
+    meaning = ast.unparse(_Meaning(drawings).visit(tree))
+    return digest(meaning), tuple(_imports(tree, package))
 
 
-def _meaning(tree: ast.AST) -> str:
-    """The code without comments, docstrings, layout and models' drawings. Changes `tree`."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef):
-            node.body = [part for part in node.body if not _is_drawing(part)] or [ast.Pass()]
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and (
-            node.body
-            and isinstance(node.body[0], ast.Expr)
-            and isinstance(node.body[0].value, ast.Constant)
-            and isinstance(node.body[0].value.value, str)
-        ):
-            node.body = node.body[1:]
-    return ast.unparse(tree)
+class _Meaning(ast.NodeTransformer):
+    """The code without docstrings, imports for type checkers, and models' drawings."""
 
+    def __init__(self, drawings: bool) -> None:
+        self.drawings = drawings
 
-def _is_drawing(node: ast.stmt) -> bool:
-    imported = isinstance(node, ast.ImportFrom) and node.module == _DRAWINGS
-    return imported or (isinstance(node, ast.FunctionDef) and node.name == _DRAWING)
+    def visit(self, node: ast.AST) -> ast.AST:
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            body = node.body[1:] if ast.get_docstring(node, clean=False) is not None else node.body
+            node.body = body or [ast.Pass()]
+        return super().visit(node)
+
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.AST]:
+        test = node.test
+        name = test.attr if isinstance(test, ast.Attribute) else getattr(test, "id", "")
+        if name != "TYPE_CHECKING":
+            return self.generic_visit(node)
+        return [self.visit(part) for part in node.orelse] or ast.Pass()
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST | None:
+        if node.name == _DRAWING and not self.drawings:
+            return None
+        return self.generic_visit(node)
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | None:
+        return None if node.module == _DRAWINGS and not self.drawings else node
 
 
 def _imports(tree: ast.AST, package: str) -> Iterator[str]:

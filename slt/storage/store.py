@@ -31,7 +31,7 @@ from slt.errors import UserError
 if TYPE_CHECKING:
     import xarray
 
-FORMAT = 1
+FORMAT = 2
 _META = "meta.json"
 _CLAIMS = ".claims"
 

@@ -7,7 +7,6 @@ import pytest
 from numpyro.infer.util import potential_energy
 
 from slt.adapters.numpyro_model import NumpyroModel
-from slt.adapters.user_model import Outside
 from slt.errors import ConfigError
 from tests.adapters import programs
 
@@ -97,7 +96,7 @@ def test_equal_options_are_one_model_whatever_they_were_written_as():
 
 
 def test_it_names_the_modules_it_rests_on():
-    assert model("line").outside() == Outside((HERE,), ())
+    assert model("line").modules() == (HERE,)
 
 
 WRONG = [

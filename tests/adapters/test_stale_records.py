@@ -8,7 +8,7 @@ import pytest
 
 from slt.config.composition import compose
 from slt.config.schema import experiment
-from slt.pipeline.recipes import plan
+from slt.pipeline.plan import stages
 from tests.adapters import documents
 
 
@@ -26,8 +26,8 @@ def rings(tmp_path, monkeypatch):
         importlib.invalidate_caches()
         importlib.import_module("stale_rings")
         own = ["model.module=stale_rings.Network", "model.watch=stale_rings.watch", "posterior=null"]
-        described, plain = experiment(compose(["experiment=rings", *own], "configs"))
-        return {stage.name: stage.recipe.name for stage in plan(described, plain)}
+        described, _ = experiment(compose(["experiment=rings", *own], "configs"))
+        return {stage.name: stage.recipe.name for stage in stages(described)}
 
     return names
 

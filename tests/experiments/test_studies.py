@@ -8,13 +8,13 @@ import yaml
 
 from experiments import making
 from experiments.finding import Finding
-from slt.pipeline import reporting
+from slt.pipeline.stages import report
 
 
 @pytest.fixture(autouse=True)
 def no_page(monkeypatch):
     """The pages of runs have tests of their own; drawing them is a good part of a reduced study."""
-    monkeypatch.setattr(reporting, "write_report", lambda inputs, out: [])
+    monkeypatch.setattr(report, "write_report", lambda inputs, out: [])
 
 
 @pytest.mark.parametrize("name", making.names())

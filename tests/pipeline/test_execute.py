@@ -7,8 +7,7 @@ import xarray as xr
 
 import slt
 from slt.errors import ConfigError, RunError
-from slt.pipeline import recipes
-from slt.pipeline.reporting import _unseen, rewrite_report
+from slt.pipeline.stages import phases, report
 from slt.storage.runs import Run
 
 TINY = (
@@ -145,7 +144,7 @@ def test_a_report_is_made_from_records_alone_and_runs_nothing_that_it_finds(tmp_
     (run.path / "manifest.json").write_text(json.dumps(manifest))
     (run.path / "report.html").unlink()
     (run.path / "summary.json").unlink()
-    rewrite_report(Run(run.path))
+    report.run(Run(run.path))
     page = (run.path / "report.html").read_text()
     assert "<script>" not in page
     assert (run.path / "summary.json").exists()
@@ -171,7 +170,7 @@ def test_an_interrupted_run_goes_on_from_there(tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(recipes.phases, "label_draws", interrupt)
+        patched.setattr(phases.classification, "label_draws", interrupt)
         with pytest.raises(KeyboardInterrupt):
             _run(tmp_path)
     (path,) = (tmp_path / "runs").iterdir()
@@ -187,19 +186,8 @@ def test_an_interrupted_run_goes_on_from_there(tmp_path, monkeypatch):
 def test_a_failure_without_data_noise_is_told_on_the_page_and_in_the_summary():
     """The population ladder's draws are not on the page, but what went wrong with them is."""
     counts = {"population": {"ok": 58, "not forgotten at n = 20": 2}, "posterior": {"ok": 60}}
-    assert _unseen(counts) == {"without data noise": "2 of 60 posteriors: not forgotten at n = 20"}
-    assert _unseen({"population": {"ok": 60}}) == {}
-    assert _unseen({}) == {}
-
-
-@pytest.mark.parametrize(
-    "module", ["comparer/reasons", "transitions/barrier", "transitions/sigmoids", "transitions/jumps"]
-)
-def test_the_version_of_a_comparison_covers_what_it_is_made_with(module, monkeypatch):
-    from slt.storage import code_version
-
-    read = []
-    plain = code_version._read
-    monkeypatch.setattr(code_version, "_read", lambda path, *rest: read.append(path) or plain(path, *rest))
-    recipes._code(recipes._make_comparison, [])
-    assert any(str(path).endswith(f"{module}.py") for path in read)
+    assert report._not_on_the_page(counts) == {
+        "without data noise": "2 of 60 posteriors: not forgotten at n = 20"
+    }
+    assert report._not_on_the_page({"population": {"ok": 60}}) == {}
+    assert report._not_on_the_page({}) == {}
