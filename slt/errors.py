@@ -1,4 +1,4 @@
-"""Mistakes that a person can put right, and how they are told."""
+"""Errors that a person can correct, and their messages."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """What follows from an experiment's options for more than one part of the package.
 
-It imports none of the classes that an experiment is made of, so that a stage that asks here does not rest on all of them.
+It imports none of the classes that an experiment is made of, so that a stage that asks here does not rest on all of
+them.
 """
 
 from __future__ import annotations

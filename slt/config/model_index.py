@@ -1,4 +1,5 @@
-"""The zoo as files say it: every model's configuration, class and first sentence, without importing any of them."""
+"""The collection of models, read from files: every model's configuration, class and first sentence, without
+importing any of them."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from slt.storage.code_version import module_file
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """One configuration of `model/`: its name, what it says of itself, its class, its options, and the folder that
+    """One configuration of `model/`: its name, its description, its class, its options, and the folder that
     holds `model/`."""
 
     name: str

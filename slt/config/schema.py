@@ -24,7 +24,7 @@ class DataPlan:
     """The data sets that both learners share.
 
     Attributes:
-      datasets: how many. SGD's seeds take them in turn; the posterior's ladder climbs every one.
+      datasets: how many. SGD's seeds take them in turn; the posterior is sampled on every one.
     """
 
     datasets: int = 4
@@ -40,9 +40,9 @@ class PosteriorPlan:
 
     Attributes:
       sample_sizes: numbers of observations, increasing.
-      sampler: how each rung is sampled.
-      population: whether to climb the same ladder on the population loss as well, where the model has one: crossings
-        without the noise of data.
+      sampler: how the posterior at each n is sampled.
+      population: whether to sample the same posteriors on the population loss as well, where the model has one:
+        crossings without the noise of data.
     """
 
     sample_sizes: tuple[int, ...]
@@ -134,7 +134,7 @@ class Experiment:
     Attributes:
       model: the toy model.
       training: SGD, or None for no SGD.
-      posterior: the ladder, or None for no posterior; one of the two must be there.
+      posterior: sample sizes and sampler, or None for no posterior; one of the two must be there.
       data: None means no finite data: SGD meets a fresh stream, the posterior the population loss.
       llc: learning coefficients to estimate, or None for none.
       comparison: how the two are compared.

@@ -2,7 +2,7 @@
 
 A node of the configuration holds the fields of a dataclass: the class that its place asks for, or the subclass
 that its `_target_` names. `typed` gives every field the type that its class declares, so that equal settings
-have equal hashes however they were written (6 and 6.0 for a float; a default, said or left out), and `build`
+have equal hashes however they were written (6 and 6.0 for a float; a default, given or left out), and `build`
 makes the objects. A model or sampler of your own needs no registration: it is a dataclass that can be imported.
 """
 

@@ -1,4 +1,5 @@
-"""Outputs of stages as items of the store, and back: arrays as xarray Datasets, everything else as plain JSON values."""
+"""Outputs of stages as items of the store, and back: arrays as xarray Datasets, everything else as plain JSON
+values."""
 
 from __future__ import annotations
 
@@ -18,8 +19,8 @@ T = TypeVar("T")
 
 
 def encode(output: Any) -> dict[str, Any]:
-    """Items by name: the fields of `output`, or one item for an array record by itself. None leaves no item; a dict of
-    records leaves the list of its names and "field_INDEX_..." for each."""
+    """Items by name: the fields of `output`, or one item for an array record by itself. None leaves no item; a dict
+    of records leaves the list of its names and "field_INDEX_..." for each."""
     if _is_array(type(output)):
         return {_item(type(output)): to_dataset(output)}
     items: dict[str, Any] = {}

@@ -1,7 +1,7 @@
 """A run: its stages in order, each made once and kept, and the report at the end.
 
 A stage whose record exists is not made again. The manifest is on disk before the first stage begins and after each
-one ends, so that whatever stops a run, what it finished is kept and the same command goes on from there.
+one ends, so that whatever stops a run, what it finished is kept and the same command resumes there.
 """
 
 from __future__ import annotations
@@ -70,13 +70,13 @@ def execute(
     described, plain = experiment(config)
     stages = plan.stages(described)
     forced = _with_dependents(stages, known_stages(force))
-    whole = run_hash(stages)
-    this = Run(run_directory(Path(described.store), described.name, whole))
+    hash_ = run_hash(stages)
+    this = Run(run_directory(Path(described.store), described.name, hash_))
     if only_missing and not forced and _is_done(this):
         return this
     try:
         journal = Journal.start(
-            this, {"name": described.name, "hash": whole, "config": plain, "provenance": versions()}
+            this, {"name": described.name, "hash": hash_, "config": plain, "provenance": versions()}
         )
     except OSError as error:
         raise ConfigError(
@@ -90,7 +90,7 @@ def execute(
     except KeyboardInterrupt:
         journal.end(INTERRUPTED)
         raise
-    except OSError as error:  # a full disk, say: whatever was finished is whole
+    except OSError as error:  # such as a full disk: whatever was finished is complete
         _end_quietly(journal, f"failed: {error.strerror or error}")
         raise RunError(
             f"{this.id} stopped: {error}\nWhat it finished is kept; run the same command again"
@@ -117,7 +117,7 @@ def _is_done(this: Run) -> bool:
 
 
 def _end_quietly(journal: Journal, status: str) -> None:
-    """Say how the run ended, if the disk lets us: the error that ended it matters more."""
+    """Record how the run ended, if the disk permits: the error that ended it matters more."""
     with contextlib.suppress(OSError):
         journal.end(status)
 
@@ -172,8 +172,8 @@ def _make_all(
 def _make(
     described: Experiment, stage: Stage, again: bool, found: Outputs, store: Store, progress: Silent
 ) -> tuple[Record, str]:
-    """A stage's record, which joins `found`, and in words where it came from: it is made where there is none, or if it
-    must be `again`."""
+    """A stage's record, which joins `found`, and in words where it came from: it is made where there is none, or if
+    it must be `again`."""
     drive = Driver(progress, store.root / "unfinished" / stage.recipe.name)
     if again:
         drive.clear()
@@ -195,7 +195,7 @@ def _make(
 
 
 def _kept(store: Store, stage: Stage) -> Record | None:
-    """The stored record, if there is a whole one; a damaged one is made again."""
+    """The stored record, if there is a complete one; a damaged one is made again."""
     if not store.has(stage.recipe.name):
         return None
     try:

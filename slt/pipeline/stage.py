@@ -9,7 +9,8 @@ A stage is a module of `slt.pipeline.stages` with
     run       from the experiment, its Inputs and a driver of long computations to its Output
     failure   (optional) why nothing can be learned from an Output; "" where something can
 
-Nothing else passes between stages. The name of a stored record is a hash of its stage's configuration, of the names of
+Nothing else passes between stages. The name of a stored record is a hash of its stage's configuration, of the names
+of
 its inputs, and of the version of its code: the stage's module and the classes that its configuration names, with all
 that these import (`slt.storage.code_version`).
 """

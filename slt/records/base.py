@@ -1,8 +1,8 @@
 """What all records share: array records to and from xarray, and how a status is written.
 
 An array record names the axes of every field in `DIMS` (a trailing "..." stands for a parameter's own axes); dict
-fields hold one array for each parameter or diagnostic. Small records, of numbers and names, are plain dataclasses that
-`dataclasses.asdict` turns into JSON.
+fields hold one array for each parameter or diagnostic. Small records, of numbers and names, are plain dataclasses
+that `dataclasses.asdict` turns into JSON.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""The version of a piece of code: a hash of what it says and of all that it imports.
+"""The version of a piece of code: a hash of its meaning and of all that it imports.
 
-Comments, docstrings and layout do not count. Nor does how a model draws itself (its method `drawing`), unless it is asked
+Comments, docstrings and layout do not count. Nor does how a model draws itself (its method `drawing`), unless asked
 for: another picture is no reason to train again.
 
 Imports are followed as they stand in the source, those inside functions too, but not those for type checkers alone
-(`if TYPE_CHECKING`). Followed is what belongs to slt, and for code of a user's own all that lies where Python looks for
-modules, save the standard library and installed packages. The package `slt` itself is left out: it holds nothing but
-the doors to everything else.
+(`if TYPE_CHECKING`). Followed is what belongs to slt, and for code of a user's own all that lies where Python looks
+for modules, save the standard library and installed packages. The package `slt` itself is left out: it holds
+nothing but the doors to everything else.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def code_version(modules: Iterable[str], *, drawings: bool = False) -> str:
 
 
 def version_of(files: Mapping[str, Path], *, drawings: bool = False) -> str:
-    """Hash of what these modules say."""
+    """Hash of the meaning of these modules."""
     return digest({module: _read(*_stamped(path), module, drawings)[0] for module, path in files.items()})
 
 
@@ -64,7 +64,7 @@ def closure(
 
 
 def find(module: str) -> Path | None:
-    """The source file of a module of slt, or of a user's own; None for installed packages and the standard library."""
+    """The source file of a module of slt or of a user's own; None for what is installed or part of Python."""
     own = module == _PACKAGE or module.startswith(f"{_PACKAGE}.")
     return module_file(module, [_ROOT] if own else _folders(tuple(sys.path), Path.cwd()))
 
@@ -107,7 +107,7 @@ def _stamped(path: Path) -> tuple[Path, int, int]:
 
 @functools.lru_cache(maxsize=1024)
 def _read(path: Path, mtime: int, size: int, module: str, drawings: bool) -> tuple[str, tuple[str, ...]]:
-    """What a file says, and the names it imports; `mtime` and `size` are there to notice changes."""
+    """Hash of a file's meaning, and the names it imports; `mtime` and `size` are there to notice changes."""
     try:
         with tokenize.open(path) as file:  # heeds a declared encoding and a byte order mark
             tree = ast.parse(file.read(), filename=str(path))

@@ -1,11 +1,12 @@
-"""Long stages driven to their end, whatever stops them: what is done lies on disk, and the next drive goes on there.
+"""Long computations that survive interruption: what is done is saved every few seconds, and the next call resumes
+there.
 
 Every few seconds the pieces made since the last time are written, and then the state that follows them. So a process
 may be killed at any moment: what it leaves is the last state whose pieces are all there, and since a stage is a pure
-function of its key, going on from that state ends in the same record, bit for bit.
+function of its key, resuming from that state ends in the same record, bit for bit.
 
-States are kept whole, on however many devices they lie (`sharding`): a stage that was begun on four devices goes on
-on one.
+States are saved complete, on however many devices they lie (`slt.runtime.devices`): a computation that was begun on
+four devices resumes on one.
 
 Arrays are kept as they are, everything else as JSON: reading runs no code but that of slt's own records.
 """
@@ -37,7 +38,7 @@ class Driver:
     """Drives the long stages of one record.
 
     Args:
-      progress: hears how far it is.
+      progress: is told how far it is.
       folder: where the unfinished stage is kept; None: nowhere.
       every: seconds between two savings; None: `EVERY`.
     """
@@ -70,7 +71,7 @@ class Driver:
         return stage.finish(chunks)
 
     def clear(self) -> None:
-        """Forget what is kept: the record is whole, or to be made from the start."""
+        """Delete what was saved: the record is complete, or is to be made from the start."""
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -85,7 +86,7 @@ class Driver:
         )
 
     def _load(self, fresh: Any) -> tuple[Any, list[Any], float] | None:
-        """State, pieces and seconds as they were kept; None where nothing is, or it is not whole."""
+        """State, pieces and seconds as they were kept; None where nothing was saved, or not all of it."""
         if self.folder is None or not (self.folder / _STATE).is_file():
             return None
         try:
@@ -95,7 +96,7 @@ class Driver:
                 chunks += _unpacked((self.folder / _name(len(chunks))).read_bytes())
             state = _with_leaves(fresh, kept["leaves"])
         except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, ImportError, BadZipFile):
-            return None  # half of it is of no use
+            return None  # an incomplete state is of no use
         return (state, chunks, kept["seconds"]) if len(chunks) == kept["chunks"] else None
 
 
@@ -105,7 +106,7 @@ def _name(first: int) -> str:
 
 # -- states: the leaves of a pytree whose shape the stage's own beginning tells ----------------------------------
 def _plain_leaves(state: Any) -> list[Any]:
-    """Arrays and numbers; None stands for what a beginning has already, such as a settled estimator."""
+    """Arrays and numbers; None stands for what a beginning has already, such as a calibrated estimator."""
     import jax
 
     plain: list[Any] = []

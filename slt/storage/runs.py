@@ -26,7 +26,7 @@ DONE, RUNNING, INTERRUPTED, LOST = "done", "running", "interrupted", "lost"
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """One run directory. Everything is read when it is asked for; StoreError says what cannot be."""
+    """One run directory. Everything is read when it is asked for. Raises StoreError for what cannot be read."""
 
     path: Path
 
@@ -47,7 +47,7 @@ class Run:
 
     @property
     def status(self) -> str:
-        """ "done", "running", "interrupted", "failed: ...", or "lost": it stopped without a word."""
+        """ "done", "running", "interrupted", "failed: ...", or "lost": its process ended without recording why."""
         manifest = self.manifest
         return LOST if manifest["status"] == RUNNING and gone(manifest) else manifest["status"]
 
@@ -155,7 +155,7 @@ def run_directory(root: Path, name: str | None, hash_: str) -> Path:
 
 
 def list_runs(root: Path) -> list[Run]:
-    """Every run under `root`, whole or not, latest first."""
+    """Every run under `root`, complete or not, latest first."""
     return sorted(_runs(root), key=_started, reverse=True)
 
 

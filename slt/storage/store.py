@@ -4,7 +4,7 @@
     root/runs/...                 see `slt.storage.runs`
 
 A record is written into a hidden sibling directory, flushed, and moved into place, so that what has its name is
-whole. `meta.json` says what made the record and lists every file with its size and checksum: a file that is
+complete. `meta.json` says what made the record and lists every file with its size and checksum: a file that is
 missing, cut short or altered is an error, never a silent array of zeros. The store knows nothing of what the
 items mean.
 """
@@ -67,7 +67,7 @@ class Recipe:
 
 @dataclasses.dataclass(frozen=True)
 class Record:
-    """A stored record, checked to be whole."""
+    """A stored record, checked to be complete."""
 
     path: Path
     meta: dict[str, Any]
@@ -114,7 +114,7 @@ class Store:
         return (self.stages / name).is_dir()
 
     def read(self, name: str) -> Record:
-        """Raises StoreError if there is no such record, or it is not whole."""
+        """Raises StoreError if there is no such record, or it is not complete."""
         path = self.stages / name
         remedy = f"\nMake it again: slt run --force {name.rsplit('-', 1)[0]}, with the overrides of its run"
         if not path.is_dir():
@@ -230,7 +230,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 def check_format(path: Path, meta: Any, kind: str) -> None:
     """Raises StoreError unless `meta` is that of a `kind` in the format that this version reads."""
     if not isinstance(meta, dict) or meta.get("kind") != kind:
-        raise StoreError(f"{path} is not a {kind} of slt: its description says nothing of one")
+        raise StoreError(f"{path} is not a {kind} of slt: its meta data name none")
     if meta.get("format") != FORMAT:
         raise StoreError(
             f"{path} was written in format {meta.get('format')}, and this slt reads format {FORMAT}\n"

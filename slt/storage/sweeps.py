@@ -43,7 +43,7 @@ class Job:
 
 @dataclasses.dataclass(frozen=True)
 class Sweep:
-    """A sweep's folder. Everything is read when it is asked for; StoreError says what cannot be."""
+    """A sweep's folder. Everything is read when it is asked for. Raises StoreError for what cannot be read."""
 
     path: Path
 
@@ -53,7 +53,7 @@ class Sweep:
         return (self.path / _PLAN).is_file() or any(self.path.glob("job-*.json"))
 
     def begin(self, command: Sequence[str], jobs: Sequence[Mapping[str, Any]]) -> None:
-        """Say what the sweep consists of, once.
+        """Record what the sweep consists of, once.
 
         Args:
           command: the overrides that were given.
@@ -65,9 +65,9 @@ class Sweep:
             write_json(self.path / _PLAN, {**facts, "command": list(command), "jobs": list(jobs)})
 
     def tell(self, number: int, overrides: Sequence[str], status: str, run: Run | None = None) -> None:
-        """Say how far a job came; `run` as soon as it is known."""
+        """Record how far a job came; `run` as soon as it is known."""
         process = {"pid": os.getpid(), "host": socket.gethostname()}
-        # relative, so that a store can be moved whole
+        # relative, so that a store can be moved
         place = None if run is None else os.path.relpath(run.path.resolve(), self.path.resolve())
         entry = {"job": number, "overrides": list(overrides), "run": place, "status": status, **process}
         write_json(self._file(number), entry)

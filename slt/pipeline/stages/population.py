@@ -1,4 +1,5 @@
-"""The posterior at the same sample sizes on the population loss, beside that on data: crossings without data noise."""
+"""The posterior at the same sample sizes on the population loss, beside that on data: crossings without data
+noise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The posterior at every sample size n of the run, on each data set, or on the population loss where there is no data."""
+"""The posterior at every sample size n of the run, on each data set, or on the population loss where there is no
+data."""
 
 from __future__ import annotations
 
