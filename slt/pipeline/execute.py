@@ -18,15 +18,14 @@ from slt.config.composition import compose, quoted
 from slt.config.schema import Experiment, experiment
 from slt.errors import ConfigError, RunError, suggestion
 from slt.pipeline import plan
-from slt.pipeline.codec import encode
+from slt.pipeline.obtain import obtain
 from slt.pipeline.outputs import Outputs
 from slt.pipeline.stage import Stage
 from slt.pipeline.stages import report
 from slt.runtime.progress import Silent, progress_for
 from slt.storage.provenance import versions
-from slt.storage.resumable import Driver
 from slt.storage.runs import DONE, INTERRUPTED, Journal, Run, run_directory
-from slt.storage.store import Record, Store, StoreError, digest, write_text
+from slt.storage.store import Store, StoreError, digest, write_text
 
 
 def run(
@@ -149,12 +148,12 @@ def _make_all(
     for stage in stages:
         progress.start(stage.name, stage.plan.description)
         try:
-            with store.claim(stage.recipe.name, progress.wait):
-                record, outcome = _make(described, stage, stage.name in forced, found, store, progress)
+            record, outcome = obtain(stage, described, found, store, progress, again=stage.name in forced)
         except BaseException:
             progress.end()
             raise
         progress.end(outcome)
+        found.add(stage.name, record)
         entry = {
             "record": stage.recipe.name,
             "seconds": record.meta["seconds"],
@@ -167,41 +166,6 @@ def _make_all(
                 f"{stage.name} gave no result: {reason}\nWhat was finished is in {journal.run.path}"
             )
     return found
-
-
-def _make(
-    described: Experiment, stage: Stage, again: bool, found: Outputs, store: Store, progress: Silent
-) -> tuple[Record, str]:
-    """A stage's record, which joins `found`, and in words where it came from: it is made where there is none, or if
-    it must be `again`."""
-    drive = Driver(progress, store.root / "unfinished" / stage.recipe.name)
-    if again:
-        drive.clear()
-    record = None if again else _kept(store, stage)
-    result = "kept from an earlier run"
-    if record is None:
-        damaged = store.has(stage.recipe.name)
-        inputs = found.inputs(stage.module, stage.plan.inputs)
-        started = time.monotonic()
-        output = stage.module.run(described, inputs, drive)
-        seconds = drive.before + time.monotonic() - started
-        work = stage.plan.work
-        facts = {"seconds": seconds, "work": work.amount, "unit": work.unit, **versions()}
-        record = store.write(stage.recipe, encode(output), facts, replace=again or damaged)
-        result = f"{seconds:.1f} s" + (", begun in an earlier run" if drive.before else "")
-    found.add(stage.name, record)
-    drive.clear()
-    return record, result
-
-
-def _kept(store: Store, stage: Stage) -> Record | None:
-    """The stored record, if there is a complete one; a damaged one is made again."""
-    if not store.has(stage.recipe.name):
-        return None
-    try:
-        return store.read(stage.recipe.name)
-    except StoreError:
-        return None
 
 
 # -- the report -------------------------------------------------------------------------------------------------
