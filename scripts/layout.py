@@ -1,6 +1,8 @@
-"""The layout of the package in figures: `python -m scripts.layout [FOLDER]`, FOLDER being a checkout (default: this one).
+"""The layout of the package in figures: `python -m scripts.layout [FOLDER]`, FOLDER being a checkout (default: this
+one).
 
-An arrow leads from one entry at the top of slt/ (a subpackage or a module) to another that it imports. Arrows that lie on
+An arrow leads from one entry at the top of slt/ (a subpackage or a module) to another that it imports. Arrows that
+lie on
 a circle run back up: without circles the entries can be put in an order in which all arrows point one way.
 """
 
@@ -27,7 +29,9 @@ def figures(folder: Path) -> dict[str, int | str]:
     """What is counted, by name."""
     files = sorted((folder / "slt").rglob("*.py"))
     entries = {
-        path.stem for path in (folder / "slt").iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()
+        path.stem
+        for path in (folder / "slt").iterdir()
+        if path.suffix == ".py" or (path / "__init__.py").is_file()
     }
     arrows = set()
     for file in files:

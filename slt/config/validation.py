@@ -4,6 +4,11 @@ A node of the configuration holds the fields of a dataclass: the class that its 
 that its `_target_` names. `typed` gives every field the type that its class declares, so that equal settings
 have equal hashes however they were written (6 and 6.0 for a float; a default, given or left out), and `build`
 makes the objects. A model or sampler of your own needs no registration: it is a dataclass that can be imported.
+
+Own code beside pydantic 2.14 (TypeAdapter), measured: the same hashes on all 66 presets and the same tests pass,
+but in more lines (226 for 215), since importing classes by `_target_`, the nearest valid option, defaults and
+building stay ours; 0.04 to 0.07 s of import. hydra-zen 0.17 and Hydra's `instantiate` name no nearest option and
+check no types.
 """
 
 from __future__ import annotations

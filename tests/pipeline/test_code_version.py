@@ -116,7 +116,8 @@ def test_the_closures_hold_what_used_to_be_missed():
     ],
 )  # fmt: skip
 def test_a_stage_runs_no_code_of_slt_outside_of_its_version(overrides, tmp_path, monkeypatch):
-    """Every function of slt that a stage calls lies in a module of its closure: so that the closure misses nothing."""
+    """Every function of slt that a stage calls lies in a module of its closure: so that the closure misses
+    nothing."""
     called = {}
 
     def watched(module, run):
@@ -155,8 +156,8 @@ def _names(folder):
 
 
 def test_what_a_user_hands_over_belongs_to_the_version(tmp_path):
-    """A program in a script that runs as __main__, a helper that it imports, and a table that Python code reads from a
-    CSV file, each changed in turn."""
+    """A program in a script that runs as __main__, a helper that it imports, and a table that Python code reads
+    from a CSV file, each changed in turn."""
     files = {
         "helper.py": "def line(slope, x):\n    return slope * x\n",
         "tables.py": """
