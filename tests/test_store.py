@@ -80,7 +80,7 @@ def test_records_of_another_format_or_another_program_are_refused(store):
     meta = record.path / "meta.json"
     good = json.loads(meta.read_text())
     meta.write_text(json.dumps({**good, "format": 99}))
-    with pytest.raises(StoreError, match="format 99, and this slt reads format 1"):
+    with pytest.raises(StoreError, match="format 99, and this slt reads format 2"):
         store.read(RECIPE.name)
     meta.write_text(json.dumps({"hello": "world"}))
     with pytest.raises(StoreError, match="is not a record of slt"):
