@@ -22,7 +22,7 @@ from experiments.finding import Finding
 from experiments.sparse_parity import picture
 from slt.models import datasets
 from slt.models.base import Params
-from slt.models.common.boolean_network import is_learned
+from slt.models.common.boolean_functions import is_learned
 from slt.models.sparse_parity import SparseParity
 from slt.phases import classification
 from slt.posterior.data_tempering import DataTempering
