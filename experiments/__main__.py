@@ -13,8 +13,4 @@ if __name__ == "__main__":
     unknown = [name for name in wanted if name not in known]
     if unknown:
         sys.exit(f"no experiment called {unknown[0]!r}; the experiments: {', '.join(known)}")
-    for name in wanted:
-        print(f"{name} ...", flush=True)
-        found = making.make(name)
-        print(f"  {found['verdict']}: {found['numbers']}", flush=True)
-    print(making.write_table())
+    making.make_all(wanted)

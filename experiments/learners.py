@@ -10,22 +10,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-import slt
 from slt.config.schema import experiment
 from slt.models.base import Model, phase_names
 from slt.phases.classification import occupancy_summary, phase_facts
+from slt.pipeline.execute import run
 from slt.records.base import Array, from_dataset
 from slt.records.phases import Occupancy, PhasePath
 from slt.records.training import Trajectory
 from slt.report import style
-
-MODULES = (
-    "slt.training.trainer",
-    "slt.posterior.quadrature",
-    "slt.phases.classification",
-    "slt.comparer.verdicts",
-    "slt.transitions",
-)
 
 
 class Seen(NamedTuple):
@@ -79,15 +71,15 @@ class Seen(NamedTuple):
 def see(*overrides: str) -> Seen:
     """Run an experiment in a store of its own, which is gone when this returns."""
     with tempfile.TemporaryDirectory() as store:
-        run = slt.run(overrides, store=store, progress=False)
-        trajectory = from_dataset(Trajectory, run.record("training").array("trajectory"))
-        path = from_dataset(PhasePath, run.record("phases").array("path"))
-        occupancy = from_dataset(Occupancy, run.record("phases").array("occupancy"))
-        model = experiment(run.config)[0].model
+        done = run(overrides, store=store, progress=False)
+        trajectory = from_dataset(Trajectory, done.record("training").array("trajectory"))
+        path = from_dataset(PhasePath, done.record("phases").array("path"))
+        occupancy = from_dataset(Occupancy, done.record("phases").array("occupancy"))
+        model = experiment(done.config)[0].model
         return Seen(
             model=model,
             names=phase_names(model),
-            summary=run.summary,
+            summary=done.summary,
             steps=trajectory.steps,
             label=path.label,
             params=trajectory.params,

@@ -1,25 +1,23 @@
 """Run studies, keep what they found with the version of the code that found it, and make the table of all.
 
-A study is experiments/NAME/study.py with CLAIM, SOURCE, MODULES (the slt modules that its numbers rest on) and
-`study(reduced) -> Finding`. Its stamp hashes those modules and all that they import, the files of its folder and what
-they take from beside it, and its preset configs/experiment/NAME.yaml as it composes.
+A study is experiments/NAME/study.py with CLAIM, SOURCE and `study(reduced) -> Finding`.
 """
 
 from __future__ import annotations
 
-import ast
 import importlib
 import json
 import platform
 import time
-from importlib.metadata import version
+from collections.abc import Iterable
+from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from experiments.finding import VERDICTS, Finding
+from experiments.study_version import ROOT, study_version
 
-ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "experiments"
 TABLE = ROOT / "results" / "experiments.md"
 
@@ -33,63 +31,45 @@ def load(name: str) -> ModuleType:
     return importlib.import_module(f"experiments.{name}.study")
 
 
-def stamp(name: str) -> str:
-    """Version of the code and options that the study's numbers rest on."""
-    from slt.config.composition import compose
-    from slt.config.schema import experiment
-    from slt.storage.code_version import code_version
-    from slt.storage.store import digest
-
-    study = load(name)
-    for module in study.MODULES:
-        importlib.import_module(module)
-    settings = None
-    if (ROOT / "configs" / "experiment" / f"{name}.yaml").exists():
-        settings = experiment(compose([f"experiment={name}"]))[1]
-    own = [ast.unparse(ast.parse(file.read_text(encoding="utf-8"))) for file in _files(name)]
-    return digest([code_version(study.MODULES), own, settings])
-
-
-def _files(name: str) -> list[Path]:
-    """The study's own files, and those beside its folder that they import."""
-    own = sorted((FOLDER / name).glob("*.py"))
-    imported = {
-        part
-        for file in own
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == FOLDER.name
-        for part in [*(node.module or "").split(".")[1:2], *(alias.name for alias in node.names)]
-    }
-    others = sorted(imported - {"finding", name})
-    found = [[*FOLDER.glob(f"{part}.py"), *sorted(FOLDER.glob(f"{part}/*.py"))] for part in others]
-    return own + [file for files in found for file in files]
-
-
 def make(name: str) -> dict[str, Any]:
     """Run a study in full and keep its figure.png and finding.json; returns the latter."""
     study = load(name)
-    version_of_code = stamp(name)  # before the run: the files may change meanwhile
-    started = time.monotonic()
+    version, started = (
+        study_version(study.__name__),
+        time.monotonic(),
+    )  # before the run: files may change meanwhile
     found: Finding = study.study()
     record = {
         "claim": study.CLAIM,
         "source": study.SOURCE,
         "verdict": found.verdict,
         "numbers": found.numbers,
-        "provenance": {
-            "code_version": version_of_code,
-            "seconds": round(time.monotonic() - started, 1),
-            "python": platform.python_version(),
-            **{
-                package: version(package)
-                for package in ("slt", "jax", "blackjax", "numpyro", "optax", "flax")
-            },
-        },
+        "provenance": provenance(version, started),
         "data": found.data,
     }
     found.figure.savefig(FOLDER / name / "figure.png", dpi=120, metadata={"Software": None})
     (FOLDER / name / "finding.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     return record
+
+
+def make_all(chosen: Iterable[str]) -> None:
+    """Run these studies one after the other, say what they found, and write the table."""
+    for name in chosen:
+        print(f"{name} ...", flush=True)
+        found = make(name)
+        print(f"  {found['verdict']}: {found['numbers']}", flush=True)
+    print(write_table())
+
+
+def provenance(version: str, started: float) -> dict[str, Any]:
+    """What is kept with a result: the version of its study, seconds since `started` (monotonic), and packages."""
+    packages = ("slt", "jax", "blackjax", "numpyro", "optax", "flax")
+    return {
+        "code_version": version,
+        "seconds": round(time.monotonic() - started, 1),
+        "python": platform.python_version(),
+        **{package: metadata.version(package) for package in packages},
+    }
 
 
 def findings() -> dict[str, dict[str, Any]]:
@@ -100,8 +80,13 @@ def findings() -> dict[str, dict[str, Any]]:
     }
 
 
-def is_current(name: str, found: dict[str, Any]) -> bool:
-    return bool(found["provenance"]["code_version"] == stamp(name))
+def state(name: str) -> str:
+    """Whether what is kept of a study is "current", "stale" or "missing"."""
+    found = findings().get(name)
+    if found is None:
+        return "missing"
+    current = found["provenance"]["code_version"] == study_version(f"experiments.{name}.study")
+    return "current" if current else "stale"
 
 
 def write_table() -> Path:

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from scripts.results import Result, table
+from scripts.result import Result, table
 from slt.models.base import phase_names
 from slt.models.superposition import Superposition
 from slt.phases import classification
@@ -16,12 +16,6 @@ from slt.posterior.nuts import NUTS
 from slt.records.phases import Occupancy
 from slt.runtime.long_computation import drive
 
-MODULES = (
-    "slt.models.superposition",
-    "slt.posterior.data_tempering",
-    "slt.posterior.nuts",
-    "slt.phases.classification",
-)
 NS = (100, 200, 300, 400, 600)
 COMPARED = (300, 400, 600)
 LADDER = DataTempering(particles=1024, repeats=16)

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import tempfile
-from typing import Any
 
-from scripts.results import Result, table
-from slt.config.composition import compose
-from slt.config.schema import experiment
+from scripts.result import Result, table
 from slt.pipeline.execute import run
 
-MODULES = ("slt.models.crafted", "slt.posterior.quadrature", "slt.training.trainer", "slt.comparer.assemble")
-PRESETS = ("two_bump", "three_wells", "degenerate")
-
-
-def settings() -> list[dict[str, Any]]:
-    return [experiment(compose([f"experiment={name}"]))[1] for name in PRESETS]
+PRESETS = ("experiment=two_bump", "experiment=three_wells", "experiment=degenerate")
 
 
 def study() -> Result:
     with tempfile.TemporaryDirectory() as store:
-        found = {name: run([f"experiment={name}"], store=store, progress=False).summary for name in PRESETS}
+        found = {
+            preset.partition("=")[2]: run([preset], store=store, progress=False).summary for preset in PRESETS
+        }
     parts = ["# Crafted wells: what quadrature proves\n"]
     for name, summary in found.items():
         names = [phase["name"] for phase in summary["phases"]] + ["other"]

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from matplotlib.figure import Figure
 
-from scripts.results import Result, table
+from scripts.result import Result, table
 from slt.models.base import Params, as_model, phase_names
 from slt.models.superposition import Superposition, kgons
 from slt.phases import classification
@@ -21,12 +21,6 @@ from slt.records.transitions import BayesianTransition
 from slt.runtime.long_computation import drive
 from slt.transitions import bayesian, free_energy, volume
 
-MODULES = (
-    "slt.models.superposition",
-    "slt.posterior.data_tempering",
-    "slt.phases.classification",
-    "slt.transitions.bayesian",
-)
 NS = (30, 60, 100, 150, 200, 250, 300, 350, 400, 450, 500, 550, 600, 700, 850, 1000)
 DATASETS = 16
 REPEATS = 4

@@ -9,9 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scripts.results import ROOT, Result, table
-from slt.config.composition import compose
-from slt.config.schema import experiment
+from scripts.result import ROOT, Result, table
 from slt.pipeline.execute import run
 from slt.records.base import from_dataset
 from slt.records.phases import PhasePath
@@ -20,14 +18,6 @@ from slt.records.transitions import Changepoints
 from slt.storage.runs import Run
 from slt.transitions import dynamical, events
 
-MODULES = (
-    "slt.models.superposition",
-    "slt.models.datasets",
-    "slt.posterior.data_tempering",
-    "slt.training.trainer",
-    "slt.comparer.assemble",
-    "slt.transitions.events",
-)
 FEATURES, SEEDS = (4, 5, 6, 8), (0, 1)
 
 
@@ -46,10 +36,6 @@ class Agreement(NamedTuple):
 
 def options(features: int, seed: int) -> list[str]:
     return ["experiment=demo", f"model.features={features}", f"seed={seed}"]
-
-
-def settings() -> dict[str, Any]:
-    return experiment(compose(options(FEATURES[0], SEEDS[0])))[1]
 
 
 def study() -> Result:

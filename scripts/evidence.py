@@ -6,12 +6,11 @@ import jax
 import numpy as np
 from scipy.special import logsumexp
 
-from scripts.results import Result, table
+from scripts.linear_gaussian import LinearGaussian
+from scripts.result import Result, table
 from slt.posterior.data_tempering import DataTempering
 from slt.runtime.long_computation import drive
-from tests.toys import LinearGaussian
 
-MODULES = ("slt.posterior.data_tempering", "tests.toys")
 NS = (5, 10, 20, 40, 60, 80, 120, 160, 240, 320, 480, 640)
 DATASETS = 20
 REPEATS = 16

@@ -15,17 +15,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from scripts.results import Result, table
-from slt import load
-from slt.storage.runs import Run
+from scripts.result import Result, table
+from slt.storage.runs import Run, find_run
 
-MODULES = (
-    "slt.storage.resumable",
-    "slt.runtime.devices",
-    "slt.training.trainer",
-    "slt.posterior.data_tempering",
-    "slt.models.superposition",
-)
 KILLS = 30
 OPTIONS = (
     "experiment=demo",
@@ -82,7 +74,7 @@ def run_to_the_end(options: tuple[str, ...], store: Path) -> Run:
         check=True,
         capture_output=True,
     )
-    return load("latest", store)
+    return find_run("latest", store)
 
 
 def differing(one: Any, two: Any) -> list[str]:

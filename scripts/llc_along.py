@@ -7,7 +7,7 @@ import time
 import jax
 import numpy as np
 
-from scripts.results import Result, table
+from scripts.result import Result, table
 from slt.llc.mcmc.metropolis import Metropolis
 from slt.llc.trajectory import AlongTraining, Part
 from slt.models.superposition import Superposition
@@ -15,12 +15,6 @@ from slt.records.base import OK
 from slt.runtime.long_computation import drive
 from slt.training.trainer import Trainer
 
-MODULES = (
-    "slt.llc.trajectory",
-    "slt.llc.mcmc.metropolis",
-    "slt.models.superposition",
-    "slt.training.trainer",
-)
 SEEDS, CHECKPOINTS, N, DATASETS = 16, 200, 1000, 4
 ESTIMATOR = Metropolis(chains=2, precision=0.04, max_draws=4000)
 

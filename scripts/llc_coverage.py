@@ -6,19 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from scripts.results import Result, table
+from scripts.result import Result, table
 from slt.llc.base import LLCProblem
 from slt.llc.smc.thermodynamic import Thermodynamic
 from slt.models.monomial import Monomial
 from slt.models.quadratic import Quadratic
 from slt.models.reduced_rank_regression import ReducedRankRegression
 
-MODULES = (
-    "slt.llc.smc.thermodynamic",
-    "slt.models.monomial",
-    "slt.models.quadratic",
-    "slt.models.reduced_rank_regression",
-)
 TIMES = 100
 BLIND = ("w1^2 + w2^4", "reduced rank regression 1, 3, 1; r = 0")
 CASES = {

@@ -8,14 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from scripts.results import Result, table
+from scripts.result import Result, table
 from slt.llc.base import LLCProblem
 from slt.llc.smc.thermodynamic import Thermodynamic
 from slt.models.base import Phase
 from slt.models.superposition import Superposition
 from slt.records.llc import LLCEstimate
 
-MODULES = ("slt.llc.smc.thermodynamic", "slt.models.superposition")
 PAPER = {"5": 0.85, "5+": 1.27, "6": 0.59}  # standard deviations of Chen et al. 2023, table of SGLD estimates
 ESTIMATOR = Thermodynamic(particles=256, repeats=8, decades=8.0)
 OTHERS = (5, 7)

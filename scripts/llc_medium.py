@@ -9,12 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from scripts.results import Result, table
+from scripts.result import Result, table
 from slt.llc.base import LLCProblem
 from slt.llc.mcmc.minibatch import Minibatch, Settled
 from slt.models.deep_linear import DeepLinear
 
-MODULES = ("slt.llc.mcmc.minibatch", "slt.models.deep_linear")
 WIDTHS = (18, 58, 183, 577)  # of four layers: 1e3, 1e4, 1e5, 1e6 parameters in three matrices
 KEYS = 3
 ESTIMATOR = Minibatch(chains=2, batch=64, t=1000.0, anchor=65_536, burn_in=150, draws=350, traces=0)

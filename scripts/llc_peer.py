@@ -11,12 +11,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from scripts.results import Result, table
+from scripts.result import Result, table
 from slt.llc.base import LLCProblem
 from slt.llc.mcmc.sgld import SGLD
 from slt.models.superposition import Inputs, Superposition
 
-MODULES = ("slt.llc.mcmc.sgld", "slt.models.superposition", "scripts.peers")
 N, CHAINS, BURN_IN, DRAWS, STEP_SIZE, LOCALIZATION = 1000, 10, 500, 1000, 5e-4, 1.0
 
 

@@ -18,7 +18,7 @@ import jax
 import numpy as np
 
 from scripts.llc_cases import Case, cases
-from scripts.results import RESULTS, ROOT, Result, table
+from scripts.result import RESULTS, ROOT, Result, table
 from slt.llc.base import Estimator
 from slt.llc.curvature import Hessian
 from slt.llc.mcmc.metropolis import Metropolis
@@ -33,16 +33,6 @@ from slt.records.llc import LLCEstimate
 from slt.storage.code_version import code_version
 from slt.storage.store import Recipe, Store
 
-MODULES = (
-    "scripts.llc_cases",
-    "slt.llc.curvature",
-    "slt.llc.mcmc.metropolis",
-    "slt.llc.smc.regression",
-    "slt.llc.mcmc.sgld",
-    "slt.llc.smc.thermodynamic",
-    "slt.llc.nested",
-    "slt.llc.smc.wbic",
-)
 N = 1e6  # what the population loss stands for, where an estimator needs to know
 
 

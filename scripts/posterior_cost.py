@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from scripts.benchmarks import ladder, machine, told
-from scripts.results import Result, table
-
-MODULES = ("slt.models.superposition", "slt.posterior.data_tempering", "scripts.benchmarks.ladder")
+from scripts.result import Result, table
 
 
 def study() -> Result:

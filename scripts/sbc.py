@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from scripts import sbc_figure, sbc_ranks, sbc_text
-from scripts.results import Result
+from scripts.result import Result
 from scripts.sbc_cases import CASES, LOG_LIKELIHOOD, Case, Replications, replicate
 from scripts.sbc_references import compare, eight_schools_exactly, references
 from scripts.sbc_samplers import BATCH, DRAWS, Drawn, N, by_chains, by_langevin, climb, drawn_from
@@ -18,13 +18,6 @@ from slt.records.base import OK
 from slt.records.posterior import Ladder
 from slt.runtime.random_keys import named_key
 
-MODULES = (
-    "scripts.sbc_cases",
-    "scripts.sbc_ranks",
-    "scripts.sbc_references",
-    "scripts.sbc_samplers",
-    "slt.report.style",
-)
 SEED = 0
 REPLICATIONS = 200
 STEPS = (0.03, 0.1, 0.3, 1.0)  # SGLD's, in units of 1 / (n + gamma)

@@ -15,6 +15,7 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 
+from scripts.linear_gaussian import LinearGaussian
 from slt.adapters.numpyro_model import NumpyroModel
 from slt.models.base import Data, Model
 from slt.posterior.base import LadderSampler
@@ -23,7 +24,6 @@ from slt.posterior.nuts import NUTS
 from slt.posterior.smc import SMC
 from slt.records.base import OK
 from slt.runtime.long_computation import drive
-from tests.toys import LinearGaussian
 
 SCHOOLS = {
     "school": np.arange(8),

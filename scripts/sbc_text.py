@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import t as student
 
-from scripts.results import table
+from scripts.result import table
 from scripts.sbc_cases import CASES
 from scripts.sbc_ranks import ALARM, threshold
 from scripts.sbc_references import PUBLISHED, REPEATS, Moments

@@ -9,16 +9,12 @@ from experiments import making
 from scripts import results
 
 if __name__ == "__main__":
-    named = sys.argv[1:]
-    unknown = [name for name in named if name not in results.STUDIES]
+    named, known = sys.argv[1:], results.names()
+    unknown = [name for name in named if name not in known]
     if unknown:
-        sys.exit(f"no study called {unknown[0]!r}; the studies: {', '.join(results.STUDIES)}")
-    for study in named or [name for name in results.STUDIES if name not in results.PEERS]:
+        sys.exit(f"no study called {unknown[0]!r}; the studies: {', '.join(known)}")
+    for study in named or [name for name in known if name not in results.PEERS]:
         print(f"{study} ...", flush=True)
         print(f"  {results.make(study)}", flush=True)
-    for name in [] if named else making.names():
-        print(f"{name} ...", flush=True)
-        found = making.make(name)
-        print(f"  {found['verdict']}: {found['numbers']}", flush=True)
     if not named:
-        print(making.write_table())
+        making.make_all(making.names())

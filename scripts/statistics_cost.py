@@ -10,10 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from scripts.results import Result, table
+from scripts.result import Result, table
 from slt.models.superposition import Superposition
 
-MODULES = ("slt.models.superposition",)
 SIZES = (100, 1_000, 10_000, 100_000, 1_000_000)
 BATCH = 1024  # parameters evaluated together
 REPEATS = 7

@@ -13,18 +13,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from scripts.results import ROOT, Result, table
-from slt.config.composition import compose
-from slt.config.schema import experiment
+from scripts.result import ROOT, Result, table
 
-MODULES = (
-    "slt.models.superposition",
-    "slt.models.datasets",
-    "slt.posterior.data_tempering",
-    "slt.training.trainer",
-    "slt.comparer.assemble",
-    "slt.comparer.sweep",
-)
 FIXED = ["experiment=demo", "name=null", "training.seeds=40", "training.steps=100000"]
 SWEPT = {
     "model.features": (5, 6, 7, 8),
@@ -35,10 +25,6 @@ SWEPT = {
 
 def command() -> list[str]:
     return [*FIXED, *(f"{name}={','.join(map(str, values))}" for name, values in SWEPT.items())]
-
-
-def settings() -> dict[str, Any]:
-    return experiment(compose(FIXED))[1] | {"swept": {name: list(values) for name, values in SWEPT.items()}}
 
 
 def study() -> Result:

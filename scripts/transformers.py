@@ -6,9 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scripts.results import ROOT, Result, table
-from slt.config.composition import compose
-from slt.config.schema import experiment
+from scripts.result import ROOT, Result, table
 from slt.pipeline.execute import run
 from slt.records.base import Array, flag_names, from_dataset
 from slt.records.llc import LLCEstimate, LLCPath
@@ -16,14 +14,6 @@ from slt.records.training import Trajectory
 from slt.storage.runs import Run
 from slt.transitions.stages import broken
 
-MODULES = (
-    "slt.llc.mcmc.minibatch",
-    "slt.llc.trajectory",
-    "slt.models.icl_linear_regression",
-    "slt.models.induction",
-    "slt.training.trainer",
-    "slt.transitions.development",
-)
 SIGMAS = 2.0  # standard errors by which a coefficient rises or falls
 STAYS = 0.05  # of the whole fall of the loss
 FALLS = 0.10  # of itself, by which lambda-hat falls where the loss stays
@@ -58,10 +48,6 @@ RUNS: dict[str, list[str]] = {
         *_restricted(("bigram", "trigram", "copy"), HEADS + LAYERS),
     ],
 }
-
-
-def settings() -> dict[str, Any]:
-    return {name: experiment(compose(overrides))[1] for name, overrides in RUNS.items()}
 
 
 def study() -> Result:

@@ -3,24 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from typing import Any
 
-from scripts.results import Result, table
-from slt.config.composition import compose
-from slt.config.schema import experiment
+from scripts.result import Result, table
 from slt.pipeline.execute import run
-
-MODULES = (
-    "slt.models.superposition",
-    "slt.models.datasets",
-    "slt.posterior.data_tempering",
-    "slt.training.trainer",
-    "slt.comparer.assemble",
-)
-
-
-def settings() -> dict[str, Any]:
-    return experiment(compose([]))[1]
 
 
 def study() -> Result:

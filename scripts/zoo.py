@@ -9,21 +9,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from scripts.results import ROOT, Result, table
-from slt.config.model_index import entries
+from scripts.result import ROOT, Result, table
 from slt.errors import UserError
 from slt.pipeline.execute import run
 from slt.records.base import OK
 from slt.storage.runs import Run
 
-MODULES = (
-    "slt.posterior.diagnostics",
-    "slt.phases.classification",
-    "slt.phases.discovery",
-    "slt.training.trainer",
-    "slt.posterior.data_tempering",
-    *sorted({entry.target.rpartition(".")[0] for entry in entries([ROOT / "configs"])}),
-)
 SEEDS = 256
 OPTIONS = (
     f"training.seeds={SEEDS}",
@@ -36,10 +27,6 @@ OPTIONS = (
     "posterior.sampler.repeats=4",
     "posterior.population=false",
 )
-
-
-def settings() -> list[str]:
-    return [*OPTIONS, *(file.read_text(encoding="utf-8") for file in _models())]
 
 
 def study() -> Result:

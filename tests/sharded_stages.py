@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 import slt
+from scripts.linear_gaussian import LinearGaussian
 from slt.llc.base import LLCProblem
 from slt.llc.mcmc import mcmc_kernels
 from slt.llc.mcmc.metropolis import Metropolis
@@ -24,7 +25,7 @@ from slt.storage.resumable import Driver, _packed
 from slt.training import loop
 from slt.training.optimizers import Adam
 from slt.training.trainer import Trainer
-from tests.toys import LinearGaussian, TwoModes
+from tests.toys import TwoModes
 
 KEY = jax.random.key(5)
 MODEL = LinearGaussian(dimension=3)

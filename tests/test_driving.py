@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from scripts.killed import differing, run_to_the_end, start_and_kill
+from scripts.linear_gaussian import LinearGaussian
 from slt.llc.curvature import Hessian
 from slt.llc.trajectory import AlongTraining, Part
 from slt.posterior.data_tempering import DataTempering
@@ -19,7 +20,6 @@ from slt.runtime.progress import Silent
 from slt.storage.resumable import Driver, _packed, _skeleton, _unpacked
 from slt.training.optimizers import Adam
 from slt.training.trainer import Trainer
-from tests.toys import LinearGaussian
 
 KEY = jax.random.key(5)
 MODEL = LinearGaussian(dimension=3)

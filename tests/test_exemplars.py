@@ -7,6 +7,7 @@ import textwrap
 import numpy as np
 import pytest
 
+from scripts.linear_gaussian import LinearGaussian
 from slt.models.base import Phase
 from slt.models.drawing import Drawing
 from slt.phases.exemplars import exemplars
@@ -16,7 +17,6 @@ from slt.records.phases import PhasePath
 from slt.records.posterior import Ladder
 from slt.records.training import Trajectory
 from slt.storage.code_version import code_version
-from tests.toys import LinearGaussian
 
 NAMES = ["left", "right", "other"]
 
@@ -94,7 +94,7 @@ def test_what_cannot_be_drawn_is_refused(wrong):
 def test_another_picture_is_no_reason_to_train_again(tmp_path, monkeypatch):
     """The version of a model's code leaves its drawing out; that of its exemplars does not."""
     text = """
-        from tests.toys import LinearGaussian
+        from scripts.linear_gaussian import LinearGaussian
         SCALE = {scale}
 
         class Mine(LinearGaussian):

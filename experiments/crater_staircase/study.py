@@ -26,12 +26,6 @@ from slt.runtime.long_computation import drive
 from slt.training.optimizers import Sgd
 from slt.training.trainer import Trainer
 
-MODULES = (
-    "slt.models.crater_staircase",
-    "slt.training.trainer",
-    "slt.posterior.data_tempering",
-    "slt.phases.classification",
-)
 CLAIM = (
     "What needs k parameters right at once drains a share of starts that falls exponentially in k; what can be found "
     "parameter by parameter does not; the posterior does not care"

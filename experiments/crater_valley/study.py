@@ -9,12 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.finding import Finding
-from experiments.learners import MODULES as SHARED
 from experiments.learners import Seen, see, told
 from slt.phases.classification import phase_facts
 from slt.report import style
 
-MODULES = ("slt.models.crater_valley", *SHARED)
 CLAIM = "A crater that no valley leads to drains a far smaller basin, so SGD seldom finds it; the posterior halves."
 SOURCE = "a claim of folklore"
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from experiments.finding import Finding
-from experiments.learners import MODULES as SHARED
 from experiments.learners import picture, see, told
 
-MODULES = ("slt.models.crafted", *SHARED)
 CLAIM = "Of two wells of equal loss the more degenerate wins, its odds growing like n to the difference of lambda."
 SOURCE = "Watanabe 2009, free energy formula"
 CLOSE = 0.05  # the exponent is right where it is within this share of the difference of lambda

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from experiments.finding import Finding
-from experiments.learners import MODULES as SHARED
 from experiments.learners import picture, see, told
 
-MODULES = ("slt.models.crafted", *SHARED)
 CLAIM = "Every jump of SGD has an antecedent: at some n the posterior passes between the same phases."
 SOURCE = "the Bayesian antecedent hypothesis, read as a law: Chen et al. 2023, arXiv:2310.06301"
 

@@ -34,12 +34,6 @@ from slt.report import style
 from slt.runtime.jax_setup import cast
 from slt.runtime.long_computation import drive
 
-MODULES = (
-    "slt.models.sparse_superposition",
-    "slt.posterior.data_tempering",
-    "slt.models.datasets",
-    "slt.training.loop",
-)
 CLAIM = (
     "As features grow sparser more of them share a dimension, at preferred fractions such as 1/2 and 2/3, and the "
     "posterior shows the same picture at growing n"

@@ -28,7 +28,6 @@ from experiments.in_context import References, first, kept, planned, references,
 from slt.records.base import Array
 from slt.report import style
 
-MODULES = ("slt.models.icl_linear_regression", "slt.training.trainer")
 CLAIM = (
     "A transformer learns regression in context in stages, in one order: it says nothing, it reads the pairs before, "
     "it regresses as well as ridge regression does"

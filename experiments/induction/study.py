@@ -39,7 +39,6 @@ from slt.runtime.long_computation import drive
 from slt.runtime.random_keys import named_key
 from slt.transitions import events
 
-MODULES = ("slt.models.induction", "slt.training.trainer", "slt.transitions.events")
 CLAIM = (
     "A small attention-only transformer learns single tokens, then pairs, then a previous-token head, then an "
     "induction head; and the bump has two halves, of which the loss does not show the first"

@@ -31,7 +31,6 @@ from experiments.many_seeds.ensembles import everything, features, largest, star
 from slt.models.superposition import Superposition
 from slt.report import style
 
-MODULES = ("slt.models.superposition",)
 CLAIM = (
     "Many seeds reach similar losses because losses concentrate over many different structures, and a structure "
     "pruned out of a network is a lottery ticket that needs its own initialization"

@@ -21,7 +21,6 @@ from slt.runtime.random_keys import named_key
 from slt.training.optimizers import Sgd
 from slt.training.trainer import Trainer
 
-MODULES = ("slt.models.gaussian_mixture", "slt.posterior.quadrature", "slt.training.trainer")
 CLAIM = (
     "Two means fitted to one Gaussian cost 3/4 log n, not the 2/2 of BIC, and are found only to about n^-1/4."
 )

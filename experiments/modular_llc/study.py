@@ -32,7 +32,6 @@ from slt.models.modular_addition import ModularAddition
 from slt.records.base import Array
 from slt.report.style import figure, look
 
-MODULES = ("experiments.modular", "slt.llc.mcmc.metropolis")
 CLAIM = (
     "Networks that know sums by heart and networks that found the rule differ vastly in lambda, which for the latter "
     "is linear in p, so that generalization is visible without test data."

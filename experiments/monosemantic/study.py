@@ -32,13 +32,6 @@ from slt.runtime.long_computation import drive
 from slt.training.optimizers import Adam
 from slt.training.trainer import Trainer
 
-MODULES = (
-    "slt.models.monosemantic",
-    "slt.training.trainer",
-    "slt.posterior.data_tempering",
-    "slt.phases.classification",
-    "slt.transitions.barrier",
-)
 CLAIM = (
     "Initial bias and learning rate decide how monosemantic the neurons are that training finds, at equal loss; "
     "more neurons make a network more monosemantic"

@@ -1,7 +1,7 @@
 """What helps the posterior of addition modulo p to find the rule: little noise, a tight prior, few neurons?
 
 From one base setting, each option is made smaller and larger, the others staying. A setting's score is the test
-accuracy of posterior draws, its mean over the ladder n / p^2 = `SHARES`, with two data sets and two populations on
+accuracy of posterior draws, its mean over the sample sizes n / p^2 = `SHARES`, with two data sets and two populations on
 each. Settings of one p share their data sets.
 
 Verdict. An option *helps* if the score falls from its smaller to its larger value by more than two standard errors of
@@ -17,13 +17,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.finding import Finding
-from experiments.posterior_grokking.study import climb, draw, mean
+from experiments.modular_posterior import draw, mean, posterior_by_n
 from slt.models.modular_addition import ModularAddition
 from slt.posterior.data_tempering import DataTempering
 from slt.records.base import Array
 from slt.report.style import figure, look
 
-MODULES = ("experiments.posterior_grokking.study",)
 CLAIM = "The posterior finds the rule from fewer examples with less noise, a tighter prior and fewer neurons."
 SOURCE = "a claim of folklore"
 BASE: dict[str, Any] = {"p": 7, "hidden": 19, "noise": 0.3, "prior_scale": 0.5}
@@ -49,13 +48,13 @@ def measured(options: dict[str, Any], shares: tuple[float, ...], particles: int)
     model = ModularAddition(**options)
     sample_sizes = tuple(round(share * options["p"] ** 2) for share in shares)
     sampler = DataTempering(particles=particles, repeats=2)
-    rungs = climb(model, draw(model, sample_sizes[-1], datasets=2), sample_sizes, sampler)
-    return {"options": options, "rungs": rungs}
+    by_n = posterior_by_n(model, draw(model, sample_sizes[-1], datasets=2), sample_sizes, sampler)
+    return {"options": options, "by_n": by_n}
 
 
 def score(row: dict[str, Any]) -> Array:
-    """(dataset, repeat) test accuracy, its mean over the rungs on which pairs are unseen."""
-    return np.nanmean(np.array([rung["test"] for rung in row["rungs"]], float), axis=0)
+    """(dataset, repeat) test accuracy, its mean over the sample sizes at which pairs are unseen."""
+    return np.nanmean(np.array([one["test"] for one in row["by_n"]], float), axis=0)
 
 
 def effect(smaller: dict[str, Any], larger: dict[str, Any]) -> dict[str, float]:
@@ -73,11 +72,11 @@ def judged(
         f"{name} {varied[name][0]:g} to {varied[name][1]:g}: {-one['fall']:+.3f} ± {one['error']:.3f}"
         for name, one in effects.items()
     ]
-    rungs = [rung for row in rows for rung in row["rungs"]]
-    trusted = sum(rung["trusted"] for rung in rungs)
+    all_n = [one for row in rows for one in row["by_n"]]
+    trusted = sum(one["trusted"] for one in all_n)
     return verdict, (
         f"change of test accuracy from {np.mean(score(rows[0])):.3f}: {', '.join(falls)}; "
-        f"populations agree on {trusted} of {len(rungs)} rungs"
+        f"populations agree at {trusted} of {len(all_n)} sample sizes"
     )
 
 
@@ -92,8 +91,8 @@ def picture(rows: list[dict[str, Any]], varied: dict[str, tuple[Any, Any]]) -> F
         for ax, (name, members) in zip(np.atleast_1d(fig.subplots(1, len(panels))), panels, strict=True):
             for row, color in zip(members, ("#56B4E9", "#0072B2", "#222222"), strict=False):
                 p = row["options"]["p"]
-                sample_sizes = np.array([rung["n"] for rung in row["rungs"]]) / p**2
-                test = [mean(rung["test"]) for rung in row["rungs"]]
+                sample_sizes = np.array([one["n"] for one in row["by_n"]]) / p**2
+                test = [mean(one["test"]) for one in row["by_n"]]
                 ax.plot(sample_sizes, test, "o-", color=color, label=f"{row['options'][name]:g}")
             ax.axhline(1 / rows[0]["options"]["p"], color="#8f8f8f", linewidth=0.8)
             ax.set(xlabel="n / p^2", ylabel="accuracy on unseen pairs", ylim=(-0.03, 1.03))

@@ -27,28 +27,18 @@ from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 
-import slt
 from experiments.finding import Finding
 from experiments.middle import JUMP, middle_share
 from slt.models.deep_linear import DeepLinear
 from slt.models.reduced_rank_regression import learning_coefficient
 from slt.phases.classification import occupancy_summary, phase_facts
+from slt.pipeline.execute import run
 from slt.records.base import from_dataset
 from slt.records.phases import Occupancy, PhaseFacts, PhasePath
 from slt.records.posterior import Ladder
 from slt.storage.runs import Run
 from slt.transitions import free_energy, volume
 
-MODULES = (
-    "slt.models.deep_linear",
-    "slt.training.trainer",
-    "slt.posterior.data_tempering",
-    "slt.phases.classification",
-    "slt.transitions.free_energy",
-    "slt.transitions.volume",
-    "slt.comparer.assemble",
-    "experiments.middle",
-)
 CLAIM = (
     "The posterior of reduced rank regression jumps from rank to rank as n grows, where the free energy formula with "
     "the known lambdas says, and SGD takes the same ranks in the same order."
@@ -82,7 +72,7 @@ class Seen(NamedTuple):
 def study(reduced: bool = False) -> Finding:
     with tempfile.TemporaryDirectory() as store:
         seen = _read(
-            slt.run(["experiment=reduced_rank", *(REDUCED if reduced else ())], store=store, progress=False)
+            run(["experiment=reduced_rank", *(REDUCED if reduced else ())], store=store, progress=False)
         )
     facts = with_theory(MODEL)
     crossings = [crossing(seen, facts, k) for k in range(len(MODEL.singular_values))]

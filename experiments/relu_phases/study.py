@@ -17,14 +17,6 @@ from slt.phases import classification
 from slt.records.base import Array
 from slt.report import style
 
-MODULES = (
-    "slt.models.relu_network",
-    "slt.training.trainer",
-    "slt.posterior.data_tempering",
-    "slt.phases.classification",
-    "slt.comparer.verdicts",
-    "slt.transitions",
-)
 CLAIM = "Networks of fewer effective nodes than the truth are phases that the posterior leaves for it, and SGD too."
 SOURCE = "Carroll 2021, MSc thesis, University of Melbourne, for the phases; that SGD shares them is folklore"
 FEW = (

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from experiments.finding import Finding
-from experiments.learners import MODULES as SHARED
 from experiments.learners import picture, see, told
 
-MODULES = ("slt.models.crafted", *SHARED)
 CLAIM = (
     "SGD can make a jump of the posterior the other way round, leaving the better well for the flatter one."
 )

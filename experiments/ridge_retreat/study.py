@@ -29,7 +29,6 @@ from slt.records.base import Array
 from slt.records.training import Trajectory
 from slt.report import style
 
-MODULES = ("slt.models.icl_linear_regression", "slt.training.trainer")
 CLAIM = (
     "Trained on neither few nor very many tasks, a transformer first comes near to ridge regression, which is right "
     "for all tasks, and then leaves it for the predictor that knows its own tasks by heart"

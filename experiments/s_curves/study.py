@@ -23,7 +23,6 @@ import jax
 import numpy as np
 from matplotlib.figure import Figure
 
-import slt
 from experiments.finding import Finding
 from experiments.s_curves.curves import Shape, descend, first, shape
 from slt.llc.base import LLCProblem
@@ -31,18 +30,9 @@ from slt.llc.smc.thermodynamic import Thermodynamic
 from slt.models.common.low_rank import LowRank
 from slt.models.low_rank_factorization import LowRankFactorization
 from slt.models.low_rank_logits import LowRankLogits
+from slt.pipeline.execute import run
 from slt.training.optimizers import Adam, AdamW, Optimizer, Sgd
 
-MODULES = (
-    "slt.models.low_rank_factorization",
-    "slt.models.low_rank_logits",
-    "slt.training.trainer",
-    "slt.posterior.data_tempering",
-    "slt.llc.smc.thermodynamic",
-    "slt.transitions.changepoints",
-    "slt.transitions.sigmoids",
-    "slt.comparer.assemble",
-)
 CLAIM = (
     "Learning a matrix by its factors is an S-curve at rank 1 and exponential-like at high rank, where Adam brings "
     "the plateau back; bumps come above rank 1 only, and more with Adam."
@@ -209,7 +199,7 @@ def coefficient(model: LowRank, estimator: Thermodynamic) -> dict[str, Any]:
 def passages(overrides: tuple[str, ...]) -> list[dict[str, Any]]:
     """The preset's rank transitions: where the posterior makes them, how, and how many seeds of SGD do."""
     with tempfile.TemporaryDirectory() as store:
-        summary = slt.run(["experiment=s_curves", *overrides], store=store, progress=False).summary
+        summary = run(["experiment=s_curves", *overrides], store=store, progress=False).summary
     return [
         {
             "transition": " -> ".join(_pair(one)),

@@ -33,13 +33,13 @@ import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
 
-import slt
 from experiments.finding import Finding
 from experiments.middle import JUMP, middle_share
 from experiments.saddle_to_saddle.ridge import Ridge, walk
 from slt.llc.base import LLCProblem
 from slt.llc.smc.thermodynamic import Thermodynamic
 from slt.models.deep_linear import DeepLinear, learning_coefficient
+from slt.pipeline.execute import run
 from slt.records.base import OK, flag_names, from_dataset
 from slt.records.llc import LLCPath
 from slt.records.phases import PhasePath
@@ -47,17 +47,6 @@ from slt.records.posterior import Ladder
 from slt.records.training import Trajectory
 from slt.storage.runs import Run
 
-MODULES = (
-    "slt.models.deep_linear",
-    "slt.training.trainer",
-    "slt.posterior.data_tempering",
-    "slt.llc.trajectory",
-    "slt.llc.mcmc.metropolis",
-    "slt.llc.smc.thermodynamic",
-    "slt.phases.classification",
-    "slt.comparer.assemble",
-    "experiments.middle",
-)
 CLAIM = (
     "From small weights a deep linear network visits saddles of rank 0, 1, 2 in order, each a degenerate ridge of "
     "critical points of equal rank; lambda rises at every step; and the posterior makes the same jumps as n grows."
@@ -112,8 +101,8 @@ def study(reduced: bool = False) -> Finding:
     size = REDUCED if reduced else FULL
     model = DeepLinear(prior_scale=0.25)
     with tempfile.TemporaryDirectory() as store:
-        run = slt.run(["experiment=saddle_to_saddle", *size.overrides], store=store, progress=False)
-        seen, estimates, posterior = descent(model, run), along(run), passages(model, run)
+        done = run(["experiment=saddle_to_saddle", *size.overrides], store=store, progress=False)
+        seen, estimates, posterior = descent(model, done), along(done), passages(model, done)
     saddles = [at_saddle(model, k, size.thermodynamic) for k in range(len(model.phases()))]
     ridges = [walk(model, k, size.stations) for k in range(len(model.phases()) - 1)]
     data: dict[str, Any] = {

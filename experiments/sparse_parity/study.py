@@ -22,7 +22,7 @@ from experiments.finding import Finding
 from experiments.sparse_parity import picture
 from slt.models import datasets
 from slt.models.base import Params
-from slt.models.common.boolean_network import is_learned
+from slt.models.common.boolean_functions import is_learned
 from slt.models.sparse_parity import SparseParity
 from slt.phases import classification
 from slt.posterior.data_tempering import DataTempering
@@ -33,14 +33,6 @@ from slt.training.optimizers import Adam, Optimizer, Sgd
 from slt.training.trainer import Trainer
 from slt.transitions import sigmoids
 
-MODULES = (
-    "slt.models.sparse_parity",
-    "slt.training.trainer",
-    "slt.posterior.data_tempering",
-    "slt.phases.classification",
-    "slt.models.datasets",
-    "slt.transitions.sigmoids",
-)
 KEY = jax.random.key(0)
 CLAIM = (
     "each task is learned in one jump, after a time that goes as 1 / its frequency, and the sum of the jumps is a "

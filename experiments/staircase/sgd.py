@@ -12,7 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from slt.models.common.boolean_network import LEARNED, TwoLayer
+from slt.models.common.boolean_functions import LEARNED
+from slt.models.common.boolean_network import TwoLayer
 from slt.models.staircase import Terms
 
 HELD_OUT = 2048

@@ -36,14 +36,6 @@ from slt.runtime.long_computation import drive
 from slt.training.optimizers import Sgd
 from slt.training.trainer import Trainer
 
-MODULES = (
-    "slt.models.staircase",
-    "slt.training.trainer",
-    "slt.posterior.data_tempering",
-    "slt.phases.classification",
-    "slt.models.datasets",
-    "slt.comparer.assemble",
-)
 KEY = jax.random.key(0)
 CLAIM = (
     "online SGD learns monomials in order of degree after about d^max(leap - 1, 1) observations, so that a parity "

@@ -12,14 +12,6 @@ from experiments.learners import Seen, see, shares, step_axis, told
 from slt.phases import classification
 from slt.report import style
 
-MODULES = (
-    "slt.models.superposition",
-    "slt.training.trainer",
-    "slt.posterior.data_tempering",
-    "slt.phases.classification",
-    "slt.comparer.verdicts",
-    "slt.transitions",
-)
 CLAIM = "The posterior passes from the 5-gon to the 6-gon as n grows, and SGD does not."
 SOURCE = "Chen et al. 2023, arXiv:2310.06301"
 PAIR = ("5-family", "6")

@@ -8,16 +8,15 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-import slt
 from experiments.finding import Finding
 from experiments.learners import n_axis, step_axis
 from slt.models.tanh_network import learning_coefficient
+from slt.pipeline.execute import run
 from slt.records.base import Array, from_dataset
 from slt.records.posterior import Ladder
 from slt.records.training import Trajectory
 from slt.report import style
 
-MODULES = ("slt.models.tanh_network", "slt.training.trainer", "slt.posterior.data_tempering")
 CLAIM = "Units that the truth does not need fall out of use as n grows, at lambda instead of d/2, and in SGD alike."
 SOURCE = "Aoyagi and Watanabe 2005, Aoyagi 2006 for lambda; that SGD drops spare units is folklore"
 USED = 0.1  # root mean square output of a unit that counts as used; the noise of one observation has 1
@@ -84,9 +83,9 @@ def study(reduced: bool = False) -> Finding:
 
 def _measured(*overrides: str) -> Measured:
     with tempfile.TemporaryDirectory() as store:
-        run = slt.run(["experiment=tanh", *overrides], store=store, progress=False)
-        ladder = from_dataset(Ladder, run.record("posterior").array("ladder"))
-        trajectory = from_dataset(Trajectory, run.record("training").array("trajectory"))
+        done = run(["experiment=tanh", *overrides], store=store, progress=False)
+        ladder = from_dataset(Ladder, done.record("posterior").array("ladder"))
+        trajectory = from_dataset(Trajectory, done.record("training").array("trajectory"))
     free = -ladder.log_evidence[0]
     return Measured(
         sample_sizes=ladder.sample_sizes,

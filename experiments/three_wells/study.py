@@ -5,10 +5,8 @@ from __future__ import annotations
 import itertools
 
 from experiments.finding import Finding
-from experiments.learners import MODULES as SHARED
 from experiments.learners import picture, see, told
 
-MODULES = ("slt.models.crafted", *SHARED)
 CLAIM = "Phases of falling loss and growing lambda are taken in turn, at the n that the free energy formula gives."
 SOURCE = "Watanabe 2009, free energy formula; Chen et al. 2023, arXiv:2310.06301, internal model selection"
 CLOSE = 0.1  # the formula is right where every crossing is within this share of its n

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from experiments.finding import Finding
-from experiments.learners import MODULES as SHARED
 from experiments.learners import picture, see, told
 
-MODULES = ("slt.models.crafted", *SHARED)
 CLAIM = "The posterior leaves a well for a slightly lower one where the free energy formula says; SGD never sees it."
 SOURCE = "Watanabe 2009, free energy formula; Chen et al. 2023, arXiv:2310.06301, Bayesian transitions without SGD's"
 CLOSE = 0.05  # the formula is right where the crossing is within this share of its n

@@ -15,7 +15,6 @@ from slt.models.monomial import Monomial
 from slt.records.base import Array
 from slt.report import style
 
-MODULES = ("slt.models.monomial",)
 CLAIM = "The prior mass of {K < eps} falls like eps^lambda (-log eps)^(m-1), with lambda and m from the exponents."
 SOURCE = "Watanabe 2009, Algebraic Geometry and Statistical Learning Theory, chapters 4 and 6"
 CASES: dict[str, tuple[tuple[int, int], ...]] = {  # exponents of the monomials whose squares are summed

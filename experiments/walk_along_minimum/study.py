@@ -26,7 +26,6 @@ from slt.llc.base import LLCProblem
 from slt.llc.mcmc.metropolis import Metropolis
 from slt.report import style
 
-MODULES = ("slt.models.reduced_rank_regression", "slt.llc.mcmc.metropolis")
 CLAIM = "On a surface of minima the noise of labels carries SGD steadily towards flatter points"
 SOURCE = "Blanc et al. 2019, arXiv:1904.09080; Damian et al. 2021, arXiv:2106.06530; Li et al. 2021, arXiv:2110.06914"
 RATES = (0.01, 0.02, 0.03)

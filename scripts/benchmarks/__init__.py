@@ -9,19 +9,7 @@ import os
 import platform
 from typing import Any
 
-from scripts.results import Result, table
-
-MODULES = (
-    "slt.llc.mcmc.sgld",
-    "slt.models.superposition",
-    "slt.training.trainer",
-    "slt.posterior.data_tempering",
-    "scripts.peers",
-    "scripts.benchmarks.sgld",
-    "scripts.benchmarks.ensemble",
-    "scripts.benchmarks.ladder",
-    "scripts.benchmarks.whole",
-)
+from scripts.result import Result, table
 
 
 def study() -> Result:

@@ -39,7 +39,8 @@ from slt.adapters.user_model import (
 )
 from slt.errors import ConfigError, suggestion
 from slt.models.base import Params, as_model, static
-from slt.models.common.signal import check_positive
+from slt.models.common.checks import check_positive
+from slt.models.common.gaussian import draw_normal
 
 Loss = Callable[[jax.Array, Rows], jax.Array]  # outputs, rows -> (n,) nats
 
@@ -106,12 +107,7 @@ class FlaxModel(UserModel):
         return jnp.sum(jax.scipy.stats.norm.logpdf(flat, scale=self.prior_scale))
 
     def sample_prior(self, key: jax.Array) -> Params:
-        shapes = self.network.shapes
-        keys = jax.random.split(key, len(shapes))
-        return {
-            name: self.prior_scale * jax.random.normal(own, shape, jnp.float64)
-            for own, (name, shape) in zip(keys, shapes.items(), strict=True)
-        }
+        return draw_normal(key, self.network.shapes, self.prior_scale)
 
     def observables(self, w: Params) -> dict[str, jax.Array]:
         if self.watch is None:

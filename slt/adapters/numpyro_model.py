@@ -24,14 +24,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from slt.adapters.numpyro_program import Program, read
 from slt.adapters.numpyro_simulation import simulated
 from slt.adapters.user_model import Rows, Source, UserModel, check_population, modules_of, source
 from slt.errors import ConfigError
 from slt.models.base import Params, as_model, static
-from slt.models.common.signal import check_positive
+from slt.models.common.checks import check_positive
+from slt.models.common.gaussian import draw_normal
 
 
 @as_model
@@ -76,11 +76,7 @@ class NumpyroModel(UserModel):
         if self.init_scale is None:
             return self.sample_prior(key)
         shapes = jax.eval_shape(self.sample_prior, key)
-        keys = jax.random.split(key, len(shapes))
-        return {
-            name: self.init_scale * jax.random.normal(own, leaf.shape, jnp.float64)
-            for own, (name, leaf) in zip(keys, shapes.items(), strict=True)
-        }
+        return draw_normal(key, {name: leaf.shape for name, leaf in shapes.items()}, self.init_scale)
 
     def losses(self, w: Params, data: Rows) -> jax.Array:
         return self._read().losses(w, data)

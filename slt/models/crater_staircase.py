@@ -29,14 +29,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from slt.models.base import Params, Phase, as_model, static
-from slt.models.common.craters import ROUNDING, bump, smooth_minimum
-from slt.models.common.signal import Signal, check_positive, log_normal_peak
+from slt.models.base import Params, as_model, static
+from slt.models.common.checks import check_positive
+from slt.models.common.craters import ROUNDING, TwoCraters, bump
 from slt.models.drawing import Drawing
 
 
 @as_model
-class CraterStaircase(Signal):
+class CraterStaircase(TwoCraters):
     """Two identical craters in `dimension` parameters, one of them at the foot of a staircase.
 
     Args:
@@ -53,6 +53,8 @@ class CraterStaircase(Signal):
     Raises ValueError where the craters touch, or the staircase reaches too deep.
     """
 
+    NAMES = ("crater", "staircase")
+
     dimension: int = static(4)
     distance: float = static(3.0)
     radius: float = static(1.0)
@@ -67,13 +69,8 @@ class CraterStaircase(Signal):
         _check(self)
 
     @property
-    def curvature(self) -> float:
-        """c: second derivative of the loss at both bottoms, in every direction."""
-        return 2 * (1 + ROUNDING) * self.depth / self.radius**2
-
-    @property
     def level(self) -> float:
-        """Below this loss the two craters are one and the same, nats per observation."""
+        """Below this loss the two craters are the same, nats per observation."""
         return (1 - ROUNDING) * self.depth - self.drop
 
     @property
@@ -83,9 +80,6 @@ class CraterStaircase(Signal):
 
     def shape(self) -> tuple[int, int]:
         return self.dimension, self.dimension
-
-    def init(self, key: jax.Array) -> Params:
-        return {"w": self.init_scale * jax.random.normal(key, (self.dimension,))}
 
     def ground(self, w: jax.Array) -> jax.Array:
         """G(w): the plateau and the staircase in it, without craters."""
@@ -109,29 +103,7 @@ class CraterStaircase(Signal):
 
     def signal(self, w: jax.Array) -> jax.Array:
         v = self.mirrored(w)
-        near = jnp.sum(v**2)
-        bowl, ground = self.curvature / 2 * near, self.ground(w)
-        bottom = bowl < ground - ROUNDING * self.depth
-        rounded = smooth_minimum(bowl, ground, ROUNDING * self.depth)
-        steepness = jnp.where(bottom, self.curvature / 2, rounded / jnp.where(bottom, 1.0, near))  # K / near
-        return jnp.sqrt(2 * steepness) * v
-
-    def phases(self) -> tuple[Phase, ...]:
-        """The isolated crater, then the staircase's: equal in all that the free energy formula knows."""
-        a = self.distance / 2
-        return tuple(
-            Phase(
-                name=name,
-                point={"w": np.array([x] + [0.0] * (self.dimension - 1))},
-                loss=0.0,
-                llc=self.dimension / 2,
-                multiplicity=1,
-                log_prior=log_normal_peak(self.dimension, self.prior_scale)
-                - 0.5 * (a / self.prior_scale) ** 2,
-                source="regular by construction: c r^2 / 2 in `dimension` dimensions",
-            )
-            for name, x in (("crater", -a), ("staircase", a))
-        )
+        return jnp.sqrt(2 * self.steepness(w, jnp.sum(v**2))) * v
 
     def classify(self, w: Params) -> jax.Array:
         """The crater whose ball holds w: 0 the isolated one, 1 the staircase's; outside, its steps too, 2."""

@@ -30,17 +30,14 @@ import math
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from slt.models.base import Params, Phase, as_model, static
-from slt.models.common.craters import ROUNDING as _ROUNDING
-from slt.models.common.craters import bump as _bump
-from slt.models.common.craters import smooth_minimum as _smooth_minimum
-from slt.models.common.signal import Signal, check_positive, log_normal_peak
+from slt.models.base import Params, as_model, static
+from slt.models.common.checks import check_positive
+from slt.models.common.craters import ROUNDING, TwoCraters, bump
 
 
 @as_model
-class CraterValley(Signal):
+class CraterValley(TwoCraters):
     """Two identical craters, one of them at the end of a valley; two parameters.
 
     Args:
@@ -56,6 +53,8 @@ class CraterValley(Signal):
     Raises ValueError where the craters overlap, or the valley reaches too far or too deep.
     """
 
+    NAMES = ("crater", "valley")
+
     distance: float = static(3.0)
     radius: float = static(0.5)
     depth: float = static(1.0)
@@ -69,25 +68,17 @@ class CraterValley(Signal):
         _check(self)
 
     @property
-    def curvature(self) -> float:
-        """c: second derivative of the loss at both bottoms, in every direction."""
-        return 2 * (1 + _ROUNDING) * self.depth / self.radius**2
-
-    @property
     def drop(self) -> float:
         """How far the valley's floor lies below the plateau at its deepest, nats per observation."""
         return self.valley_slope * self.valley_length
 
     @property
     def level(self) -> float:
-        """Below this loss the two craters are one and the same, nats per observation."""
-        return (1 - _ROUNDING) * self.depth - self.drop
+        """Below this loss the two craters are the same, nats per observation."""
+        return (1 - ROUNDING) * self.depth - self.drop
 
     def shape(self) -> tuple[int, int]:
         return 2, 2
-
-    def init(self, key: jax.Array) -> Params:
-        return {"w": self.init_scale * jax.random.normal(key, (2,))}
 
     def ground(self, w: jax.Array) -> jax.Array:
         """G(w): the plateau and the valley in it, without craters."""
@@ -95,7 +86,7 @@ class CraterValley(Signal):
         x, y = jnp.where(origin, jnp.ones_like(w), w)
         a = self.distance / 2
         along, across = a * jnp.arctan2(y, x), jnp.hypot(x, y) - a
-        valley = _bump(along / self.valley_length) * _bump(across / self.valley_width)
+        valley = bump(along / self.valley_length) * bump(across / self.valley_width)
         return self.depth - self.drop * jnp.where(origin, 0.0, valley)
 
     def signal(self, w: jax.Array) -> jax.Array:
@@ -103,28 +94,8 @@ class CraterValley(Signal):
         a = self.distance / 2
         left, right = (x + a) ** 2 + y**2, (x - a) ** 2 + y**2
         near, far = jnp.minimum(left, right), jnp.maximum(left, right)
-        bowl, ground = self.curvature / 2 * near, self.ground(w)
-        bottom = bowl < ground - _ROUNDING * self.depth
-        rounded = _smooth_minimum(bowl, ground, _ROUNDING * self.depth)
-        steepness = jnp.where(bottom, self.curvature / 2, rounded / jnp.where(bottom, 1.0, near))  # K / near
         direction = jnp.stack([(x - a) * (x + a) + y**2, 2 * a * y])  # (w - a) (w + a)*
-        return jnp.sqrt(2 * steepness / far) * direction
-
-    def phases(self) -> tuple[Phase, ...]:
-        """The isolated crater, then the valley's: equal in all that the free energy formula knows."""
-        a = self.distance / 2
-        return tuple(
-            Phase(
-                name=name,
-                point={"w": np.array([x, 0.0])},
-                loss=0.0,
-                llc=1.0,
-                multiplicity=1,
-                log_prior=log_normal_peak(2, self.prior_scale) - 0.5 * (a / self.prior_scale) ** 2,
-                source="regular by construction: c r^2 / 2 in two dimensions",
-            )
-            for name, x in (("crater", -a), ("valley", a))
-        )
+        return jnp.sqrt(2 * self.steepness(w, near) / far) * direction
 
     def classify(self, w: Params) -> jax.Array:
         """The crater whose disc holds w: 0 the isolated one, 1 the valley's; outside, the valley's floor too, 2."""
@@ -160,6 +131,6 @@ def _check(model: CraterValley) -> None:
         )
     if model.level <= 0:
         raise ValueError(
-            f"valley_slope x valley_length = {model.drop:.4g} must stay below {(1 - _ROUNDING) * model.depth:.4g}, "
-            f"{1 - _ROUNDING:g} of the depth: a deeper valley would change the bottom of its crater"
+            f"valley_slope x valley_length = {model.drop:.4g} must stay below {(1 - ROUNDING) * model.depth:.4g}, "
+            f"{1 - ROUNDING:g} of the depth: a deeper valley would change the bottom of its crater"
         )

@@ -21,7 +21,8 @@ import jax
 import jax.numpy as jnp
 
 from slt.models.base import Params, Phase, as_model, static
-from slt.models.common.linear_networks import LinearNetwork, check_scales
+from slt.models.common.checks import check_scales
+from slt.models.common.linear_networks import LinearNetwork
 
 
 @as_model

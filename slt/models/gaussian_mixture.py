@@ -22,7 +22,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from slt.models.base import Model, Params, Phase, as_model, static
-from slt.models.common.signal import check_positive, log_normal_peak
+from slt.models.common.checks import check_positive
+from slt.models.common.gaussian import log_normal_peak
 from slt.models.drawing import Drawing
 
 # The trapezoidal rule converges geometrically for functions analytic near the line, and log(1 + delta) is singular at

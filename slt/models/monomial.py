@@ -27,7 +27,8 @@ import scipy.sparse
 import scipy.special
 
 from slt.models.base import Params, Phase, as_model, static
-from slt.models.common.signal import Signal, check_positive
+from slt.models.common.checks import check_positive
+from slt.models.common.signal import Signal
 
 
 @as_model

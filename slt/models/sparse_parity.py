@@ -22,16 +22,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from slt.models.base import Params, Phase, as_model, static
-from slt.models.common.boolean_network import (
-    BooleanNetwork,
-    Unit,
-    character,
-    check_network,
-    cube,
-    is_absent,
-    is_learned,
-    parity_units,
-)
+from slt.models.common.boolean_functions import Unit, character, cube, is_absent, is_learned, parity_units
+from slt.models.common.boolean_network import BooleanNetwork, check_network
 from slt.models.drawing import Drawing
 
 

@@ -17,7 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from slt.models.base import Params, Phase, as_model, static
-from slt.models.common.signal import Signal, check_positive, log_normal_peak
+from slt.models.common.checks import check_positive
+from slt.models.common.gaussian import log_normal_peak
+from slt.models.common.signal import Signal
 
 
 @as_model

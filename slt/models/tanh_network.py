@@ -22,8 +22,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from slt.models.base import Model, Params, Phase, as_model, static
-from slt.models.common.linear_networks import Pairs, check_scales
-from slt.models.common.signal import log_normal_peak
+from slt.models.common.checks import check_scales
+from slt.models.common.gaussian import draw_normal, log_normal_peak
+from slt.models.common.linear_networks import Pairs
 from slt.models.drawing import Drawing
 
 # f is odd, so f^2 needs nodes on [0, 1] alone; 48 give K to 1e-14 of itself for |a| <= 20, to 1e-10 at 40
@@ -112,11 +113,7 @@ class TanhNetwork(Model):
         return Drawing("curves", np.stack([output, 0 * x]), x, labels=("f(x)", "truth"), axes=("x", "output"))
 
     def _normal(self, key: jax.Array, scale: float) -> Params:
-        slopes, outputs = jax.random.split(key)
-        return {
-            "a": scale * jax.random.normal(slopes, (self.hidden,)),
-            "b": scale * jax.random.normal(outputs, (self.hidden,)),
-        }
+        return draw_normal(key, {"a": (self.hidden,), "b": (self.hidden,)}, scale)
 
 
 def learning_coefficient(hidden: int) -> tuple[float, int]:

@@ -2,12 +2,12 @@
 
 import pytest
 
+from scripts.linear_gaussian import LinearGaussian
 from slt.comparer.barriers import with_barriers
 from slt.models.superposition import Superposition
 from slt.phases.classification import phase_facts
 from slt.records.comparison import Comparison, Verdict
 from slt.records.phases import PhaseFacts
-from tests.toys import LinearGaussian
 
 
 def verdict(source, target, said="bayesian only"):

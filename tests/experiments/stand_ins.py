@@ -4,6 +4,7 @@ A function NAME makes up the numbers: by default all parts of the claim are as c
 its arguments put one or the other beyond its bound. A function kept_NAME takes them from the data of a finding.
 """
 
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,6 +14,25 @@ from experiments.feature_geometry.geometry import Factor
 from experiments.learners import Seen
 from experiments.s_curves.curves import Shape
 from experiments.s_curves.study import ADAM, DESCENT, LOSSES, Curve
+
+# what findings made before a renaming call it -> what their studies call it now
+RENAMED = {"annealed": "population", "own initialisation": "own initialization", "rungs": "by_n"}
+
+
+def kept(name):
+    """The finding that is kept of a study, in the names that the study has now."""
+
+    def renamed(value):
+        if isinstance(value, dict):
+            return {RENAMED.get(key, key): renamed(part) for key, part in value.items()}
+        return [renamed(part) for part in value] if isinstance(value, list) else value
+
+    return renamed(making.findings()[name])
+
+
+def figures(words):
+    """The numbers in a text, whatever its words."""
+    return re.findall(r"[\d.]*\d", words)
 
 
 def always(value):
@@ -252,7 +272,7 @@ def _reduced_rank(order, crossings):
     longest = max(map(len, paths))
     label = np.array([path + path[-1:] * (longest - len(path)) for path in paths])
     return {
-        "slt": SimpleNamespace(run=always(None)),
+        "run": always(None),
         "_read": always(SimpleNamespace(path=SimpleNamespace(label=label))),
         "crossing": lambda read, facts, k: crossings[k],
     }
@@ -322,7 +342,7 @@ def saddle_to_saddle(broken=()):
 
 def kept_saddle_to_saddle(data):
     return {
-        "slt": SimpleNamespace(run=always(None)),
+        "run": always(None),
         "descent": always(None),
         "orders": always(data["order"]),
         "plateaus": always(data["plateaus"]),

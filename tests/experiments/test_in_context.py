@@ -10,6 +10,7 @@ from experiments.icl_stages.study import measured as stages
 from experiments.ridge_retreat.study import measured as distances
 from experiments.ridge_retreat.study import smooth
 from slt.models.icl_linear_regression import ICLLinearRegression
+from tests.experiments.stand_ins import figures
 
 KNOWN = in_context.References(
     silent=np.full(4, 4.0), best=np.full(4, 2.0), ridge=np.array([4.0, 2.0, 1.0, 0.5])
@@ -106,4 +107,6 @@ def test_distances_are_read_off_running_medians():
 def test_a_kept_verdict_follows_from_the_data_kept_with_it(name):
     kept = making.findings()[name]
     data = kept["data"] if name == "icl_stages" else kept["data"]["runs"]
-    assert making.load(name).judged(data) == (kept["verdict"], kept["numbers"])
+    verdict, numbers = making.load(name).judged(data)
+    assert verdict == kept["verdict"]
+    assert figures(numbers) == figures(kept["numbers"])

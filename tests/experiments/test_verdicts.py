@@ -143,7 +143,7 @@ KEPT = {
 
 @pytest.mark.parametrize("name", KEPT)
 def test_a_kept_verdict_is_what_the_rule_says_of_the_data_kept_with_it(monkeypatch, name):
-    kept = making.findings()[name]
+    kept = given.kept(name)
     found = judged(monkeypatch, name, KEPT[name](kept["data"]))
     assert found.verdict == kept["verdict"]
     assert found.data.get("parts") == kept["data"].get("parts")
@@ -179,8 +179,10 @@ def test_a_rule_judges_data(name, data, verdict):
 
 @pytest.mark.parametrize("name", ["induction", "sparse_parity", "staircase"])
 def test_a_kept_verdict_and_its_numbers_follow_from_the_data_kept_with_it(name):
-    kept = making.findings()[name]
-    assert making.load(name)._judge(kept["data"]) == (kept["verdict"], kept["numbers"])
+    kept = given.kept(name)
+    verdict, numbers = making.load(name)._judge(kept["data"])
+    assert verdict == kept["verdict"]
+    assert given.figures(numbers) == given.figures(kept["numbers"])
 
 
 # -- words ------------------------------------------------------------------------------------------------------
@@ -195,10 +197,12 @@ def test_a_readme_states_the_verdict_that_was_found(name):
     assert set(words) == {making.findings()[name]["verdict"]}
 
 
-def test_the_posterior_of_addition_holds_nothing_on_rungs_that_are_not_trusted():
-    kept, judge = making.findings()["posterior_grokking"], making.load("posterior_grokking").judged
-    rungs = kept["data"]["rungs"]
-    assert judge(rungs) == (kept["verdict"], kept["numbers"])
-    assert judge([rung | {"trusted": False} for rung in rungs])[0] == "mixed"
-    assert judge([rung | {"trusted": True} for rung in rungs])[0] == "holds"
-    assert judge([rung | {"trusted": True, "test": [[0.1, 0.1]] * 2} for rung in rungs])[0] == "fails"
+def test_the_posterior_of_addition_holds_nothing_where_it_is_not_trusted():
+    kept, judge = given.kept("posterior_grokking"), making.load("posterior_grokking").judged
+    rows = kept["data"]["by_n"]
+    verdict, numbers = judge(rows)
+    assert verdict == kept["verdict"]
+    assert given.figures(numbers) == given.figures(kept["numbers"])
+    assert judge([row | {"trusted": False} for row in rows])[0] == "mixed"
+    assert judge([row | {"trusted": True} for row in rows])[0] == "holds"
+    assert judge([row | {"trusted": True, "test": [[0.1, 0.1]] * 2} for row in rows])[0] == "fails"

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from slt.models.crater_valley import CraterValley, _smooth_minimum
+from slt.models.common.craters import smooth_minimum
+from slt.models.crater_valley import CraterValley
 from slt.posterior.quadrature import Quadrature
 from slt.posterior.targets import potential
 
@@ -95,7 +96,7 @@ def test_the_corner_is_rounded_downwards_and_smoothly():
     half, a = 0.2, np.linspace(0, 2, 2001)
 
     def rounded(x):
-        return _smooth_minimum(x, jnp.asarray(1.0), half)
+        return smooth_minimum(x, jnp.asarray(1.0), half)
 
     slope_of = jax.grad(rounded)
     value, slope, bend = (np.asarray(jax.vmap(f)(a)) for f in (rounded, slope_of, jax.grad(slope_of)))

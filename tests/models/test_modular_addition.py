@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from slt.models.modular_addition import CHANCE, GENERAL, MEMORIZING, ModularAddition
+from slt.models.modular_addition import ModularAddition
 from slt.models.modular_addition import solutions as solutions
+from slt.models.modular_addition.phases import CHANCE, GENERAL, MEMORIZING
 
 KINDS = list(itertools.product(("quadratic", "relu"), ("squared", "cross_entropy")))
 

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from slt.models.common.boolean_network import Unit
+from slt.models.common.boolean_functions import Unit
 from slt.models.sparse_parity import SparseParity
 
 MODEL = SparseParity(tasks=4, bits=5, degree=3, alpha=0.5, hidden=14)

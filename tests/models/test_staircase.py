@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from slt.models.common.boolean_network import balance, character, cube, parity_units
+from slt.models.common.boolean_functions import balance, character, cube, parity_units
 from slt.models.staircase import Staircase, leap, monomial_name, walsh_hadamard
 
 STAIRCASE = ((0,), (0, 1), (0, 1, 2))

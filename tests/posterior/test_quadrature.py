@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import scipy.integrate
 
+from scripts.linear_gaussian import LinearGaussian
 from slt.models.base import Model, as_model, static
 from slt.models.crafted import Crafted
 from slt.posterior.quadrature import Quadrature
 from slt.posterior.targets import potential, prefix_weights
 from slt.records.base import OK
 from slt.runtime.long_computation import drive
-from tests.toys import LinearGaussian, TwoModes
+from tests.toys import TwoModes
 
 KEY = jax.random.key(0)
 

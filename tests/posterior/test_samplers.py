@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from scripts.linear_gaussian import LinearGaussian
 from slt.models.base import as_model
 from slt.posterior import paths, tempering
 from slt.posterior.data_tempering import DataTempering
@@ -13,7 +14,7 @@ from slt.posterior.smc import SMC
 from slt.posterior.targets import potential, prefix_weights
 from slt.records.base import OK
 from slt.runtime.long_computation import drive
-from tests.toys import LinearGaussian, TwoModes
+from tests.toys import TwoModes
 
 NS = (5, 10, 20, 40, 60, 80, 120, 160, 240, 320, 480, 640)
 

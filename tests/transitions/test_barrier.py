@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from scripts.linear_gaussian import LinearGaussian
 from slt.models.base import as_model
 from slt.models.superposition import Superposition
 from slt.transitions.barrier import lowest_paths
-from tests.toys import LinearGaussian
 
 
 @as_model

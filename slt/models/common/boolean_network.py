@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import abc
 import functools
-import itertools
 import math
 from typing import NamedTuple
 
@@ -26,9 +25,10 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from jax.flatten_util import ravel_pytree
 
 from slt.models.base import Model, Params
+from slt.models.common.boolean_functions import Unit, balance
+from slt.models.common.gaussian import draw_normal, log_normal
 
 _STATIONARY = 1e-10  # gradients shorter than this are rounding
-LEARNED = 0.5  # a monomial is learned where its coefficient is within this of the target's, in units of the target's
 
 
 class Labeled(NamedTuple):
@@ -43,14 +43,6 @@ class Counts(NamedTuple):
 
     weight: jax.Array
     noise: jax.Array
-
-
-class Unit(NamedTuple):
-    """One hidden unit: a ReLU(w . x + b)."""
-
-    w: np.ndarray
-    b: float
-    a: float
 
 
 class TwoLayer(nn.Module):
@@ -127,16 +119,11 @@ class BooleanNetwork(Model):
         return jnp.sum(gap * (summary.weight * gap / 2 - summary.noise)) / self.noise**2
 
     def log_prior(self, w: Params) -> jax.Array:
-        logpdf = jax.scipy.stats.norm.logpdf
-        return sum((jnp.sum(logpdf(leaf, scale=self.prior_scale)) for leaf in w.values()), jnp.zeros(()))
+        return log_normal(w, self.prior_scale)
 
     def sample_prior(self, key: jax.Array) -> Params:
         shapes = jax.eval_shape(self.init, key)
-        keys = jax.random.split(key, len(shapes))
-        return {
-            name: self.prior_scale * jax.random.normal(one, leaf.shape, jnp.float64)
-            for one, (name, leaf) in zip(keys, shapes.items(), strict=True)
-        }
+        return draw_normal(key, {name: leaf.shape for name, leaf in shapes.items()}, self.prior_scale)
 
     def nearest_copy(self, w: Params, to: Params) -> Params:
         """The order of the hidden units of `w` that lies nearest to `to`."""
@@ -186,49 +173,6 @@ class BooleanNetwork(Model):
 @functools.partial(jax.jit, static_argnums=0)
 def _slope(model: BooleanNetwork, w: Params) -> Params:
     return jax.grad(model.population_loss)(w)
-
-
-def cube(d: int) -> np.ndarray:
-    """(2^d, d) every x in {-1, 1}^d, the last coordinate changing fastest."""
-    return np.array(list(itertools.product((1.0, -1.0), repeat=d)))
-
-
-def character(x: np.ndarray, subset: tuple[int, ...]) -> np.ndarray:
-    """The monomial prod_{i in subset} x_i of each row of `x`."""
-    return np.prod(x[:, list(subset)], axis=1)
-
-
-def parity_units(d: int, subset: tuple[int, ...]) -> list[Unit]:
-    """ReLU units whose sum, plus (-1)^k, is the parity of k = len(subset) bits of d.
-
-    The parity is a zigzag in s = sum of the bits, which takes the values -k, -k + 2, ..., k. Unit m has its kink in
-    the middle between two of them, at s = -k + 1 + 2 m, so that the loss is smooth where the units stand.
-    """
-    k = len(subset)
-    s = np.arange(-k, k + 1, 2)
-    kinks = s[:-1] + 1
-    values = (-1.0) ** ((k - s) // 2)
-    heights = np.linalg.solve(np.maximum(s[1:, None] - kinks, 0.0), values[1:] - values[0])
-    w = np.zeros(d)
-    w[list(subset)] = 1.0
-    return [Unit(w, float(-kink), float(height)) for kink, height in zip(kinks, heights, strict=True)]
-
-
-def balance(unit: Unit) -> Unit:
-    """The same unit as a function, with |(w, b)| = |a|: the likeliest under the prior of all its rescalings."""
-    size = math.hypot(float(np.linalg.norm(unit.w)), unit.b)
-    scale = math.sqrt(abs(unit.a) / size)
-    return Unit(unit.w * scale, unit.b * scale, unit.a / scale)
-
-
-def is_learned(ratio: jax.Array) -> jax.Array:
-    """Whether coefficients, in units of the target's, are nearer to 1 than to 0 or 2."""
-    return jnp.abs(ratio - 1) < LEARNED
-
-
-def is_absent(ratio: jax.Array) -> jax.Array:
-    """Whether coefficients, in units of the target's, are nearer to 0 than to 1 or -1."""
-    return jnp.abs(ratio) <= LEARNED
 
 
 def check_network(model: BooleanNetwork, units: int) -> None:

@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from slt.models.base import Model, Params, Phase
-from slt.models.common.signal import log_normal_peak
+from slt.models.common.gaussian import draw_normal, log_normal_peak
 from slt.models.drawing import Drawing
 
 
@@ -151,21 +151,9 @@ class LinearNetwork(Model):
         return data.y - data.x @ jnp.asarray(self.teacher().T, data.x.dtype)
 
     def _normal(self, key: jax.Array, scale: float) -> Params:
-        names, sizes = self.layers(), self.sizes()
-        return {
-            name: scale * jax.random.normal(layer, (rows, columns))
-            for name, layer, rows, columns in zip(
-                names, jax.random.split(key, len(names)), sizes[1:], sizes[:-1], strict=True
-            )
-        }
-
-
-def check_scales(prior_scale: float, init_scale: float) -> None:
-    """Raises ValueError for standard deviations that are not."""
-    if not 0 < prior_scale < np.inf:
-        raise ValueError(f"prior_scale must be a positive number, not {prior_scale}")
-    if not 0 <= init_scale < np.inf:
-        raise ValueError(f"init_scale is a standard deviation and cannot be {init_scale}")
+        sizes = self.sizes()
+        shapes = zip(sizes[1:], sizes[:-1], strict=True)
+        return draw_normal(key, dict(zip(self.layers(), shapes, strict=True)), scale)
 
 
 def _diagonal(values: tuple[float, ...] | np.ndarray, rows: int, columns: int) -> np.ndarray:

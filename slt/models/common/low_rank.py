@@ -20,7 +20,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from slt.models.base import Model, Params, static
-from slt.models.common.signal import check_positive, log_normal_peak
+from slt.models.common.checks import check_positive, check_scales
+from slt.models.common.gaussian import draw_normal, log_normal, log_normal_peak
 from slt.models.drawing import Drawing
 
 _WATCHED = 4  # modes and singular values among the observables, at most
@@ -62,9 +63,8 @@ class LowRank(Model):
             )
         if self.width < self.rank:
             raise ValueError(f"hidden must be at least the rank, {self.rank}, not {self.hidden}")
-        check_positive(scale=self.scale, decay=self.decay, prior_scale=self.prior_scale)
-        if not 0 <= self.init_scale < math.inf:
-            raise ValueError(f"init_scale is a standard deviation and cannot be {self.init_scale}")
+        check_positive(scale=self.scale, decay=self.decay)
+        check_scales(self.prior_scale, self.init_scale)
 
     @property
     def width(self) -> int:
@@ -88,8 +88,7 @@ class LowRank(Model):
         return self._normal(key, self.init_scale)
 
     def log_prior(self, w: Params) -> jax.Array:
-        logpdf = functools.partial(jax.scipy.stats.norm.logpdf, scale=self.prior_scale)
-        return jnp.sum(logpdf(w["A"])) + jnp.sum(logpdf(w["B"]))
+        return log_normal(w, self.prior_scale)
 
     def sample_prior(self, key: jax.Array) -> Params:
         return self._normal(key, self.prior_scale)
@@ -142,11 +141,7 @@ class LowRank(Model):
         )
 
     def _normal(self, key: jax.Array, scale: float) -> Params:
-        one, two = jax.random.split(key)
-        return {
-            "A": scale * jax.random.normal(one, (self.rows, self.width)),
-            "B": scale * jax.random.normal(two, (self.width, self.columns)),
-        }
+        return draw_normal(key, {"A": (self.rows, self.width), "B": (self.width, self.columns)}, scale)
 
 
 @functools.lru_cache(maxsize=32)

@@ -9,13 +9,13 @@ is K(w) = |f(w)|^2 / 2: zero on the true set, and computed there without subtrac
 from __future__ import annotations
 
 import abc
-import math
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from slt.models.base import Model, Params
+from slt.models.common.gaussian import log_normal
 
 
 class Totals(NamedTuple):
@@ -63,7 +63,7 @@ class Signal(Model):
         return summary.weight * jnp.sum(f**2) / 2 - summary.y @ f
 
     def log_prior(self, w: Params) -> jax.Array:
-        return jnp.sum(jax.scipy.stats.norm.logpdf(w["w"], scale=self.prior_scale))
+        return log_normal(w, self.prior_scale)
 
     def sample_prior(self, key: jax.Array) -> Params:
         return {"w": self.prior_scale * jax.random.normal(key, (self.shape()[0],))}
@@ -74,15 +74,3 @@ class Signal(Model):
 
     def observables(self, w: Params) -> dict[str, jax.Array]:
         return {"norm": jnp.sqrt(jnp.sum(w["w"] ** 2))}
-
-
-def log_normal_peak(dimension: int, scale: float) -> float:
-    """Log density of N(0, scale^2 I) at its center, nats."""
-    return -dimension * math.log(scale * math.sqrt(2 * math.pi))
-
-
-def check_positive(**options: float) -> None:
-    """Raises ValueError for an option that is not a positive finite number."""
-    for name, value in options.items():
-        if not (math.isfinite(value) and value > 0):
-            raise ValueError(f"{name} must be a positive number, not {value}")

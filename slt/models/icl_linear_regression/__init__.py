@@ -26,8 +26,9 @@ import numpy as np
 
 from slt.models.base import Params, as_model, static
 from slt.models.common import transformer
+from slt.models.common.checks import check_positive
+from slt.models.common.gaussian import draw_normal, log_normal
 from slt.models.common.sequence_base import SequenceModel
-from slt.models.common.signal import check_positive
 from slt.models.common.transformer import Transformer
 from slt.models.drawing import Drawing
 from slt.models.icl_linear_regression import ideal_predictors
@@ -140,16 +141,10 @@ class ICLLinearRegression(SequenceModel):
         return slices[self.slice]
 
     def log_prior(self, w: Params) -> jax.Array:
-        logpdf = functools.partial(jax.scipy.stats.norm.logpdf, scale=self.prior_scale)
-        return sum((jnp.sum(logpdf(leaf)) for leaf in w.values()), start=jnp.zeros(()))
+        return log_normal(w, self.prior_scale)
 
     def sample_prior(self, key: jax.Array) -> Params:
-        shapes = transformer.shapes(self.network, self.dimension + 1)
-        keys = jax.random.split(key, len(shapes))
-        return {
-            name: self.prior_scale * jax.random.normal(own, shape)
-            for own, (name, shape) in zip(keys, shapes.items(), strict=True)
-        }
+        return draw_normal(key, transformer.shapes(self.network, self.dimension + 1), self.prior_scale)
 
     # -- what is seen -----------------------------------------------------------------------------------
     def outputs(self, w: Params) -> jax.Array:

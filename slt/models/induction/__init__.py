@@ -19,8 +19,9 @@ import numpy as np
 
 from slt.models.base import Params, as_model, static
 from slt.models.common import transformer
+from slt.models.common.checks import check_positive
+from slt.models.common.gaussian import draw_normal
 from slt.models.common.sequence_base import SequenceModel
-from slt.models.common.signal import check_positive
 from slt.models.drawing import Drawing
 from slt.models.induction import synthetic_language as synthetic
 
@@ -116,10 +117,7 @@ class Induction(SequenceModel):
         return jnp.sum(jnp.stack(densities))
 
     def sample_prior(self, key: jax.Array) -> Params:
-        shapes = transformer.shapes(self._network, self.vocabulary)
-        keys = jax.random.split(key, len(shapes))
-        drawn = zip(keys, shapes.items(), strict=True)
-        return {name: self.prior_scale * jax.random.normal(k, shape) for k, (name, shape) in drawn}
+        return draw_normal(key, transformer.shapes(self._network, self.vocabulary), self.prior_scale)
 
     # -- what is seen of it -----------------------------------------------------------------------------
     def observables(self, w: Params) -> dict[str, jax.Array]:

@@ -16,7 +16,6 @@ n, and the population loss, the mean over all p^2 pairs, is exact.
 
 from __future__ import annotations
 
-import functools
 from typing import NamedTuple
 
 import jax
@@ -24,12 +23,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from slt.models.base import Model, Params, Phase, as_model, static
-from slt.models.common.signal import check_positive
+from slt.models.common.checks import check_positive
+from slt.models.common.gaussian import draw_normal, log_normal
 from slt.models.drawing import Drawing
-from slt.models.modular_addition import solutions as solutions
+from slt.models.modular_addition import solutions
+from slt.models.modular_addition.phases import phases
 
-GENERALIZING = 0.95  # accuracy over all pairs from which on a network is said to generalize
-CHANCE, MEMORIZING, GENERAL = range(3)
+GENERALIZING = 0.95  # accuracy over all pairs from which on a network generalizes
 
 
 class Sums(NamedTuple):
@@ -136,8 +136,7 @@ class ModularAddition(Model):
 
     # -- prior ------------------------------------------------------------------------------------------
     def log_prior(self, w: Params) -> jax.Array:
-        logpdf = functools.partial(jax.scipy.stats.norm.logpdf, scale=self.prior_scale)
-        return jnp.sum(logpdf(w["W"])) + jnp.sum(logpdf(w["V"]))
+        return log_normal(w, self.prior_scale)
 
     def sample_prior(self, key: jax.Array) -> Params:
         return self._normal(key, self.prior_scale)
@@ -149,7 +148,7 @@ class ModularAddition(Model):
         Their points: no weights at all; random neurons whose outputs are fitted to some pairs; and a solution made by
         hand (`modular_solutions`).
         """
-        return _phases(self)
+        return phases(self)
 
     def classify(self, w: Params) -> jax.Array:
         """0 below accuracy 2 / p, twice that of a guess; 2 from 0.95 on; 1 between.
@@ -216,57 +215,7 @@ class ModularAddition(Model):
         return jax.scipy.special.logsumexp(output, axis=-1) - jnp.sum(y * output, axis=-1)
 
     def _normal(self, key: jax.Array, scale: float) -> Params:
-        first, second = jax.random.split(key)
-        return {
-            "W": scale * jax.random.normal(first, (2 * self.p, self.hidden)),
-            "V": scale * jax.random.normal(second, (self.hidden, self.p)),
-        }
+        return draw_normal(key, {"W": (2 * self.p, self.hidden), "V": (self.hidden, self.p)}, scale)
 
 
 _TINY = 1e-100  # a power or a product of amplitudes below this is none
-
-
-@functools.cache
-def _phases(model: ModularAddition) -> tuple[Phase, ...]:
-    shape = (model.p, model.hidden, model.activation)
-    height = 1.0 if model.loss == "squared" else solutions.LOGIT
-    solution, exact = solutions.solution(*shape, height)
-
-    @jax.jit
-    def classify(w: Params) -> jax.Array:
-        return model.classify(w)
-
-    @jax.jit
-    def facts(w: Params) -> tuple[jax.Array, jax.Array]:
-        return model.population_loss(w), model.log_prior(w)
-
-    nothing = {"W": np.zeros((2 * model.p, model.hidden)), "V": np.zeros((model.hidden, model.p))}
-    known = (
-        ("chance", nothing, True, "no weights: a saddle"),
-        (
-            "memorizing",
-            solutions.memorized(*shape, height, lambda w: int(classify(w)) == MEMORIZING),
-            False,
-            "random neurons, outputs fitted to some of the pairs",
-        ),
-        (
-            "generalizing",
-            solution,
-            model.loss == "squared" and (model.activation == "quadratic" or exact),
-            "waves of single frequencies in phase (Gromov 2023, section 3)"
-            if model.activation == "quadratic"
-            else "hinges at every a + b",
-        ),
-    )
-    return tuple(
-        Phase(
-            name=name,
-            point=point,
-            loss=float(loss),
-            log_prior=float(log_prior),
-            critical=critical,
-            source=source,
-        )
-        for name, point, critical, source in known
-        for loss, log_prior in [facts(point)]
-    )

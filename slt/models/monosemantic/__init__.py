@@ -30,7 +30,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from slt.models.base import Model, Params, Phase, as_model, static
-from slt.models.common.signal import check_positive, log_normal_peak
+from slt.models.common.checks import check_positive
+from slt.models.common.gaussian import draw_normal, log_normal, log_normal_peak
 from slt.models.drawing import Drawing
 from slt.models.monosemantic import square
 
@@ -127,16 +128,11 @@ class Monosemantic(Model):
         )
 
     def log_prior(self, w: Params) -> jax.Array:
-        logpdf = jax.scipy.stats.norm.logpdf
-        return sum((jnp.sum(logpdf(leaf, scale=self.prior_scale)) for leaf in w.values()), jnp.zeros(()))
+        return log_normal(w, self.prior_scale)
 
     def sample_prior(self, key: jax.Array) -> Params:
         shapes = {"W": (self.neurons, 2), "b": (self.neurons,), "V": (4, self.neurons)}
-        keys = jax.random.split(key, len(shapes))
-        return {
-            name: self.prior_scale * jax.random.normal(k, shape)
-            for k, (name, shape) in zip(keys, shapes.items(), strict=True)
-        }
+        return draw_normal(key, shapes, self.prior_scale)
 
     def answers(self, w: Params) -> tuple[jax.Array, jax.Array, jax.Array]:
         """Of every neuron: activations by the features alone (4, neurons); the largest one's share of their sum

@@ -29,6 +29,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from slt.models.base import Model, Params, Phase, as_model, static
+from slt.models.common.gaussian import draw_normal, log_normal
 from slt.models.drawing import Drawing
 from slt.models.sparse_superposition import critical_points
 from slt.models.sparse_superposition.critical_points import REPRESENTED, Setting
@@ -93,15 +94,10 @@ class SparseSuperposition(Model):
         return jnp.asarray(critical_points.importances(self.setting), x.dtype) @ (x - output) ** 2
 
     def log_prior(self, w: Params) -> jax.Array:
-        logpdf = jax.scipy.stats.norm.logpdf
-        return jnp.sum(logpdf(w["W"])) + jnp.sum(logpdf(w["b"]))
+        return log_normal(w, 1.0)
 
     def sample_prior(self, key: jax.Array) -> Params:
-        weights, bias = jax.random.split(key)
-        return {
-            "W": jax.random.normal(weights, (self.hidden, self.features)),
-            "b": jax.random.normal(bias, (self.features,)),
-        }
+        return draw_normal(key, {"W": (self.hidden, self.features), "b": (self.features,)}, 1.0)
 
     def phases(self) -> tuple[Phase, ...]:
         """By number of represented features, as far as there is such a stationary point (`represented`)."""

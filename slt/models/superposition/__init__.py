@@ -24,6 +24,7 @@ import jax
 import jax.numpy as jnp
 
 from slt.models.base import Model, Params, Phase, as_model, static
+from slt.models.common.gaussian import draw_normal, log_normal
 from slt.models.superposition import kgons
 
 _TINY = 1e-100  # below this |a| the pre-activation is constant in t (and 1/a would overflow)
@@ -105,15 +106,10 @@ class Superposition(Model):
         return jnp.sum((x - output) ** 2, axis=0)
 
     def log_prior(self, w: Params) -> jax.Array:
-        logpdf = jax.scipy.stats.norm.logpdf
-        return jnp.sum(logpdf(w["W"])) + jnp.sum(logpdf(w["b"]))
+        return log_normal(w, 1.0)
 
     def sample_prior(self, key: jax.Array) -> Params:
-        weights, bias = jax.random.split(key)
-        return {
-            "W": jax.random.normal(weights, (self.hidden, self.features)),
-            "b": jax.random.normal(bias, (self.features,)),
-        }
+        return draw_normal(key, {"W": (self.hidden, self.features), "b": (self.features,)}, 1.0)
 
     def population_loss(self, w: Params) -> jax.Array:
         slope, threshold = _threshold(w)
