@@ -36,8 +36,8 @@ Found = Iterator[tuple[str, str]]  # names, each with the place in the code that
 
 # -- what the code has ---------------------------------------------------------------------------------
 def classes_with_options() -> set[type]:
-    """The experiment, every class of slt that a preset or the documentation names as a `_target_`, and the classes that
-    their fields are typed with."""
+    """The experiment, every class of slt that a preset or the documentation names as a `_target_`, and dataclasses
+    that are fields of these."""
     named = set()
     for file in (*ROOT.glob("configs/**/*.yaml"), *ROOT.glob("docs/*.md")):
         named |= set(re.findall(r"_target_: (slt\.[\w.]+)", file.read_text(encoding="utf-8")))
@@ -224,8 +224,8 @@ def earlier() -> dict[str, str]:
 
 
 def compared(kind: str) -> tuple[list[str], list[str]]:
-    """Names that the glossary does not define, each with the place that has it; and names that it defines and the code
-    lacks. While the code has an earlier name and not yet the new one, the new one's definition serves."""
+    """Names that the glossary does not define, each with the place that has it; and names that only the glossary has.
+    While the code has an earlier name and not yet the new one, the new one's definition serves."""
     found: dict[str, str] = {}
     for name, place in KINDS[kind]():
         found.setdefault(name, place)
