@@ -181,7 +181,7 @@ def _posterior(experiment: Experiment, config: Mapping[str, Any]) -> Stage | Non
         _code(_make_posterior, [model, plan.sampler]),
     )
     count = 1 if experiment.data is None else experiment.data.datasets
-    draws = plan.sampler.draws_per_rung
+    draws = plan.sampler.draws_per_n
     point = _bytes(jax.eval_shape(lambda: model.sample_prior(jax.random.key(0))))
     kept = None if draws is None else count * len(plan.sample_sizes) * draws
     work = Work(kept, "draws", None if kept is None else kept * (point + 16))
@@ -207,7 +207,7 @@ def _population(experiment: Experiment, config: Mapping[str, Any]) -> Stage | No
         {},
         _code(_make_population, [model, plan.sampler]),
     )
-    draws = plan.sampler.draws_per_rung
+    draws = plan.sampler.draws_per_n
     work = Work(None if draws is None else len(plan.sample_sizes) * draws, "draws")
     return Stage(recipe, "the same rungs on the population loss", (), _make_population, work)
 
