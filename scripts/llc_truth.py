@@ -102,9 +102,9 @@ def path(case: Case) -> Thermodynamic:
     # within N(0, 1 / 100) the higher terms of tanh begin to matter ten decades after the first
     prior = "model" if case.own_prior or case.name.startswith("tanh") else "local"
     if case.name.startswith("Gaussian mixture"):
-        return Thermodynamic(prior=prior, particles=512, ess=0.9, decades=12.0)
+        return Thermodynamic(prior=prior, particles=512, target_ess=0.9, decades=12.0)
     if case.name.startswith("tanh") or LOW < case.question.dimension <= CAREFUL:
-        return Thermodynamic(prior=prior, particles=1024, ess=0.9)
+        return Thermodynamic(prior=prior, particles=1024, target_ess=0.9)
     return Thermodynamic(prior=prior)
 
 

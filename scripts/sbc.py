@@ -121,9 +121,9 @@ def wrong(case: Case, quadrature: Ladder) -> list[tuple[str, Drawn]]:
     first, second = jax.random.split(named_key(SEED, "sbc", case.name, "wrong"))
     count = len(quadrature.loss)
     prior = jax.vmap(jax.vmap(case.model.sample_prior))(jax.random.split(first, (count, DRAWS)))
-    heated = quadrature.log_weights + (1 - TEMPERED) * N * quadrature.loss
-    heated -= heated.max(axis=-1, keepdims=True)
-    tempered = dataclasses.replace(quadrature, log_weights=heated)
+    tempered_weights = quadrature.log_weights + (1 - TEMPERED) * N * quadrature.loss
+    tempered_weights -= tempered_weights.max(axis=-1, keepdims=True)
+    tempered = dataclasses.replace(quadrature, log_weights=tempered_weights)
     return [
         ("the prior", Drawn(N, prior, np.full(count, OK))),
         (f"the posterior at beta = {TEMPERED:g}", drawn_from(tempered, second)[0]),

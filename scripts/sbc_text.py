@@ -67,7 +67,7 @@ p-values is below {limit:.1e}: {ALARM:g} shared among the {len(exact)} histogram
 samplers would all pass together in at least {1 - ALARM:.0%} of such studies.
 
 **Independent draws.** Nodes of quadrature and particles are resampled by weight, {DRAWS} out of
-{LADDERS["SMC"][0].draws_per_rung} particles; NUTS is thinned, every {_spacing()}th draw of {_chains()} chains. HMC
+{LADDERS["SMC"][0].draws_per_n} particles; NUTS is thinned, every {_spacing()}th draw of {_chains()} chains. HMC
 and MALA of `slt.llc` run {DRAWS} chains, of which only the last position counts, after {BURN_IN["hmc"]} tuning and
 {STEPS["hmc"]} further steps (MALA {BURN_IN["mala"]} and {STEPS["mala"]}). Their target, localized at the origin with
 the prior's precision at t = n, is the posterior. The ladder climbs n = {", ".join(map(str, RUNGS))} in one pass.
@@ -96,7 +96,7 @@ Chains of `slt.llc` without a Metropolis test, {STEPS["sgld"]} steps from the or
 1 / (n + gamma), with exact gradients and with batches of {BATCH} of {N} observations. "off" is the error of the
 posterior mean of n L_n, in posterior standard deviations, averaged over replications (those in which no chain
 diverged), against quadrature. Small steps have not forgotten where they began; large ones, and the noise of batches,
-heat the posterior.
+temper the posterior.
 
 {_biases(biases)}
 

@@ -61,7 +61,7 @@ def training():
 
 
 def ladder():
-    return DataTempering(particles=256, repeats=16, moves=2).stage(TwoModes(), None, (1, 2))
+    return DataTempering(particles=256, repeats=16, mcmc_steps=2).stage(TwoModes(), None, (1, 2))
 
 
 def local(points=4, chains=2, localization=1.0):
@@ -73,22 +73,22 @@ def local(points=4, chains=2, localization=1.0):
     return estimator(LLCProblem(MODEL, points, MODEL.sample(KEY, 40)), KEY)
 
 
-def heated():
-    """Populations heated at four points."""
+def tempered():
+    """Populations tempered at four points."""
     points = jax.vmap(MODEL.sample_prior)(jax.random.split(KEY, 4))
     return WBIC(particles=64)(LLCProblem(MODEL, points, MODEL.sample(KEY, 40)), KEY)
 
 
-def one_rung(sampler):
+def one_potential(sampler):
     return sampler(potential(TwoModes(), None, 1.0), KEY)
 
 
 def by_nuts():
-    return one_rung(nuts.NUTS(chains=4, warmup=20, samples=20))
+    return one_potential(nuts.NUTS(chains=4, warmup=20, samples=20))
 
 
 def by_smc():
-    return one_rung(SMC(particles=64, repeats=4, moves=2))
+    return one_potential(SMC(particles=64, repeats=4, mcmc_steps=2))
 
 
 def partition():
@@ -102,7 +102,7 @@ def partition():
     held["chains"] = _watched(mcmc_kernels, "walk", local)
     held["chains of one point"] = _watched(mcmc_kernels, "walk", partial(local, points=1, chains=4))
     held["nuts"] = _watched(nuts, "_chains", by_nuts)
-    held["heated"] = _watched(tempering, "_move", heated)[:1]
+    held["tempered"] = _watched(tempering, "_move", tempered)[:1]
     held["smc"] = _watched(tempering, "_move", by_smc)[:1]
     stage = training()
     whole, split = (
@@ -147,7 +147,7 @@ def records():
         "trajectory": drive(training(), KEY),
         "ladder": drive(ladder(), KEY),
         "llc": local(),
-        "heated": heated(),
+        "tempered": tempered(),
         **samplers,
     }
 

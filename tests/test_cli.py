@@ -114,7 +114,7 @@ WRONG = [
     (["run", "posterior.sample_sizes=[10,10]"], "10 comes after 10"),
     (["run", "posterior.sample_sizes=[1.5]"], "whole number"),
     (["run", "posterior.sampler.particles=2"], "at least 4"),
-    (["run", "posterior.sampler.ess=1.5"], "between 0 and 1"),
+    (["run", "posterior.sampler.target_ess=1.5"], "between 0 and 1"),
     (["run", "data.datasets=0"], "at least 1"),
     (["run", "data=null"], "training.n=null"),
     (["run", "training.steps=1e3"], "whole number"),

@@ -52,8 +52,8 @@ def training(sets=1):
 
 STAGES = {
     "training": training,
-    "ladder": lambda: DataTempering(particles=32, repeats=2, moves=1).stage(MODEL, data(), (3, 10, 40)),
-    "rungs": lambda: NUTS(chains=2, warmup=20, samples=10).stage(MODEL, data(), (3, 10, 20, 40)),
+    "ladder": lambda: DataTempering(particles=32, repeats=2, mcmc_steps=1).stage(MODEL, data(), (3, 10, 40)),
+    "sample sizes": lambda: NUTS(chains=2, warmup=20, samples=10).stage(MODEL, data(), (3, 10, 20, 40)),
     "llc": lambda: AlongTraining(Hessian(), (Part(MODEL),), drive(training(3), KEY), data(3), 3, 4),
 }
 

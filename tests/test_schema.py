@@ -60,7 +60,7 @@ def test_each_learner_sees_only_the_rows_it_needs():
         (["posterior.sample_sizes=[10,5]"], "must increase, and 5 comes after 10"),
         (["posterior.sample_sizes=[10,x]"], "posterior.sample_sizes"),
         (["posterior.sampler.particles=1"], "particles must be at least 4"),
-        (["posterior.sampler.ess=2"], "ess must lie strictly between 0 and 1"),
+        (["posterior.sampler.target_ess=2"], "target_ess must lie strictly between 0 and 1"),
         (["sampler=nuts", "posterior.sampler.chains=0"], "chains must be at least 1"),
         (["training=null", "posterior=null"], "both null"),
         (["data=null"], "set training.n=null"),

@@ -41,7 +41,7 @@ def test_the_work_is_divided_and_stays_divided(four):
     assert partition["held"]["ladder"] == [[4], [4]]  # sixteen repeats
     assert partition["held"]["chains"] == [[1, 4]]  # four points; what they share is whole at first
     assert partition["held"]["chains of one point"] == [[1, 4]]  # what they share of squares is whole
-    assert partition["held"]["heated"] == [[4]]  # four points
+    assert partition["held"]["tempered"] == [[4]]  # four points
     assert partition["held"]["nuts"] == [[4]]  # four chains
     assert partition["held"]["smc"] == [[4]]  # four repeats
     assert partition["share"] == pytest.approx(1 / 3, rel=0.05)
@@ -60,7 +60,7 @@ def test_four_devices_agree_with_one_and_need_no_other_configuration(four, one):
         got, wanted = (value["w"] if name == "params" else value for value in (got, wanted))
         np.testing.assert_allclose(got[:, early], wanted[:, early], atol=1e-5)
     np.testing.assert_allclose(ours["llc"].llc, theirs["llc"].llc, rtol=1e-3)
-    np.testing.assert_allclose(ours["heated"].llc, theirs["heated"].llc, rtol=1e-5)
+    np.testing.assert_allclose(ours["tempered"].llc, theirs["tempered"].llc, rtol=1e-5)
     np.testing.assert_allclose(ours["nuts"].draws["w"], theirs["nuts"].draws["w"], atol=1e-3)
     np.testing.assert_allclose(ours["smc"].log_evidence, theirs["smc"].log_evidence, atol=0.05)
 

@@ -131,7 +131,7 @@ def posteriors(sample_sizes: tuple[int, ...], particles: int, sets: int) -> dict
     model = SparseSuperposition(features=SMALL[0], hidden=SMALL[1], sparsity=SMALL_SPARSITY, importance=1.0)
     data = datasets.draw(model, 0, sets, sample_sizes[-1])
     sampler = DataTempering(
-        particles=particles, repeats=1, moves=3, max_rounds=3 if len(sample_sizes) > 2 else 1
+        particles=particles, repeats=1, mcmc_steps=3, max_rounds=3 if len(sample_sizes) > 2 else 1
     )
     ladder = drive(sampler.stage(model, data, sample_sizes), jax.random.key(1), lambda *_: None)
     return {

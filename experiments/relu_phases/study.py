@@ -26,7 +26,7 @@ FEW = (
     "training.checkpoints=20",
     "posterior.sample_sizes=[10,100]",
     "posterior.sampler.particles=32",
-    "posterior.sampler.moves=2",
+    "posterior.sampler.mcmc_steps=2",
     "posterior.sampler.max_rounds=1",
 )
 

@@ -23,7 +23,7 @@ FEW = (
     "posterior.sample_sizes=[20,100]",
     "posterior.population=false",
     "posterior.sampler.particles=32",
-    "posterior.sampler.moves=2",
+    "posterior.sampler.mcmc_steps=2",
     "posterior.sampler.max_rounds=1",
 )
 

@@ -27,7 +27,7 @@ FEW = (
     "training.checkpoints=10",
     "posterior.sample_sizes=[10,300,10000]",
     "posterior.sampler.particles=64",
-    "posterior.sampler.moves=2",
+    "posterior.sampler.mcmc_steps=2",
     "posterior.sampler.max_rounds=1",
 )
 

@@ -49,9 +49,9 @@ def cost_against_n() -> tuple[list[list[str]], list[dict[str, Any]]]:
     table: list[list[str]] = []
     numbers: list[dict[str, Any]] = []
     for n in SIZES:
-        temperatures, moves = float(info[n]["temperatures"].max()), float(info[n]["moves"].max())
+        temperatures, steps = float(info[n]["temperatures"].max()), float(info[n]["mcmc_steps"].max())
         low, middle, high = spread(taken[n])
-        each, log_n = 1e3 * middle / moves, np.log(n)
+        each, log_n = 1e3 * middle / steps, np.log(n)
         table.append(
             [
                 f"{n:,}",
@@ -62,7 +62,7 @@ def cost_against_n() -> tuple[list[list[str]], list[dict[str, Any]]]:
             ]
         )
         numbers.append(
-            {"n": n, "seconds": taken[n], "median": middle, "temperatures": temperatures, "moves": moves}
+            {"n": n, "seconds": taken[n], "median": middle, "temperatures": temperatures, "mcmc_steps": steps}
         )
     return table, numbers
 

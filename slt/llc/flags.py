@@ -10,7 +10,7 @@ An estimate's status is "ok", or its flags joined by " | ". A flag is "name: wha
     diverged             a chain or population became NaN or infinite; it is left out
     few effective draws  too few for the error to be believed
     power law            the curve does not reach (or does not follow) the power law
-    not forgotten        moves no longer decorrelate the draws
+    not decorrelated     moves no longer decorrelate the draws
     flat                 the loss does not vary around the point
     no estimate          nothing was left to estimate from
 """
@@ -32,7 +32,7 @@ NAMES = (
     "diverged",
     "few effective draws",
     "power law",
-    "not forgotten",
+    "not decorrelated",
     "flat",
     "no estimate",
 )

@@ -159,6 +159,6 @@ def _fit(middle: Array, slope: Array, dimension: int) -> power_law.PowerLaw:
     repeats = len(slope)
     variance = np.broadcast_to(slope.var(axis=0, ddof=1), slope.shape)
     if not np.isfinite(slope).all():
-        return power_law.NOTHING
+        return power_law.MISSING
     onset = float(np.exp(-middle[0] - 1e-9))
     return power_law.fit(np.exp(-middle), slope, variance * repeats, repeats, onset * 0.99, dimension)

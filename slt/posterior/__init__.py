@@ -1,1 +1,1 @@
-"""Bayes: samplers behind one protocol, and the ladder over n."""
+"""Posteriors: samplers behind one protocol, and the ladder over n."""

@@ -18,23 +18,23 @@ class LadderSampler(abc.ABC):
 
     @abc.abstractmethod
     def stage(self, model: Model, data: Data, sample_sizes: tuple[int, ...]) -> LongStage[Ladder]:
-        """The long stage that samples every rung of `sample_sizes` for every data set.
+        """The long stage that samples the posterior at each of `sample_sizes` for every data set.
 
         Args:
           model: the model.
-          data: pytree with leading axes (dataset, N), N >= max(sample_sizes); or None for the population ladder, on the
-            population loss (then there is one "data set").
+          data: pytree with leading axes (dataset, N), N >= max(sample_sizes); or None for the population ladder, on
+            the population loss (then there is one "data set").
           sample_sizes: increasing numbers of observations, each >= 1.
         """
 
     @property
-    def draws_per_rung(self) -> int | None:
-        """Draws kept at each rung of one data set, all repeats together; None where it depends on the model."""
+    def draws_per_n(self) -> int | None:
+        """Draws kept at each n for one data set, of all repeats; None where it depends on the model."""
         return None
 
 
 def stack_ladder(sample_sizes: tuple[int, ...], posteriors: list[list[Posterior]]) -> Ladder:
-    """A ladder from `posteriors[dataset][rung]`."""
+    """A ladder from `posteriors[dataset][n_index]`."""
 
     def stacked(*values: np.ndarray) -> np.ndarray:
         array = np.stack([np.asarray(v) for v in values])

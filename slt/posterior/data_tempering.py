@@ -1,15 +1,15 @@
-"""The whole ladder in one pass: particles at n carried to n' > n by their own new observations.
+"""The complete ladder in one pass: particles at n continue to n' > n by the observations that are new there.
 
 Data sets are nested, so the posterior at n is the natural starting point for the posterior at n'. Bridging from
 one to the other costs only the new information, and gives log Z, hence the free energy F_n = -log Z, at every
-rung. Repeats are independent populations; their scatter is the honest error, since an error estimated inside
-one population misses what the whole population missed.
+n. Repeats are independent populations; their scatter is the honest error, since an error estimated inside
+one population misses what the complete population missed.
 
-Up to `MANY` observations two compiled programs serve every rung (`tempering`): observations not yet seen have weight
+Up to `MANY` observations two compiled programs serve every n (`tempering`): observations not yet seen have weight
 zero, and weights are arguments. Beyond, there are two for each size of table: each end's sums are formed once, since
 forming them at every look would cost as much as moving, and populations stop on their way. Where the model knows of
-coresets, whose tables fit a cache, they climb to the next rung's and from there it is one small step to all of its
-observations. Where it knows of none they stop at `MANY` observations.
+coresets, whose tables fit a cache, they are tempered to the next n's and from there it is one small step to all of
+its observations. Where it knows of none they stop at `MANY` observations.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ import jax.numpy as jnp
 
 from slt.models.base import Data, Model
 from slt.posterior import paths, tempering
-from slt.posterior.base import LadderSampler, stack_ladder
-from slt.posterior.particles import ParticleOptions, to_posterior
+from slt.posterior.base import stack_ladder
+from slt.posterior.particles import ParticleSampler, to_posterior
 from slt.posterior.targets import Potential, potential, prefix_weights
 from slt.records.posterior import Ladder, Posterior
 from slt.runtime.devices import spread_populations
 
-PERCENT = 100  # progress counts hundredths of a leg
+PERCENT = 100  # progress counts hundredths of a segment
 MANY = 16_384  # observations
 GROWTH = 4  # beyond them, rows are padded to the next of MANY x GROWTH, x GROWTH^2, ...
 CORESET = 8_192  # weighted observations of a coreset
-ALMOST = 0.999  # how much of the way to a rung its coreset is
+ALMOST = 0.999  # how much of the way to a sample size its coreset is
 
 
 @dataclasses.dataclass(frozen=True)
-class DataTempering(ParticleOptions, LadderSampler):
+class DataTempering(ParticleSampler):
     """SMC over n by data tempering."""
 
     def stage(self, model: Model, data: Data, sample_sizes: tuple[int, ...]) -> LadderRun:
@@ -47,33 +47,30 @@ class DataTempering(ParticleOptions, LadderSampler):
 
 
 class Stop(NamedTuple):
-    """Where a leg ends: at the first n observations or, unrecorded, at their coreset."""
+    """Where a segment ends: at the first n observations or, unrecorded, at their coreset."""
 
     n: int
     coreset: bool = False
 
 
 class State(NamedTuple):
-    """Where the ladder stands: populations (dataset, repeat, ...), the next key, the leg of the way being climbed,
-    and temperatures and moves spent so far on the rung it leads to."""
+    """Where the ladder stands: populations with axes (dataset, repeat) on their way to the next sample size, and the
+    segment that they are on."""
 
-    populations: tempering.Population
-    key: jax.Array
-    leg: int
-    temperatures: int
-    moves: int
+    on_path: tempering.State
+    segment: int
 
 
 @dataclasses.dataclass(frozen=True)
 class LadderRun:
-    """Long stage: `advance` is one temperature; its chunk is the finished rung (a `Posterior` for each data
-    set), or None on the way there. `data` have leading axes (dataset, N)."""
+    """Long stage: `advance` is one temperature; its chunk is the posterior at the sample size that was reached (a
+    `Posterior` for each data set), or None on the way there. `data` have leading axes (dataset, N)."""
 
     sampler: DataTempering
     model: Model
     data: Data
     sample_sizes: tuple[int, ...]
-    unit: str = "% of a rung"
+    unit: str = "% of a sample size"
 
     @property
     def datasets(self) -> int:
@@ -81,7 +78,7 @@ class LadderRun:
 
     @functools.cached_property
     def stops(self) -> tuple[Stop, ...]:
-        """Where every leg ends: the rungs, and stops on the way to them where observations become many."""
+        """Where every segment ends: sample sizes, and stops on the way to them where observations become many."""
         if self.data is None or self.sample_sizes[-1] <= MANY:
             return tuple(Stop(n) for n in self.sample_sizes)
         if not self.model.has_coreset:
@@ -98,59 +95,54 @@ class LadderRun:
         return PERCENT * len(self.stops)
 
     def init(self, key: jax.Array) -> State:
-        first, key = jax.random.split(key)
-        keys = jax.random.split(first, (self.datasets, self.sampler.repeats))
-        populations = tempering.from_prior_all(self._shared(self.model), self.sampler.options, keys)
-        return State(populations, key, 0, 0, 0)
+        shape = self.datasets, self.sampler.repeats
+        return State(tempering.initialize(self._shared(self.model), self.sampler.options, shape, key), 0)
 
     def progress(self, state: State) -> int:
-        if state.temperatures == 0:
-            return PERCENT * state.leg
-        share = float(jnp.min(state.populations.phi))
-        return PERCENT * state.leg + min(PERCENT - 1, int(PERCENT * share))
+        share = float(jnp.min(state.on_path.populations.phi))
+        return PERCENT * state.segment + min(PERCENT - 1, int(PERCENT * share))
 
     def advance(self, state: State) -> tuple[State, list[Posterior] | None]:
-        options, leg = self.sampler.options, state.leg
-        populations = spread_populations(state.populations)
-        if state.temperatures == 0:
-            populations = jax.vmap(jax.vmap(tempering.start_rung))(populations)
-        fresh, key = jax.random.split(state.key)
-        populations, moves = tempering.temperature(self._path(leg), populations, fresh, options)
-        temperatures, moves = state.temperatures + 1, state.moves + moves
-        arrived = bool(jnp.all(populations.phi >= 1))
-        if not arrived and temperatures < options.max_temperatures:
-            return State(populations, key, leg, temperatures, moves), None
-        rung_leg = next(i for i in range(leg, len(self.stops)) if self._is_rung(i))
-        if leg < rung_leg and arrived and temperatures < options.max_temperatures:
-            onward = populations._replace(phi=jnp.zeros_like(populations.phi))
-            return State(onward, key, leg + 1, temperatures, moves), None
-        populations = populations._replace(phi=self._way(leg, rung_leg, populations.phi))
-        loss = _losses(self._path(rung_leg), populations.particles)
-        rung = [
+        options, segment = self.sampler.options, state.segment
+        now = state.on_path._replace(populations=spread_populations(state.on_path.populations))
+        now = tempering.advance(self._path(segment), now, options)
+        arrived, exhausted = tempering.arrived(now), now.temperatures >= options.max_temperatures
+        if not arrived and not exhausted:
+            return State(now, segment), None
+        last = next(i for i in range(segment, len(self.stops)) if self._is_recorded(i))
+        phi = now.populations.phi
+        if segment < last and not exhausted:
+            onward = now.populations._replace(phi=jnp.zeros_like(phi))
+            return State(now._replace(populations=onward), segment + 1), None
+        now = now._replace(populations=now.populations._replace(phi=self._way(segment, last, phi)))
+        loss = _losses(self._path(last), now.populations.particles)
+        posteriors = [
             to_posterior(
-                jax.tree.map(lambda leaf, i=i: leaf[i], populations), loss[i], temperatures, moves, options
+                now._replace(populations=jax.tree.map(lambda leaf, i=i: leaf[i], now.populations)),
+                loss[i],
+                options,
             )
             for i in range(self.datasets)
         ]
-        return State(populations, key, rung_leg + 1, 0, 0), rung
+        return State(tempering.start_path(now), last + 1), posteriors
 
     def finish(self, chunks: list[list[Posterior] | None]) -> Ladder:
-        rungs = [chunk for chunk in chunks if chunk is not None]
-        return stack_ladder(self.sample_sizes, [list(dataset) for dataset in zip(*rungs, strict=True)])
+        per_n = [chunk for chunk in chunks if chunk is not None]
+        return stack_ladder(self.sample_sizes, [list(dataset) for dataset in zip(*per_n, strict=True)])
 
     @functools.cached_property
     def _path(self) -> Callable[[int], paths.Path]:
-        """`_make_path`, made once for each leg: its sums are worth as much as many moves."""
+        """`_make_path`, called once for each segment: its sums cost as much as many moves."""
         return functools.lru_cache(maxsize=1)(self._make_path)
 
-    def _make_path(self, leg: int) -> paths.Path:
+    def _make_path(self, segment: int) -> paths.Path:
         """From the previous stop to this one; every leaf has the leading axis (dataset,)."""
-        start, stop = self._start(leg), self.stops[leg]
+        start, stop = self._start(segment), self.stops[segment]
         if self.data is not None and stop.n > MANY:
             return (
-                paths.Bridging(self._formed(start), self._formed(stop))
+                paths.BridgePath(self._formed(start), self._formed(stop))
                 if start.n
-                else paths.Heating(self._formed(stop))
+                else paths.PriorPath(self._formed(stop))
             )
         if self.data is None:
             data, before, after = None, jnp.asarray(float(start.n)), jnp.asarray(float(stop.n))
@@ -158,10 +150,10 @@ class LadderRun:
             rows = self._rows(MANY)
             data = self._arranged(self._first(rows))
             before, after = prefix_weights(rows, start.n), prefix_weights(rows, stop.n)
-        return paths.Observing(self._shared(self.model), data, self._shared(before), self._shared(after))
+        return paths.DataPath(self._shared(self.model), data, self._shared(before), self._shared(after))
 
     def _formed(self, stop: Stop) -> Potential:
-        """The potential where a leg ends, with its sums."""
+        """The potential where a segment ends, with its sums."""
         rows = self._rows(stop.n)
         data, weights = self._first(rows), self._shared(prefix_weights(rows, stop.n))
         if stop.coreset:
@@ -175,20 +167,20 @@ class LadderRun:
     def _first(self, rows: int) -> Data:
         return jax.tree.map(lambda leaf: leaf[:, :rows], self.data)
 
-    def _start(self, leg: int) -> Stop:
-        return self.stops[leg - 1] if leg else Stop(0)
+    def _start(self, segment: int) -> Stop:
+        return self.stops[segment - 1] if segment else Stop(0)
 
-    def _is_rung(self, leg: int) -> bool:
-        return not self.stops[leg].coreset and self.stops[leg].n in self.sample_sizes
+    def _is_recorded(self, segment: int) -> bool:
+        return not self.stops[segment].coreset and self.stops[segment].n in self.sample_sizes
 
-    def _way(self, leg: int, rung_leg: int, phi: jax.Array) -> jax.Array:
-        """How much of the way from the previous rung to the next populations have come; 1 only at the rung."""
-        start, stop, end = self._start(leg), self.stops[leg], self.stops[rung_leg]
+    def _way(self, segment: int, last: int, phi: jax.Array) -> jax.Array:
+        """How much of the way from the previous sample size to the next populations have come; 1 only there."""
+        start, stop, end = self._start(segment), self.stops[segment], self.stops[last]
         if start.n == end.n:  # its coreset
             return ALMOST + (1 - ALMOST) * phi
         origin = max((n for n in self.sample_sizes if n < end.n), default=0)
         way = ((1 - phi) * start.n + phi * stop.n - origin) / (end.n - origin)
-        return way if leg == rung_leg else jnp.minimum(way, ALMOST)
+        return way if segment == last else jnp.minimum(way, ALMOST)
 
     def _rows(self, n: int) -> int:
         """How many observations are read for the first n."""

@@ -46,7 +46,7 @@ class NUTS(Sampler):
             )
 
     @property
-    def draws_per_rung(self) -> int:
+    def draws_per_n(self) -> int:
         return self.chains * self.samples
 
     def __call__(self, potential: Potential, key: jax.Array) -> Posterior:

@@ -1,60 +1,49 @@
-"""What particle samplers record: populations as posteriors, with a status for each repeat."""
+"""What particle samplers have in common: options, and populations as posteriors with a status for each repeat."""
 
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import jax
 import numpy as np
 
-from slt.posterior.tempering import Options, Population
+from slt.posterior.base import LadderSampler
+from slt.posterior.population import Options, ParticleOptions, Population
+from slt.posterior.tempering import State
 from slt.records.base import OK
 from slt.records.posterior import Posterior
 
 
 @dataclasses.dataclass(frozen=True)
-class ParticleOptions:
-    """The options that every particle sampler offers; see `tempering.Options`. `repeats` are independent, and `moves`
-    are of each of two kinds."""
+class ParticleSampler(ParticleOptions, LadderSampler):
+    """A sampler by tempered populations; `mcmc_steps` are of each of two kinds."""
 
     particles: int = 1024
     repeats: int = 4
-    ess: float = 0.5
-    leapfrog: int = 10
-    moves: int = 3
-    forget: float = 0.3
+    target_ess: float = 0.5
+    mcmc_steps: int = 3
+    max_autocorrelation: float = 0.3
     max_rounds: int = 4
     max_temperatures: int = 200
 
-    def __post_init__(self) -> None:
-        for name in ("particles", "repeats", "leapfrog", "moves", "max_rounds", "max_temperatures"):
-            least = 4 if name == "particles" else 1
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
-        for name in ("ess", "forget"):
-            if not 0 < getattr(self, name) < 1:
-                raise ValueError(f"{name} must lie strictly between 0 and 1, not {getattr(self, name)}")
-
     @property
-    def draws_per_rung(self) -> int:
+    def draws_per_n(self) -> int:
         return self.particles * self.repeats
 
     @property
     def options(self) -> Options:
-        names = (field.name for field in dataclasses.fields(ParticleOptions) if field.name != "repeats")
-        return Options(**{name: getattr(self, name) for name in names})
+        return self.chosen()
 
 
-def to_posterior(
-    population: Population, loss: np.ndarray, temperatures: int, moves: int, options: Options
-) -> Posterior:
+def to_posterior(state: State, loss: Any, options: Options) -> Posterior:
     """The record of populations with one leading axis, (repeat,), and their losses (repeat, draw).
 
-    Info: "ess" (distinct ancestors among the particles that started this stretch: a bound on independent
-    draws), "acceptance" of the last HMC moves, "correlation" of energies across the last temperature's moves
-    (1: nothing was forgotten), "temperatures" and "moves" spent.
+    Info: "ess" (distinct ancestors among the particles at the path's start: a bound on independent draws),
+    "acceptance" of the last HMC moves, "correlation" of energies across the last temperature's moves (1: nothing was
+    decorrelated), "temperatures" and "mcmc_steps" spent.
     """
-    one = jax.tree.map(np.asarray, population)
+    one = jax.tree.map(np.asarray, state.populations)
     repeats, count = one.ancestors.shape
     distinct = np.array([np.unique(ancestors).size for ancestors in one.ancestors])
     return Posterior(
@@ -66,8 +55,8 @@ def to_posterior(
             "ess": distinct.astype(float),
             "acceptance": one.acceptance,
             "correlation": one.correlation,
-            "temperatures": np.full(repeats, float(temperatures)),
-            "moves": np.full(repeats, float(moves)),
+            "temperatures": np.full(repeats, float(state.temperatures)),
+            "mcmc_steps": np.full(repeats, float(state.mcmc_steps)),
         },
         status=np.array([_status(one, i, distinct[i], options) for i in range(repeats)]),
     )

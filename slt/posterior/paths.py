@@ -17,7 +17,7 @@ from slt.models.base import Data, Model, Params
 from slt.posterior.targets import Landscape, Potential, potential
 
 
-class Observing(NamedTuple):
+class DataPath(NamedTuple):
     """The path from `start` to `stop` weights over one data set; `data` is None for the population loss, and
     the weights are then numbers of observations."""
 
@@ -33,7 +33,7 @@ class Observing(NamedTuple):
         return potential(self.model, self.data, self.stop - self.start)
 
 
-class Heating(NamedTuple):
+class PriorPath(NamedTuple):
     """The path from the prior to one potential, by inverse temperature."""
 
     target: Potential
@@ -45,7 +45,7 @@ class Heating(NamedTuple):
         return self.target
 
 
-class Bridging(NamedTuple):
+class BridgePath(NamedTuple):
     """The path from one potential to another, whose sums over observations are formed once for each."""
 
     start: Potential
@@ -66,7 +66,7 @@ class Bridging(NamedTuple):
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Mixture:
-    """A landscape whose summaries are pairs (share, summary), over which summed losses add up."""
+    """A landscape whose summaries are pairs (share, summary): summed losses add up by these shares."""
 
     model: Landscape
 
@@ -83,4 +83,4 @@ class Mixture:
         return sum(share * self.model.summed_loss(w, one) for share, one in summary)
 
 
-Path = Observing | Heating | Bridging
+Path = DataPath | PriorPath | BridgePath

@@ -1,4 +1,4 @@
-"""Samplers of one potential, and the ladder that they make: one independent call at each n for each data set."""
+"""Samplers of one potential, and their ladder: one independent call at each n for each data set."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from slt.records.posterior import Ladder, Posterior
 
 
 class Sampler(LadderSampler):
-    """A sampler of one potential; its ladder is one independent call for each rung and data set."""
+    """A sampler of one potential; its ladder is one independent call for each n and data set."""
 
     @abc.abstractmethod
     def __call__(self, potential: Potential, key: jax.Array) -> Posterior:
         """Draw from `potential`."""
 
-    def stage(self, model: Model, data: Data, sample_sizes: tuple[int, ...]) -> EachRung:
-        return EachRung(self, model, data, tuple(sample_sizes))
+    def stage(self, model: Model, data: Data, sample_sizes: tuple[int, ...]) -> OneCallPerN:
+        return OneCallPerN(self, model, data, tuple(sample_sizes))
 
 
 @dataclasses.dataclass(frozen=True)
-class EachRung:
-    """Long stage: state is (key, number of rungs done); a chunk is one `Posterior`."""
+class OneCallPerN:
+    """Long stage: state is (key, number of posteriors done); a chunk is one `Posterior`."""
 
     sampler: Sampler
     model: Model
     data: Data
     sample_sizes: tuple[int, ...]
-    unit: str = "rungs"
+    unit: str = "sample sizes"
 
     @property
     def datasets(self) -> int:
@@ -51,8 +51,8 @@ class EachRung:
 
     def advance(self, state: tuple[jax.Array, int]) -> tuple[Any, Posterior]:
         key, done = state
-        dataset, rung = divmod(done, len(self.sample_sizes))
-        n = self.sample_sizes[rung]
+        dataset, n_index = divmod(done, len(self.sample_sizes))
+        n = self.sample_sizes[n_index]
         if self.data is None:
             target = potential(self.model, None, n)
         else:
@@ -61,5 +61,5 @@ class EachRung:
         return (key, done + 1), self.sampler(target, jax.random.fold_in(key, done))
 
     def finish(self, chunks: list[Posterior]) -> Ladder:
-        rungs = len(self.sample_sizes)
-        return stack_ladder(self.sample_sizes, [chunks[i : i + rungs] for i in range(0, len(chunks), rungs)])
+        count = len(self.sample_sizes)
+        return stack_ladder(self.sample_sizes, [chunks[i : i + count] for i in range(0, len(chunks), count)])

@@ -1,4 +1,4 @@
-"""Moves along the arms of a crossing, where parameters are few: glides, and leaps after them."""
+"""Moves along the arms of a crossing, where parameters are few: scaling moves, and difference moves after them."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ from slt.models.base import Params
 from slt.posterior.targets import Potential
 
 PAIRED = 10  # dimensions up to which pairs of parameters are so few that rescaling them at random pays
-GLIDES = 4  # of these moves for each dimension
-LEAPING = 4  # dimensions up to which a leap follows each
+PER_DIMENSION = 4  # of these moves for each dimension
+DIFFERENCES = 4  # dimensions up to which a difference move follows each
 SHORTEST, LONGEST = 0.1, 30.0  # nats by which they rescale
 
 
-def glide(particles: Params, target: Potential, key: jax.Array) -> Params:
+def scaling_moves(particles: Params, target: Potential, key: jax.Array) -> Params:
     """Every particle after proposals that multiply one parameter by exp(s) and divide another by exp(b s).
 
     Along the arms of w1^2 w2^2 the posterior is nearly uniform in log |w1| at constant w1 w2: at inverse temperature
-    t an arm is log(t) / 2 nats long, of which a trajectory at the pace of its tip, where w2 ~ t^-1/2, sees next to
-    nothing. s is as likely as -s, and neither it nor b depends on the particle: with the Jacobian exp(s - b s) the
-    proposal is a fair one (Metropolis and Hastings).
+    nbeta an arm is log(nbeta) / 2 nats long, of which a trajectory with the step size that its tip needs, where
+    w2 ~ nbeta^-1/2, covers next to nothing. s is as likely as -s, and neither it nor b depends on the particle: with
+    the Jacobian exp(s - b s) the acceptance rule is that of Metropolis and Hastings.
 
-    In very few dimensions each is followed by a leap, which adds a random share of the difference of two particles of
-    the other half (ter Braak 2006, Statistics and Computing 16, 239-249): along a straight valley that lies askew, as
-    in mixtures, differences point along it. Beyond, such a random walk is slower than trajectories.
+    In very few dimensions each is followed by a difference move, which adds a random share of the difference of two
+    particles of the other half (ter Braak 2006, Statistics and Computing 16, 239-249): along a straight valley that
+    is not parallel to the axes, as in mixtures, differences point along it. Beyond, such a random walk is slower than
+    trajectories.
     """
     one = jax.tree.map(lambda leaf: leaf[0], particles)
     dimension = ravel_pytree(one)[0].size
@@ -35,7 +36,7 @@ def glide(particles: Params, target: Potential, key: jax.Array) -> Params:
         return particles
     unflatten = ravel_pytree(one)[1]
     flat = jax.vmap(lambda w: ravel_pytree(w)[0])(particles)
-    shape = (GLIDES * dimension, len(flat))
+    shape = (PER_DIMENSION * dimension, len(flat))
     grow, other, balance, size, accept = jax.random.split(key, 5)
     grows = jax.random.randint(grow, shape, 0, dimension)
     shrinks = (grows + jax.random.randint(other, shape, 1, dimension)) % dimension
@@ -43,7 +44,7 @@ def glide(particles: Params, target: Potential, key: jax.Array) -> Params:
     way = jax.random.uniform(size, shape, minval=-1.0)
     s = jnp.sign(way) * SHORTEST * (LONGEST / SHORTEST) ** jnp.abs(way)
     log_u = jnp.log(jax.random.uniform(accept, shape))
-    leaps = _leaps(flat, shape, jax.random.fold_in(key, 5)) if dimension <= LEAPING else None
+    differences = _differences(flat, shape, jax.random.fold_in(key, 5)) if dimension <= DIFFERENCES else None
     density_of = jax.vmap(lambda position: target.log_density(unflatten(position)))
     State = tuple[jax.Array, jax.Array]
 
@@ -54,24 +55,26 @@ def glide(particles: Params, target: Potential, key: jax.Array) -> Params:
         return jnp.where(taken[:, None], proposal, position), jnp.where(taken, proposed, density)
 
     def propose(state: State, draw: Any) -> tuple[State, None]:
-        (grows, shrinks, s, b, log_u), leap = draw
+        (grows, shrinks, s, b, log_u), difference = draw
         entry = jnp.arange(dimension)
         stretch = jnp.where(entry == grows[:, None], s[:, None], 0.0)
         stretch = jnp.where(entry == shrinks[:, None], -(b * s)[:, None], stretch)
         state = decide(state, state[0] * jnp.exp(stretch), log_u - (1 - b) * s)
-        return state if leap is None else decide(state, state[0] + leap[0], leap[1]), None
+        if difference is not None:
+            state = decide(state, state[0] + difference[0], difference[1])
+        return state, None
 
-    draws = ((grows, shrinks, s, b, log_u), leaps)
+    draws = ((grows, shrinks, s, b, log_u), differences)
     (flat, _), _ = jax.lax.scan(propose, (flat, density_of(flat)), draws)
     return jax.vmap(unflatten)(flat)
 
 
-def _leaps(flat: jax.Array, shape: tuple[int, int], key: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _differences(flat: jax.Array, shape: tuple[int, int], key: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Random shares of two particles' differences (proposal, P, d), and logs of uniform draws (proposal, P)."""
     half = len(flat) // 2
     first, second, share, accept = jax.random.split(key, 4)
-    mine = jnp.arange(len(flat)) >= half
-    low, high = jnp.where(mine, 0, half), jnp.where(mine, half, len(flat))
+    second_half = jnp.arange(len(flat)) >= half
+    low, high = jnp.where(second_half, 0, half), jnp.where(second_half, half, len(flat))
     a, b = (jax.random.randint(one, shape, low, high) for one in (first, second))
-    leap = jax.random.uniform(share, shape)[..., None] * (flat[a] - flat[b])
-    return leap, jnp.log(jax.random.uniform(accept, shape))
+    difference = jax.random.uniform(share, shape)[..., None] * (flat[a] - flat[b])
+    return difference, jnp.log(jax.random.uniform(accept, shape))

@@ -16,10 +16,10 @@ class Posterior:
       draws: name -> (repeat, draw, ...) parameters.
       log_weights: (repeat, draw) normalized within a repeat (they sum to 1 after exp); equal for chains and
         for particles.
-      loss: (repeat, draw) L_n(w), nats per observation (the population loss for an population posterior).
+      loss: (repeat, draw) L_n(w), nats per observation (the population loss for a population posterior).
       log_evidence: (repeat,) log Z, nats; NaN where the method gives none.
       info: name -> (repeat,) diagnostics: "ess", "acceptance", "r_hat" (chains), "ancestors",
-        "correlation", "temperatures", "moves" (particles). Each sampler documents its own.
+        "correlation", "temperatures", "mcmc_steps" (particles). Each sampler documents its own.
       status: (repeat,) "ok", or the named failure.
     """
 

@@ -11,7 +11,7 @@ R_co = TypeVar("R_co", covariant=True)
 class LongStage(Protocol, Generic[R_co]):
     """A computation as `init`, repeated `advance`, `finish`.
 
-    `total` and `progress` count the same unit of work, which `unit` names ("steps", "rungs", ...).
+    `total` and `progress` count the same unit of work, which `unit` names ("steps", "sample sizes", ...).
     A stage is done when `progress(state) >= total`.
     """
 

@@ -76,9 +76,9 @@ def test_a_short_path_does_not_reach_the_power_law():
 
 
 def test_moves_that_cannot_keep_up_are_not_forgotten():
-    lazy = Thermodynamic(particles=64, repeats=4, moves=1, leapfrog=1, max_rounds=1)
+    lazy = Thermodynamic(particles=64, repeats=4, mcmc_steps=1, leapfrog_steps=1, max_rounds=1)
     many = Quadratic(dimension=20, condition=3.0)  # one leap of each kind is enough for three dimensions
-    assert "not forgotten" in raised(lazy, at(many, (0,) * 20))
+    assert "not decorrelated" in raised(lazy, at(many, (0,) * 20))
 
 
 def test_a_plateau_is_flat():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from slt.llc.smc.corrections import MULTIPLICITIES, lacks
+from slt.llc.smc.corrections import MULTIPLICITIES, corrections
 from slt.llc.smc.power_law import _quantile, fit
 
 REPEATS, PARTICLES = 8, 1024
@@ -49,7 +49,7 @@ def test_a_near_pole_is_not_taken_for_a_multiplicity():
 
 def test_a_crossing_that_begins_to_matter_late_is_seen_whole():
     """Four regular dimensions, and w1^2 w2^2 whose scale is 1e-4 of theirs."""
-    lack = next(one for one in lacks(2.5, 6) if one.kind == "crossing" and one.m == 2)
+    lack = next(one for one in corrections(2.5, 6) if one.kind == "crossing" and one.m == 2)
     t, mean, variance = curve(2.5, 1, 1, power=1.0, amplitude=-1.0)
     mean -= lack.at(np.log(1e-4 * t))
     found = fit(t, mean, variance, PARTICLES, onset=1.0, dimension=6)
@@ -64,10 +64,10 @@ def test_the_slope_of_a_crossing_is_that_of_its_integral():
     for v in (-2.0, 0.0, 1.0):
         factor = weight[:, None] * weight * np.exp(-np.exp(v) * k)
         slope = np.sum(factor * np.exp(v) * k) / np.sum(factor)
-        lack = next(one for one in lacks(1.0, 4) if one.kind == "crossing" and one.m == 2)
+        lack = next(one for one in corrections(1.0, 4) if one.kind == "crossing" and one.m == 2)
         assert lack.at(np.array([v])) == pytest.approx(0.5 - slope, abs=2e-3)
     for m in (2, 3, 4):
-        lack = next(one for one in lacks(1.0, 4) if one.kind == "crossing" and one.m == m)
+        lack = next(one for one in corrections(1.0, 4) if one.kind == "crossing" and one.m == m)
         one, two = 1 / lack.at(np.array([59.0, 61.0]))
         assert (two - one) / 2 == pytest.approx(1 / (m - 1), rel=0.03)
 

@@ -185,9 +185,9 @@ def test_an_interrupted_run_goes_on_from_there(tmp_path, monkeypatch):
 
 def test_a_failure_without_data_noise_is_told_on_the_page_and_in_the_summary():
     """The population ladder's draws are not on the page, but what went wrong with them is."""
-    counts = {"population": {"ok": 58, "not forgotten at n = 20": 2}, "posterior": {"ok": 60}}
+    counts = {"population": {"ok": 58, "not decorrelated at n = 20": 2}, "posterior": {"ok": 60}}
     assert report._not_on_the_page(counts) == {
-        "without data noise": "2 of 60 posteriors: not forgotten at n = 20"
+        "without data noise": "2 of 60 posteriors: not decorrelated at n = 20"
     }
     assert report._not_on_the_page({"population": {"ok": 60}}) == {}
     assert report._not_on_the_page({}) == {}

@@ -27,7 +27,7 @@ def conjugate():
     return model, data, ladder
 
 
-def test_ladder_evidence_is_within_three_errors_of_the_closed_form_at_every_rung(conjugate):
+def test_ladder_evidence_is_within_three_errors_of_the_closed_form_at_every_n(conjugate):
     model, data, ladder = conjugate
     mean = ladder.log_evidence.mean(-1)
     error = ladder.log_evidence.std(-1, ddof=1) / np.sqrt(16)
@@ -41,10 +41,10 @@ def test_ladder_evidence_is_within_three_errors_of_the_closed_form_at_every_rung
 def test_ladder_draws_have_the_posterior_moments(conjugate):
     model, data, ladder = conjugate
     rows = jax.tree.map(lambda leaf: leaf[0], data)
-    for rung, n in enumerate(NS):
+    for i, n in enumerate(NS):
         mean, covariance = model.posterior_moments(rows, n)
         spread = np.sqrt(np.diag(covariance))
-        draws = (ladder.draws["w"][0, rung] - mean) / spread  # (repeat, draw, dimension), standardized
+        draws = (ladder.draws["w"][0, i] - mean) / spread  # (repeat, draw, dimension), standardized
         center = draws.mean(axis=1)
         error = np.sqrt(np.mean(center.var(axis=0, ddof=1)) / len(center))  # pooled over dimensions
         assert error < 0.03
@@ -52,7 +52,7 @@ def test_ladder_draws_have_the_posterior_moments(conjugate):
         np.testing.assert_allclose(draws.var(axis=1).mean(axis=0), 1.0, atol=0.08)
 
 
-def test_ladder_compiles_once_for_all_rungs():
+def test_ladder_compiles_once_for_all_sample_sizes():
 
     model = LinearGaussian(dimension=3)
     data = jax.vmap(lambda key: model.sample(key, 64))(jax.random.split(jax.random.key(0), 1))
@@ -89,7 +89,7 @@ class Thinned(LinearGaussian):
 def test_where_observations_are_many_populations_stop_on_their_way(monkeypatch, kind, sample_sizes, stops):
     model = kind(dimension=3)
     data = jax.vmap(lambda key: model.sample(key, 90))(jax.random.split(jax.random.key(1), 2))
-    sampler = DataTempering(particles=512, repeats=8, moves=3)
+    sampler = DataTempering(particles=512, repeats=8, mcmc_steps=3)
     few = drive(sampler.stage(model, data, sample_sizes), jax.random.key(0))
     monkeypatch.setattr("slt.posterior.data_tempering.MANY", 50)
     monkeypatch.setattr("slt.posterior.data_tempering.CORESET", 50)
@@ -103,18 +103,18 @@ def test_where_observations_are_many_populations_stop_on_their_way(monkeypatch, 
     assert np.all(np.abs(gap) < 4 * np.hypot(*scatter) / np.sqrt(8))
     # the same mean losses, over all observations
     rows = jax.tree.map(lambda leaf: leaf[0], data)
-    for rung, n in enumerate(sample_sizes):
+    for i, n in enumerate(sample_sizes):
         plain = potential(model, rows, prefix_weights(90, n))
-        w = jax.tree.map(lambda leaf, rung=rung: jnp.asarray(leaf[0, rung, 0, 0]), many.draws)
-        np.testing.assert_allclose(many.loss[0, rung, 0, 0], plain.loss(w), rtol=1e-12)
+        w = jax.tree.map(lambda leaf, i=i: jnp.asarray(leaf[0, i, 0, 0]), many.draws)
+        np.testing.assert_allclose(many.loss[0, i, 0, 0], plain.loss(w), rtol=1e-12)
 
 
 def test_a_path_between_sums_is_the_path_over_weighted_observations():
     model = LinearGaussian(dimension=3)
     data = model.sample(jax.random.key(1), 90)
     start, stop = (prefix_weights(90, n) for n in (50, 90))
-    formed = paths.Bridging(potential(model, data, start), potential(model, data, stop))
-    plain = paths.Observing(model, data, start, stop)
+    formed = paths.BridgePath(potential(model, data, start), potential(model, data, stop))
+    plain = paths.DataPath(model, data, start, stop)
     w = model.sample_prior(jax.random.key(2))
     for phi in (0.0, 0.3, 1.0):
         a, b = (path.at(jnp.float64(phi)) for path in (formed, plain))
@@ -174,21 +174,21 @@ def test_samplers_recover_an_asymmetric_pair_of_modes(sampler):
         assert found.info["r_hat"][0] < 1.05
 
 
-def test_nuts_ladder_agrees_with_the_bridging_ladder_on_the_conjugate_model():
+def test_a_ladder_by_nuts_is_right_on_the_conjugate_model():
     model = LinearGaussian(dimension=3)
     data = jax.vmap(lambda key: model.sample(key, 50))(jax.random.split(jax.random.key(0), 2))
     ladder = drive(NUTS(chains=4, samples=1000).stage(model, data, (10, 50)), jax.random.key(1))
     assert ladder.draws["w"].shape == (2, 2, 4, 1000, 3)
     for d in range(2):
-        for rung, n in enumerate((10, 50)):
+        for i, n in enumerate((10, 50)):
             rows = jax.tree.map(lambda leaf, d=d: leaf[d], data)
             mean, covariance = model.posterior_moments(rows, n)
-            chains = ladder.draws["w"][d, rung].mean(axis=1)
+            chains = ladder.draws["w"][d, i].mean(axis=1)
             np.testing.assert_allclose(
                 chains.mean(axis=0), mean, atol=0.1 * np.sqrt(np.diag(covariance).max()) * 3
             )
             np.testing.assert_allclose(
-                ladder.draws["w"][d, rung].reshape(-1, 3).var(axis=0), np.diag(covariance), rtol=0.15
+                ladder.draws["w"][d, i].reshape(-1, 3).var(axis=0), np.diag(covariance), rtol=0.15
             )
 
 
@@ -206,7 +206,7 @@ def test_population_ladder_takes_the_population_loss():
     [
         (lambda: SMC(particles=1), "particles must be at least 4, not 1"),
         (lambda: DataTempering(repeats=0), "repeats must be at least 1"),
-        (lambda: SMC(ess=1.0), "ess must lie strictly between 0 and 1"),
+        (lambda: SMC(target_ess=1.0), "target_ess must lie strictly between 0 and 1"),
         (lambda: NUTS(chains=0), "chains must be at least 1"),
         (lambda: NUTS(target_acceptance=1.5), "target_acceptance"),
     ],
@@ -223,10 +223,10 @@ def test_failures_are_named_on_the_record():
     unfinished = SMC(particles=50, repeats=2, max_temperatures=1)(target, jax.random.key(0))
     assert all(status.startswith("unfinished") for status in unfinished.status)
     broken = jax.tree.map(lambda leaf: leaf * jnp.nan, data)
-    lost = SMC(particles=50, repeats=2, max_temperatures=3)(
+    diverged = SMC(particles=50, repeats=2, max_temperatures=3)(
         potential(model, broken, prefix_weights(50, 50)), jax.random.key(0)
     )
-    assert all(status.startswith("not finite") for status in lost.status)
+    assert all(status.startswith("not finite") for status in diverged.status)
     apart = TwoModes(share=0.05, centers=(-9.0, 9.0), widths=(0.5, 0.5))
     chains = NUTS(chains=6, warmup=100, samples=100)(potential(apart, None, 1.0), jax.random.key(2))
     assert all(status.startswith("not mixed") for status in chains.status)

@@ -1,90 +1,65 @@
-"""What estimators that heat populations have in common: their options, and how they are used."""
+"""What estimators that temper populations have in common: options, their use, and means over repeats."""
 
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy.stats import t as student
 
-from slt.llc.base import Estimator, LLCProblem
-from slt.llc.smc.tempered_path import Curve, heat
-from slt.posterior.tempering import DEEP, Options
+from slt.llc import flags as flag
+from slt.llc.base import Estimator, LLCProblem, newton_decrement
+from slt.llc.smc.tempered_path import Curve, temper
+from slt.posterior.population import ParticleOptions
 from slt.records.base import Array
 
 BUDGET = 2**12  # particles x dimension, where the number of particles is left open
 FEWEST, MOST = 256, 2048
-LOW = 10  # dimensions up to which going deep is cheap
-DEEPEST = 1e28  # t at which float64 no longer tells a point from its neighborhood
+LOW = 10  # dimensions up to which all kinds of moves are cheap
+LARGEST = 1e28  # nbeta at which float64 no longer tells a point from its neighborhood
 
 
 @dataclasses.dataclass(frozen=True)
-class Heated(Estimator):
-    """Populations heated from a prior. Subclasses read the curve.
-
-    Attributes:
-      particles: of each repeat; None: 2^12 / dimension, between 256 and 2048.
-      repeats: independent populations; the error comes from their scatter. At least 4.
-      ess: effective sample size kept from one temperature to the next; None: 0.9 up to ten dimensions, 0.8 beyond.
-      leapfrog, moves, forget, max_rounds, max_temperatures: see `posterior.tempering.Options`.
-    """
-
-    particles: int | None = None
-    repeats: int = 8
-    ess: float | None = None
-    leapfrog: int = 10
-    moves: int = 5
-    forget: float = 0.1
-    max_rounds: int = 8
-    max_temperatures: int = 2000
+class TemperedEstimator(ParticleOptions, Estimator):
+    """Populations tempered from a prior, at least 4 of 16 particles. Subclasses read the curve. See `ParticleOptions`
+    for the options: with `particles` null there are 2^12 / dimension, between 256 and 2048, and `target_ess` null is
+    0.9 up to ten dimensions and 0.8 beyond."""
 
     def __post_init__(self) -> None:
-        if self.particles is not None and self.particles < 16:
-            raise ValueError(f"particles must be at least 16, not {self.particles}")
-        if self.repeats < 4:
-            raise ValueError(f"the error comes from repeats: at least 4, not {self.repeats}")
-        for name in ("leapfrog", "moves", "max_rounds", "max_temperatures"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
-        for name, share in (("ess", self.ess), ("forget", self.forget)):
-            if share is not None and not 0 < share < 1:
-                raise ValueError(f"{name} must lie strictly between 0 and 1, not {share}")
+        self._check(particles=16, repeats=4)
 
     def count(self, question: LLCProblem) -> int:
         """Particles of each repeat."""
         return self.particles or int(np.clip(BUDGET // question.dimension, FEWEST, MOST))
 
-    def heated(
+    def tempered(
         self,
         question: LLCProblem,
         gamma: float | None,
         end: float | None,
-        decades: float,
         key: jax.Array,
-        give_up: bool = True,
-        deep: bool = False,
+        decades: float = 0.0,
+        give_up: bool = False,
+        kinds: tuple[str, ...] = ("variance",),
     ) -> Curve:
-        """The curve of every point from the prior N(point, 1 / gamma), or the model's own, to t = `end` or
-        `decades` beyond the onset; `deep`: by all of `tempering.DEEP`."""
-        options = Options(
-            self.count(question),
-            self.ess or (0.9 if question.dimension <= LOW else 0.8),
-            self.leapfrog,
-            self.moves,
-            self.forget,
-            self.max_rounds,
-            self.max_temperatures,
-            DEEP if deep else ("spread",),
+        """The curve of every point from the prior N(point, 1 / gamma), or the model's own, to nbeta = `end` or
+        `decades` beyond the onset, by these kinds of moves."""
+        options = self.chosen(
+            particles=self.count(question),
+            target_ess=self.target_ess or (0.9 if question.dimension <= LOW else 0.8),
+            kinds=kinds,
         )
         around = question.around(None if gamma is None else jnp.full(question.count, gamma))
         with np.errstate(divide="ignore"):
             limit = 3e-3 / (np.finfo(float).eps * np.abs(np.asarray(question.losses())))
-        return heat(
+        return temper(
             around,
             None if end is None else np.full(question.count, end),
             decades,
-            np.minimum(limit, DEEPEST),
+            np.minimum(limit, LARGEST),
             self.repeats,
             options,
             key,
@@ -92,7 +67,47 @@ class Heated(Estimator):
         )
 
 
+def mean_over_repeats(
+    question: LLCProblem, values: Array, nbeta: float, lower: Array
+) -> tuple[dict[str, Any], flag.Flags]:
+    """The fields of an `LLCEstimate` that follow from estimates (point, repeat): their mean with its standard error
+    and Student's 95 % interval; and the flags that any estimator may raise.
+
+    Args:
+      question: what was asked.
+      values: (point, repeat).
+      nbeta: inverse temperature in observations of the draws.
+      lower: (point,) share of draws at a loss lower than the point's.
+    """
+    repeats = values.shape[1]
+    llc, error = values.mean(axis=1), values.std(axis=1, ddof=1) / np.sqrt(repeats)
+    half_width = student.ppf(0.975, repeats - 1) * error
+    flags = flag.Flags(question.count)
+    gain = np.asarray(newton_decrement(question.full(1.0), question.points, question.free))
+    flag.common(flags, llc, error, np.full(question.count, nbeta), lower, gain)
+    fields = {
+        "llc": llc,
+        "error": error,
+        "low": llc - half_width,
+        "high": llc + half_width,
+        "multiplicity": np.zeros(question.count, int),
+        "loss": np.asarray(question.losses()),
+    }
+    return fields, flags
+
+
+def check_localization(gamma: float | None) -> None:
+    """Raises ValueError where it is no inverse variance."""
+    if gamma is not None and not gamma > 0:
+        raise ValueError(f"localization is an inverse variance, above 0, not {gamma}")
+
+
 def last(curve: Curve, values: Array) -> Array:
     """(point, repeat) of `values` (point, repeat, level) at each point's last temperature; NaN where it has none."""
-    index = np.maximum(np.isfinite(curve.t).sum(axis=1) - 1, 0)
+    index = np.maximum(np.isfinite(curve.nbeta).sum(axis=1) - 1, 0)
     return np.take_along_axis(values, index[:, None, None], axis=2)[..., 0]
+
+
+def reached(curve: Curve, values: Array) -> Array:
+    """`last`, NaN too at points that did not reach the end of their path."""
+    return np.where(curve.finished[:, None], last(curve, values), np.nan)

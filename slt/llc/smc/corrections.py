@@ -1,12 +1,13 @@
-"""What t E[K] still lacks of lambda: the families of curves among which `power_law` weighs.
+"""What nbeta E[K] is below lambda: the families of curves over which `power_law` averages.
 
-Far out in u = log t a pole of order m is told by (m - 1) / (u + c), a simple one by nothing. Before that, a near pole
+At large u = log nbeta a pole of order m shows as (m - 1) / (u + c), a simple one not at all. Before that, a near pole
 looks like a multiplicity, and a crossing under a narrow prior begins to matter only late:
 
     none        0, m = 1
-    pole        (m - 1) / (u + c), m = 2 ...: c stands for the constant and lower powers of log t
+    pole        (m - 1) / (u + c), m = 2 ...: c stands for the constant and lower powers of log nbeta
     pair        delta / (exp(delta (u + c)) - 1), m = 1: simple poles at lambda and lambda + delta with residues of
-                opposite signs, as those of w1^4 w2^6: Z ~ t^-lambda - B t^-(lambda + delta), B = exp(-delta c).
+                opposite signs, as those of w1^4 w2^6: Z ~ nbeta^-lambda - B nbeta^-(lambda + delta),
+                B = exp(-delta c).
                 With delta -> 0 it becomes the double pole
     crossing    1/2 - S_m(u + c), m = 2 ...: S_m is the slope of w1^2 ... wm^2 under w ~ N(0, 1), from the
                 temperature on at which it begins to matter
@@ -31,7 +32,7 @@ SHIFTS = 40
 NEAREST = 0.25  # u + c is at least this for poles
 
 
-class Lack(NamedTuple):
+class Correction(NamedTuple):
     """A family. `kind`: "none", "pole", "pair" or "crossing"; `gap`: delta of a pair, otherwise 0; `aic`: -2 log of
     its prior probability, up to a constant."""
 
@@ -49,7 +50,7 @@ class Lack(NamedTuple):
         return np.linspace(0.5 - first, 6.0 * max(self.m - 1, 1) + 6, SHIFTS)
 
     def at(self, v: Array) -> Array:
-        """The lack at v = u + c."""
+        """The correction at v = u + c."""
         if self.kind == "none":
             return np.zeros_like(v)
         if self.kind == "crossing":
@@ -57,30 +58,32 @@ class Lack(NamedTuple):
         v = np.maximum(v, NEAREST)
         return self.gap / np.expm1(self.gap * v) if self.kind == "pair" else (self.m - 1) / v
 
-    def unlikely(self, shifts: Array, at_onset: Array) -> Array:
-        """-2 log of the prior of `shifts` (shift,), up to a constant, given the lack at u = 0 (..., shift)."""
+    def penalty(self, shifts: Array, at_onset: Array) -> Array:
+        """-2 log of the prior of `shifts` (shift,), up to a constant, given the correction at u = 0 (..., shift)."""
         if self.kind in ("none", "crossing"):
             return np.zeros_like(shifts)
-        lacking = np.maximum(at_onset, 1e-3)
-        center = np.log1p(self.gap / lacking) / self.gap if self.kind == "pair" else (self.m - 1) / lacking
+        correction = np.maximum(at_onset, 1e-3)
+        center = (
+            np.log1p(self.gap / correction) / self.gap if self.kind == "pair" else (self.m - 1) / correction
+        )
         return ((shifts - center) / (0.5 * center + 1)) ** 2
 
 
-def lacks(about: float, dimension: int) -> list[Lack]:
+def corrections(about: float, dimension: int) -> list[Correction]:
     """All families for a lambda of `about` that, in `dimension` parameters."""
     unit = float(np.clip(2 * about, 1e-3, 1.0))
     several = range(2, min(MULTIPLICITIES, dimension) + 1)
     return [
-        Lack("none", 1, 0.0, 0.0),
-        *(Lack(kind, m, 0.0, 2 * np.log(2) * m) for kind in ("pole", "crossing") for m in several),
-        *(Lack("pair", 1, gap * unit, 2 * np.log(len(GAPS))) for gap in GAPS if dimension > 1),
+        Correction("none", 1, 0.0, 0.0),
+        *(Correction(kind, m, 0.0, 2 * np.log(2) * m) for kind in ("pole", "crossing") for m in several),
+        *(Correction("pair", 1, gap * unit, 2 * np.log(len(GAPS))) for gap in GAPS if dimension > 1),
     ]
 
 
 @functools.cache
 def _crossing(m: int) -> tuple[Array, Array]:
-    """v = log t and S_m(v), the slope of -log E exp(-t w1^2 ... wm^2), w ~ N(0, 1): log w^2 on a grid, and sums of m
-    of them by convolution."""
+    """v = log nbeta and S_m(v), the slope of -log E exp(-nbeta w1^2 ... wm^2), w ~ N(0, 1): log w^2 on a grid, and
+    sums of m of them by convolution."""
     x = np.linspace(-60.0, 3.0, 1501)  # log |w|
     one = np.exp(x - np.exp(2 * x) / 2)
     density = one = one / one.sum()

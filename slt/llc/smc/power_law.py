@@ -1,16 +1,17 @@
 """lambda and the multiplicity from a thermodynamic curve.
 
-For large t, -log Z(t) = lambda log t - (m - 1) log log t + O(1) (Watanabe 2009, theorem 7.1). The slope of -log Z in
-u = log t is t E[K], which is measured at every temperature with an error of its own, and is fitted by
+For large nbeta, -log Z(nbeta) = lambda log nbeta - (m - 1) log log nbeta + O(1) (Watanabe 2009, theorem 7.1). The
+slope of -log Z in u = log nbeta is nbeta E[K], which is measured at every temperature with an error of its own, and
+is fitted by
 
-    t E[K] = lambda - lack(u + c) + a exp(-p u),
+    nbeta E[K] = lambda - correction(u + c) + a exp(-p u),
 
-where `lack` is one of `lacks`, and a exp(-p u), with p among `POWERS` or absent, stands for farther poles of the zeta
-function. Which of them, and how many of the lowest temperatures to cut, is weighed, not chosen: each combination has
-the weight exp(-AIC / 2), AIC = chi^2 + 2 (parameters) for what is fitted. What is cut is told by a smooth curve
-instead, which would leave one unit of chi^2 for each temperature and take a parameter for each unit of u. (With 2 for
-each temperature cut, which Jay and Neil 2021, arXiv:2008.01069, charge for independent data, dense temperatures buy
-fits that reach down to where no asymptotic law holds.)
+where the correction is one of `corrections`, and a exp(-p u), with p among `POWERS` or absent, stands for farther
+poles of the zeta function. Which of them, and how many of the lowest temperatures to cut, is averaged over, not
+chosen: each combination has the weight exp(-AIC / 2), AIC = chi^2 + 2 (parameters) for what is fitted. What is cut
+counts as if fitted by a smooth curve, which would leave one unit of chi^2 for each temperature and take a parameter
+for each unit of u. (With 2 for each temperature cut, which Jay and Neil 2021, arXiv:2008.01069, charge for
+independent data, many close temperatures favor fits that include those where no asymptotic law holds.)
 
 c is close to interchangeable with m on any range that can be measured: a larger m with a larger c looks the same. So
 it has a weak Gaussian prior, whose center says that the formula gives about the right slope already at the onset of
@@ -30,13 +31,13 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import norm
 
-from slt.llc.smc.corrections import Lack, lacks
+from slt.llc.smc.corrections import Correction, corrections
 from slt.records.base import Array
 
 POWERS = (0.25, 0.375, 0.5, 0.75, 1.0)
 LEAST = 6  # temperatures in a fit
 CUTS = 30  # how many lowest temperatures are tried, at most
-SMOOTH = 2.0  # AIC of a smooth curve, for each unit of log t that is cut
+SMOOTH = 2.0  # AIC of a smooth curve, for each unit of log nbeta that is cut
 
 
 class PowerLaw(NamedTuple):
@@ -47,7 +48,7 @@ class PowerLaw(NamedTuple):
       low, high: 95 % interval.
       multiplicity: the most probable m.
       probability: of that m.
-      t_low: where the power law begins: weighed mean (in log t) over the combinations.
+      nbeta_low: where the power law begins: weighted mean (in log nbeta) over the combinations.
       misfit: chi^2 per degree of freedom of the best combination.
       levels: temperatures in the best combination.
     """
@@ -58,12 +59,12 @@ class PowerLaw(NamedTuple):
     high: float
     multiplicity: int
     probability: float
-    t_low: float
+    nbeta_low: float
     misfit: float
     levels: int
 
 
-NOTHING = PowerLaw(np.nan, np.nan, np.nan, np.nan, 0, np.nan, np.nan, np.nan, 0)
+MISSING = PowerLaw(np.nan, np.nan, np.nan, np.nan, 0, np.nan, np.nan, np.nan, 0)
 
 
 class _Fit(NamedTuple):
@@ -77,21 +78,21 @@ class _Fit(NamedTuple):
     llc: Array
 
 
-def fit(t: Array, mean: Array, variance: Array, particles: int, onset: float, dimension: int) -> PowerLaw:
+def fit(nbeta: Array, mean: Array, variance: Array, particles: int, onset: float, dimension: int) -> PowerLaw:
     """Fit one point's curve.
 
     Args:
-      t: (level,) increasing inverse temperatures.
-      mean: (repeat, level) mean of t K over each population.
-      variance: (repeat, level) variance of t K over each population.
+      nbeta: (level,) increasing inverse temperatures.
+      mean: (repeat, level) mean of nbeta K over each population.
+      variance: (repeat, level) variance of nbeta K over each population.
       particles: in each population.
-      onset: t at which the loss began to matter; temperatures below it are not used.
+      onset: nbeta at which the loss began to matter; temperatures below it are not used.
       dimension: d, which bounds m.
     """
-    keep = (t > onset) & np.isfinite(mean).all(axis=0)
+    keep = (nbeta > onset) & np.isfinite(mean).all(axis=0)
     if keep.sum() < LEAST or len(mean) < 3:
-        return NOTHING
-    u, mean, variance = np.log(t[keep] / onset), mean[:, keep], variance[:, keep]
+        return MISSING
+    u, mean, variance = np.log(nbeta[keep] / onset), mean[:, keep], variance[:, keep]
     noise = _Noise.of(mean, variance, particles)
     curves = np.array(
         [mean.mean(axis=0), *(np.delete(mean, i, axis=0).mean(axis=0) for i in range(len(mean)))]
@@ -99,25 +100,25 @@ def fit(t: Array, mean: Array, variance: Array, particles: int, onset: float, di
     about = float(np.mean(curves[0, -max(LEAST, len(u) // 4) :]))
     starts = np.unique(np.linspace(0, len(u) - LEAST, CUTS).astype(int))
     fits = [
-        _combination(u, curves, noise, start, lack, power)
+        _combination(u, curves, noise, start, correction, power)
         for start in starts
-        for lack in lacks(about, dimension)
+        for correction in corrections(about, dimension)
         for power in (None, *POWERS)
     ]
     aic = np.array([one.aic for one in fits])
     weights = np.exp(-0.5 * (aic - aic.min()))
     weights /= weights.sum()
-    return _weigh(fits, weights, np.exp(u) * onset)
+    return _mixture(fits, weights, np.exp(u) * onset)
 
 
-def _weigh(fits: list[_Fit], weights: Array, t: Array) -> PowerLaw:
+def _mixture(fits: list[_Fit], weights: Array, nbeta: Array) -> PowerLaw:
     estimates, *without = np.array([one.llc for one in fits]).T  # (combination,) each
     repeats = len(without)
     scatter = np.sqrt((repeats - 1) * np.var(without, axis=0)) + 1e-300
     llc = weights @ estimates
     m = np.array([one.m for one in fits])
     probability = np.array([weights[m == value].sum() for value in range(m.max() + 1)])
-    begins = np.exp(weights @ np.log(t[[one.start for one in fits]]))
+    begins = np.exp(weights @ np.log(nbeta[[one.start for one in fits]]))
     best = fits[int(np.argmax(weights))]
     return PowerLaw(
         llc=float(llc),
@@ -126,9 +127,9 @@ def _weigh(fits: list[_Fit], weights: Array, t: Array) -> PowerLaw:
         high=_quantile(0.975, estimates, scatter, weights),
         multiplicity=int(np.argmax(probability)),
         probability=float(probability.max()),
-        t_low=float(begins),
+        nbeta_low=float(begins),
         misfit=best.misfit,
-        levels=len(t) - best.start,
+        levels=len(nbeta) - best.start,
     )
 
 
@@ -181,23 +182,26 @@ class _Noise(NamedTuple):
         return np.concatenate([z[..., :1], rest], axis=-1)
 
 
-def _combination(u: Array, curves: Array, noise: _Noise, start: int, lack: Lack, power: float | None) -> _Fit:
+def _combination(
+    u: Array, curves: Array, noise: _Noise, start: int, correction: Correction, power: float | None
+) -> _Fit:
     """Least squares in lambda and a for each c on a grid; the best c by chi^2 and its prior."""
-    shifts = lack.shifts(u[start], u[-1])
-    lacking = noise.whiten(lack.at(u + shifts[:, None]), start)
-    rows = noise.whiten(curves, start)[:, None, :] + lacking
+    shifts = correction.shifts(u[start], u[-1])
+    below = noise.whiten(correction.at(u + shifts[:, None]), start)
+    rows = noise.whiten(curves, start)[:, None, :] + below
     columns = [np.ones_like(u)] if power is None else [np.ones_like(u), np.exp(-power * u)]
     basis, upper = np.linalg.qr(noise.whiten(np.array(columns), start).T)
     coordinates = rows @ basis
     chi = np.sum(rows**2, axis=-1) - np.sum(coordinates**2, axis=-1)
     llc = (coordinates @ np.linalg.inv(upper).T)[..., 0]  # (repeat + 1, shift)
-    cost = chi + lack.unlikely(shifts, llc - curves[0, 0])
+    cost = chi + correction.penalty(shifts, llc - curves[0, 0])
     best = np.argmin(cost, axis=1)
     parameters = 1 + (len(shifts) > 1) + (power is not None)
     tried = 0.0 if power is None else 2 * np.log(len(POWERS))
+    aic = cost[0, best[0]] + 2 * parameters + start + SMOOTH * (u[start] - u[0]) + tried + correction.aic
     return _Fit(
-        aic=float(cost[0, best[0]] + 2 * parameters + start + SMOOTH * (u[start] - u[0]) + tried + lack.aic),
-        m=lack.m,
+        aic=float(aic),
+        m=correction.m,
         start=start,
         misfit=float(chi[0, best[0]] / max(1, len(u) - start - parameters)),
         llc=llc[np.arange(len(llc)), best],

@@ -9,18 +9,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import logsumexp
-from scipy.stats import t as student
 
 from slt.errors import ConfigError
-from slt.llc import flags as flag
-from slt.llc.base import LLCProblem, newton_decrement
-from slt.llc.smc.base import Heated, last
+from slt.llc.base import LLCProblem
+from slt.llc.smc.base import TemperedEstimator, check_localization, mean_over_repeats, reached
 from slt.posterior.targets import Neighborhood, Potential
 from slt.records.llc import LLCEstimate
 
 
 @dataclasses.dataclass(frozen=True)
-class WAIC(Heated):
+class WAIC(TemperedEstimator):
     """The posterior itself, beta = 1, and what it says of generalization.
 
     With l_i(w) the loss of observation i, T = -mean_i log E[exp(-l_i)] the Bayes training loss, V = sum_i Var[l_i]
@@ -31,7 +29,7 @@ class WAIC(Heated):
 
     Attributes:
       localization: gamma of a prior around the point; None: the model's own.
-      The others: see `heated.Heated`.
+      The others: see `TemperedEstimator`.
 
     Info: "waic", "functional_variance", "singular_fluctuation", "gibbs_loss" (E[L_n]), "training_loss" (T).
     """
@@ -40,8 +38,7 @@ class WAIC(Heated):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.localization is not None and not self.localization > 0:
-            raise ValueError(f"localization is an inverse variance, above 0, not {self.localization}")
+        check_localization(self.localization)
 
     def __call__(self, question: LLCProblem, key: jax.Array) -> LLCEstimate:
         n = question.observations
@@ -49,8 +46,8 @@ class WAIC(Heated):
             raise ConfigError(
                 "WAIC is made of losses of observations, and the population loss has none: give data"
             )
-        curve = self.heated(question, self.localization, n, 0.0, key, give_up=False)
-        mean = np.where(curve.finished[:, None], last(curve, curve.mean), np.nan)
+        curve = self.tempered(question, self.localization, n, key)
+        mean = reached(curve, curve.mean)
         gamma = None if self.localization is None else jnp.full(question.count, self.localization)
         training, variance = _fluctuation(
             question.around(gamma),
@@ -59,30 +56,19 @@ class WAIC(Heated):
             jnp.asarray(question.weights),
         )
         training, variance = np.asarray(training), np.asarray(variance)
-        values = mean + variance / 2
-        llc, error = values.mean(axis=1), values.std(axis=1, ddof=1) / np.sqrt(self.repeats)
-        reach = student.ppf(0.975, self.repeats - 1) * error
-        loss = np.asarray(question.losses())
-        flags = flag.Flags(question.count)
-        gain = np.asarray(newton_decrement(question.full(1.0), question.points, question.free))
         # at beta = 1 half of all draws may well fit these data better than the truth does: no escape
-        flag.common(flags, llc, error, np.full(question.count, 1.0), np.zeros(question.count), gain)
-        flags.add("not forgotten", ~curve.finished, "t = n was not reached")
+        fields, flags = mean_over_repeats(question, mean + variance / 2, 1.0, np.zeros(question.count))
+        flags.add("not decorrelated", ~curve.finished, "nbeta = n was not reached")
         functional = variance.mean(axis=1)
         return LLCEstimate(
-            llc=llc,
-            error=error,
-            low=llc - reach,
-            high=llc + reach,
-            multiplicity=np.zeros(question.count, int),
-            loss=loss,
+            **fields,
             t=np.full((question.count, 1), n),
             curve={"mean": mean[:, :, None]},
             info={
                 "waic": training.mean(axis=1) + functional / n,
                 "functional_variance": functional,
                 "singular_fluctuation": functional / 2,
-                "gibbs_loss": loss + mean.mean(axis=1) / n,
+                "gibbs_loss": fields["loss"] + mean.mean(axis=1) / n,
                 "training_loss": training.mean(axis=1),
             },
             status=flags.status(),

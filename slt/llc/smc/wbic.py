@@ -6,23 +6,21 @@ import dataclasses
 
 import jax
 import numpy as np
-from scipy.stats import t as student
 
 from slt.errors import ConfigError
-from slt.llc import flags as flag
-from slt.llc.base import LLCProblem, newton_decrement
-from slt.llc.smc.base import Heated, last
+from slt.llc.base import LLCProblem
+from slt.llc.smc.base import TemperedEstimator, last, mean_over_repeats, reached
 from slt.records.llc import LLCEstimate
 
 
 @dataclasses.dataclass(frozen=True)
-class WBIC(Heated):
+class WBIC(TemperedEstimator):
     """lambda = (E_beta[n L_n] - n L_n(point)) / log n under the model's own prior: theorem 4 and definition 3. The
     coefficient is the global one, so all points of a question share it where they share their loss.
 
     Attributes:
       n: observations that the population loss stands for; on data it must be null.
-      The others: see `heated.Heated`.
+      The others: see `TemperedEstimator`.
 
     The curve holds "mean" at the last temperature; info: "wbic", E_beta[n L_n] in nats, and "acceptance" and
     "correlation" of the last moves.
@@ -32,29 +30,17 @@ class WBIC(Heated):
 
     def __call__(self, question: LLCProblem, key: jax.Array) -> LLCEstimate:
         n = observations(question, self.n)
-        t = n / np.log(n)
-        curve = self.heated(question, None, t, 0.0, key, give_up=False)
-        mean = last(curve, curve.mean)
-        mean = np.where(curve.finished[:, None], mean, np.nan)
-        llc, error = mean.mean(axis=1), mean.std(axis=1, ddof=1) / np.sqrt(self.repeats)
-        reach = student.ppf(0.975, self.repeats - 1) * error
-        loss = np.asarray(question.losses())
-        flags = flag.Flags(question.count)
-        at_end = last(curve, curve.lower).mean(axis=1)
-        gain = np.asarray(newton_decrement(question.full(1.0), question.points, question.free))
-        flag.common(flags, llc, error, np.full(question.count, t), at_end, gain)
-        flags.add("not forgotten", ~curve.finished, "t = n / log n was not reached")
+        nbeta = n / np.log(n)
+        curve = self.tempered(question, None, nbeta, key)
+        mean = reached(curve, curve.mean)
+        fields, flags = mean_over_repeats(question, mean, nbeta, last(curve, curve.lower).mean(axis=1))
+        flags.add("not decorrelated", ~curve.finished, "nbeta = n / log n was not reached")
         return LLCEstimate(
-            llc=llc,
-            error=error,
-            low=llc - reach,
-            high=llc + reach,
-            multiplicity=np.zeros(question.count, int),
-            loss=loss,
-            t=np.full((question.count, 1), t),
+            **fields,
+            t=np.full((question.count, 1), nbeta),
             curve={"mean": mean[:, :, None]},
             info={
-                "wbic": n * loss + llc * np.log(n),
+                "wbic": n * fields["loss"] + fields["llc"] * np.log(n),
                 "acceptance": last(curve, curve.acceptance).mean(axis=1),
                 "correlation": last(curve, curve.correlation).mean(axis=1),
             },

@@ -30,7 +30,7 @@ def plan(experiment: Experiment) -> Plan | None:
     posterior = experiment.posterior
     if posterior is None or not derived.samples_population(experiment):
         return None
-    draws = posterior.sampler.draws_per_rung
+    draws = posterior.sampler.draws_per_n
     sizes = posterior.sample_sizes
     return Plan(
         {

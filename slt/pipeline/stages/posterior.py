@@ -34,7 +34,7 @@ def plan(experiment: Experiment) -> Plan | None:
     if posterior is None:
         return None
     count = 1 if experiment.data is None else experiment.data.datasets
-    draws = posterior.sampler.draws_per_rung
+    draws = posterior.sampler.draws_per_n
     kept = None if draws is None else count * len(posterior.sample_sizes) * draws
     point = size_of(jax.eval_shape(lambda: model.sample_prior(jax.random.key(0))))
     on = "the population loss" if experiment.data is None else times(count, "data set")

@@ -1,4 +1,4 @@
-"""Which rungs are trusted: repeats that agree are, populations stuck in different phases are not."""
+"""Which sample sizes are trusted: repeats that agree are, populations stuck in different phases are not."""
 
 import numpy as np
 import pytest
@@ -61,10 +61,10 @@ def test_data_sets_may_differ():
     assert untrusted(ladder(), occupancy(share)) == {}
 
 
-def test_moves_that_forget_nothing_and_posteriors_that_failed_are_not_trusted():
+def test_moves_that_decorrelate_nothing_and_posteriors_that_failed_are_not_trusted():
     found = untrusted(ladder(status="degenerate: only 3 distinct ancestors", memory=0.95), binomial(0.5, 200))
     assert set(found) == {20, 30}
-    assert "forget" in found[20]
+    assert "decorrelate" in found[20]
     assert "12 of 12 posteriors failed" in found[30]
 
 
@@ -81,7 +81,7 @@ def test_one_repeat_of_every_data_set_that_failed_does_not_hide_that_the_others_
     assert set(untrusted(ladder(), occupancy(share))) == {20}
 
 
-def test_a_comparison_rests_on_the_rungs_that_are_left():
+def test_a_comparison_rests_on_the_sample_sizes_that_are_left():
     whole = binomial(0.5, 40)
     left = trusted(whole, {20: "why"})
     assert left.sample_sizes.tolist() == [10, 30]
