@@ -8,7 +8,8 @@ import jax
 import numpy as np
 
 from slt.models.base import Data, Model
-from slt.runtime.random_keys import named_key
+from slt.runtime.jax_setup import require_float64
+from slt.runtime.random_keys import named_key, random_key
 
 if TYPE_CHECKING:
     import xarray
@@ -18,7 +19,10 @@ def draw(model: Model, seed: int, datasets: int, size: int) -> Data:
     """Pytree with leading axes (dataset, observation).
 
     Data set i depends on `seed` and i alone; its first m observations do not depend on `size`.
+
+    Raises ConfigError where float64 is switched off.
     """
+    require_float64()
     keys = jax.numpy.stack([named_key(seed, "data", i) for i in range(datasets)])
     sample = jax.jit(jax.vmap(lambda key: model.sample(key, size)))
     return jax.tree.map(np.asarray, jax.device_get(sample(keys)))
@@ -43,7 +47,7 @@ def to_dataset(data: Data) -> xarray.Dataset:
 
 def from_dataset(model: Model, dataset: xarray.Dataset) -> Data:
     """The inverse of `to_dataset`, for data of `model`."""
-    shape = jax.eval_shape(lambda: model.sample(jax.random.key(0), 1))
+    shape = jax.eval_shape(lambda: model.sample(random_key(0), 1))
     structure = jax.tree.structure(shape)
     count = len(jax.tree.leaves(shape))
     return jax.tree.unflatten(structure, [dataset[f"leaf_{i}"].values for i in range(count)])

@@ -20,6 +20,7 @@ from slt.errors import ConfigError, RunError, suggestion
 from slt.pipeline.recipes import STAGES, Stage, plan
 from slt.pipeline.reporting import rewrite_report
 from slt.pipeline.status import failure
+from slt.runtime.jax_setup import configure_jax, require_float64
 from slt.runtime.progress import Silent, progress_for
 from slt.storage.provenance import versions
 from slt.storage.resumable import Driver
@@ -46,6 +47,7 @@ def run(
 
     Raises UserError for wrong input and RunError for a run without a result.
     """
+    configure_jax()
     more = [] if store is None else [f"store={quoted(str(store))}"]
     return execute(compose([*overrides, *more], config_dir), force, progress_for(progress))
 
@@ -64,7 +66,10 @@ def execute(
       force: stages to make again.
       only_missing: leave a run that is done as it is.
       begun: told of the run as soon as it is on disk.
+
+    Raises ConfigError where float64 is switched off, before or by what the configuration names.
     """
+    require_float64()
     described, plain = experiment(config)
     stages = plan(described, plain)
     forced = _with_dependents(stages, known_stages(force))
@@ -183,7 +188,9 @@ def _make(
     if record is None:
         damaged = store.has(stage.recipe.name)
         started = time.monotonic()
+        require_float64()  # a module of the user's, imported or called on the way, may have switched it off
         items = stage.make(described, records, drive)
+        require_float64()
         seconds = drive.before + time.monotonic() - started
         facts = {"seconds": seconds, "work": stage.work.amount, "unit": stage.work.unit}
         record = store.write(stage.recipe, items, {**facts, **versions()}, replace=again or damaged)

@@ -34,7 +34,7 @@ from slt.records.phases import Occupancy, PhaseFacts, PhasePath
 from slt.records.posterior import Ladder
 from slt.records.training import Trajectory
 from slt.records.transitions import Changepoints
-from slt.runtime.random_keys import named_key
+from slt.runtime.random_keys import named_key, random_key
 from slt.storage.code_version import code_version
 from slt.storage.resumable import Driver
 from slt.storage.store import Recipe, Record, digest
@@ -117,7 +117,7 @@ def _data(experiment: Experiment, config: Mapping[str, Any]) -> Stage | None:
         "data", {**_data_slice(experiment, config), "rows": rows}, {}, _code(_make_data, [experiment.model])
     )
     what = f"{_times(experiment.data.datasets, 'data set')} of {rows:,} observations"
-    shape = jax.eval_shape(lambda: experiment.model.sample(jax.random.key(0), rows))
+    shape = jax.eval_shape(lambda: experiment.model.sample(random_key(0), rows))
     return Stage(recipe, what, (), _make_data, Work(size=experiment.data.datasets * _bytes(shape)))
 
 
@@ -151,7 +151,7 @@ def _training(experiment: Experiment, config: Mapping[str, Any]) -> Stage | None
         {} if streaming else _data_inputs(experiment, config),
         _code(_make_training, [model, trainer]),
     )
-    point = _bytes(jax.eval_shape(lambda: model.init(jax.random.key(0)))) // 2  # float32
+    point = _bytes(jax.eval_shape(lambda: model.init(random_key(0)))) // 2  # float32
     work = Work(
         trainer.seeds * trainer.steps, "seed-steps", trainer.seeds * trainer.checkpoints * (point + 16)
     )
@@ -182,7 +182,7 @@ def _posterior(experiment: Experiment, config: Mapping[str, Any]) -> Stage | Non
     )
     count = 1 if experiment.data is None else experiment.data.datasets
     draws = plan.sampler.draws_per_rung
-    point = _bytes(jax.eval_shape(lambda: model.sample_prior(jax.random.key(0))))
+    point = _bytes(jax.eval_shape(lambda: model.sample_prior(random_key(0))))
     kept = None if draws is None else count * len(plan.sample_sizes) * draws
     work = Work(kept, "draws", None if kept is None else kept * (point + 16))
     kind = "the population loss" if population else _times(count, "data set")

@@ -16,14 +16,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import blackjax.smc.ess
-import blackjax.smc.resampling
-import blackjax.smc.solver
 import jax
 import jax.numpy as jnp
-from blackjax.mcmc import hmc
 from jax.flatten_util import ravel_pytree
 from jax.scipy.special import logsumexp
 
@@ -31,6 +27,10 @@ from slt.models.base import Params
 from slt.posterior.paths import Path
 from slt.posterior.scaling_moves import glide
 from slt.posterior.targets import Prior
+from slt.runtime.jax_setup import import_untraced
+
+if TYPE_CHECKING:
+    from blackjax.mcmc import hmc
 
 TARGET_ACCEPTANCE = 0.8
 CALM = 0.05  # the calmest share of particles sets the longest steps of deep moves ...
@@ -127,8 +127,9 @@ def step(population: Population, path: Path, options: Options) -> tuple[jax.Arra
     gain = -jax.vmap(path.increment().energy)(population.particles)
     gain = jnp.where(jnp.isnan(gain), -jnp.inf, gain)
     room = 1 - population.phi
-    solve = partial(blackjax.smc.ess.ess_solver, target_ess=options.ess, max_delta=room)
-    delta = solve(lambda _: gain, population.particles, root_solver=blackjax.smc.solver.dichotomy)
+    ess, solver = (import_untraced(f"blackjax.smc.{name}") for name in ("ess", "solver"))
+    solve = partial(ess.ess_solver, target_ess=options.ess, max_delta=room)
+    delta = solve(lambda _: gain, population.particles, root_solver=solver.dichotomy)
     return delta, gain
 
 
@@ -140,7 +141,8 @@ def reweight(
     room = 1 - population.phi
     log_weights = jnp.where(delta > 0, delta * gain, 0.0)
     total = logsumexp(log_weights)
-    chosen = blackjax.smc.resampling.systematic(key, jnp.exp(log_weights - total), count)
+    resampling = import_untraced("blackjax.smc.resampling")
+    chosen = resampling.systematic(key, jnp.exp(log_weights - total), count)
     particles = jax.tree.map(lambda leaf: leaf[chosen], population.particles)
     phi = jnp.where(delta >= room, 1.0, population.phi + delta)
     return population._replace(
@@ -159,10 +161,11 @@ def move(population: Population, path: Path, options: Options, key: jax.Array) -
     particles = population.particles
     if options.deep:
         particles = glide(particles, target, jax.random.fold_in(key, 2))
-    states = jax.vmap(lambda w: hmc.init(w, target.log_density))(particles)
+    sampler = import_untraced("blackjax.mcmc.hmc")
+    states = jax.vmap(lambda w: sampler.init(w, target.log_density))(particles)
     inverse_masses, reach = _masses(states, options)
     kinds = jnp.tile(jnp.arange(len(inverse_masses)), options.moves)
-    kernel = hmc.build_kernel()
+    kernel = sampler.build_kernel()
     jitter_key, key = jax.random.split(key)
     # one size for every trajectory would let some directions come full circle
     shape = (len(kinds), options.particles)
