@@ -4,7 +4,9 @@
     run.summary                            # what was found
     run.records                            # trajectories, draws and occupancies as xarray
 
-Nothing heavy is imported until it is used.
+    slt.configure_jax()                    # first, where modules of slt are used without slt.run
+
+Importing slt or any of its modules sets nothing in JAX, and nothing heavy is imported until it is used.
 """
 
 from __future__ import annotations
@@ -14,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from slt.pipeline.execute import run
+    from slt.runtime.jax_setup import configure_jax
     from slt.storage.runs import Run
 
 __version__ = "0.1.0"
-__all__ = ["load", "run"]
+__all__ = ["configure_jax", "load", "run"]
 
 
 def load(run: str | Path, store: str | Path = "runs") -> Run:
@@ -39,4 +42,8 @@ def __getattr__(name: str) -> Any:
         from slt.pipeline.execute import run
 
         return run
+    if name == "configure_jax":
+        from slt.runtime.jax_setup import configure_jax
+
+        return configure_jax
     raise AttributeError(f"module 'slt' has no attribute {name!r}")

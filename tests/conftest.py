@@ -33,6 +33,10 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # workers find it set by the 
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
     os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
+import slt
+
+slt.configure_jax()  # before tests are collected: some of their modules make arrays
+
 MAPS = Path("/proc/self/maps")
 MOST, EVERY = 20_000, 10  # regions; tests between two counts, since counting takes a while
 _tests = 0

@@ -27,11 +27,12 @@ from slt.training.optimizers import Adam
 from slt.training.trainer import Trainer
 from tests.toys import TwoModes
 
+slt.configure_jax()
 KEY = jax.random.key(5)
 MODEL = LinearGaussian(dimension=3)
 RUN = (
-    "experiment=two_bump", "training.seeds=8", "training.steps=50", "posterior.sample_sizes=[5000,11000]", "llc=hessian",
-    "llc.at=phases",
+    "experiment=two_bump", "training.seeds=8", "training.steps=50", "posterior.sample_sizes=[5000,11000]",
+    "llc=hessian", "llc.at=phases",
 )  # fmt: skip
 SEEDS = 6  # four devices do not divide them: three are used
 COLLECTIVE = r"\b(all-gather|all-reduce|all-to-all|collective-permute|reduce-scatter)(-start)?\("

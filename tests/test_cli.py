@@ -83,7 +83,7 @@ WRONG = [
     (["run", "training=null", "posterior=null"], "both null"),
     (["run", "name=a/b"], "name labels a directory"),
     (["run", "--force", "trainig", *TINY], "Did you mean 'training'"),
-    (["run", "--dry", "--force", "trainig", *TINY], "Did you mean 'training'"),
+    (["run", "--dry-run", "--force", "trainig", *TINY], "Did you mean 'training'"),
     (["run", "--config-dir", "nowhere"], "nowhere"),
     (["run", "sampler=quadrature", "training=null", "posterior.sample_sizes=[10]"], "one or two parameters"),
     (["run", "training.seeds=[1,"], "training.seeds"),
@@ -184,7 +184,7 @@ def test_a_run_ends_with_the_answer_and_the_report(at_home, capsys):
 
 def test_dry_runs_nothing(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert main(["run", "--dry", "training.seeds=16"]) == 0
+    assert main(["run", "--dry-run", "training.seeds=16"]) == 0
     told = capsys.readouterr().out
     assert "seeds: 16" in told
     assert "3,600,000 seed-steps" in told.replace("\n", " ")
@@ -194,11 +194,13 @@ def test_dry_runs_nothing(tmp_path, monkeypatch, capsys):
 
 def test_dry_says_what_is_kept_and_estimates_from_earlier_runs(at_home, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
-    assert main(["run", "--dry", *TINY]) == 0
+    assert main(["run", "--dry-run", *TINY]) == 0
     assert capsys.readouterr().out.count("kept from an earlier run") == 4
-    assert main(["run", "--dry", *TINY, "training.steps=5000"]) == 0
+    assert main(["run", "--dry-run", *TINY, "training.steps=5000"]) == 0
     assert "at the rate of the latest training" in capsys.readouterr().out
-    assert main(["run", "--dry", *TINY, "model=crafted_three_wells", "optimizer=adam", "sampler=smc"]) == 0
+    assert (
+        main(["run", "--dry-run", *TINY, "model=crafted_three_wells", "optimizer=adam", "sampler=smc"]) == 0
+    )
     assert "at the rate of" not in capsys.readouterr().out  # Adam and SMC have not been seen to run
 
 

@@ -65,7 +65,7 @@ def test_four_devices_agree_with_one_and_need_no_other_configuration(four, one):
     np.testing.assert_allclose(ours["smc"].log_evidence, theirs["smc"].log_evidence, atol=0.05)
 
     def left(ladder):
-        """Share of the draws in the left well, and its error, on each rung."""
+        """Share of the draws in the left well, and its error, at each sample size."""
         share = np.mean(ladder.draws["w"] < 0, axis=-1)[0]
         return share.mean(axis=1), share.std(axis=1, ddof=1) / np.sqrt(share.shape[1])
 
@@ -74,7 +74,7 @@ def test_four_devices_agree_with_one_and_need_no_other_configuration(four, one):
     assert np.all((wanted > 0.02) & (wanted < 0.98))
 
 
-def test_a_stage_begun_on_four_devices_goes_on_on_one(four, one):
+def test_a_stage_started_on_four_devices_is_resumed_on_one(four, one):
     progress, heard = Silent(), []
     progress.update = heard.append
     found = Driver(progress, four[1] / "unfinished", every=0.0)(sharded_stages.training(), sharded_stages.KEY)
@@ -127,30 +127,36 @@ def test_walks_divide_over_cores_however_many_points_there_are():
 
 
 DEVICES = """
-import jax
+import jax, slt
 {before}
-from slt import sharding
+from slt.posterior import tempering
+from slt.runtime.devices import spread, spread_populations
+slt.configure_jax()
+{after}
+slt.configure_jax()
 batch = jax.numpy.zeros(6)
-print(jax.device_count(), *(len(place(batch).devices()) for place in (sharding.spread, sharding.spread_populations)))
+print(jax.device_count(), *(len(place(batch).devices()) for place in (spread, spread_populations)))
 """
+SET_DEVICES = "jax.config.update('jax_num_cpu_devices', 2)"
 
 
 @pytest.mark.parametrize(
-    ("before", "given", "said"),
+    ("before", "after", "environment", "expected"),
     [
-        ("", {"NPROC": "3"}, "3 3 1"),  # each core, but not for populations
-        ("", {"JAX_NUM_CPU_DEVICES": "2"}, "2 2 2"),  # as the user said
-        ("", {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}, "2 2 2"),
-        ("jax.config.update('jax_num_cpu_devices', 2)", {"NPROC": "3"}, "2 2 2"),
-        ("jax.devices()", {"NPROC": "3"}, "1 1 1"),  # JAX was in use before slt
+        ("", "", {"NPROC": "3"}, "3 3 1"),  # each core, but not for populations
+        ("", "", {"JAX_NUM_CPU_DEVICES": "2"}, "2 2 2"),  # as the user said
+        ("", "", {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}, "2 2 2"),
+        (SET_DEVICES, "", {"NPROC": "3"}, "2 2 2"),
+        ("", SET_DEVICES, {"NPROC": "3"}, "2 2 2"),
+        ("jax.devices()", "", {"NPROC": "3"}, "1 1 1"),  # JAX was in use before
     ],
 )
-def test_each_core_is_a_device_unless_the_user_says_otherwise(before, given, said):
-    settled = ("NPROC", "JAX_NUM_CPU_DEVICES", "XLA_FLAGS")
-    environment = {name: value for name, value in os.environ.items() if name not in settled}
-    command = [sys.executable, "-c", DEVICES.format(before=before)]
-    ran = subprocess.run(command, env={**environment, **given}, capture_output=True, text=True, check=False)
-    assert ran.stdout.split() == said.split(), ran.stderr
+def test_each_core_is_a_device_unless_the_user_says_otherwise(before, after, environment, expected):
+    chosen = ("NPROC", "JAX_NUM_CPU_DEVICES", "XLA_FLAGS")
+    plain = {name: value for name, value in os.environ.items() if name not in chosen}
+    command = [sys.executable, "-c", DEVICES.format(before=before, after=after)]
+    ran = subprocess.run(command, env={**plain, **environment}, capture_output=True, text=True, check=False)
+    assert ran.stdout.split() == expected.split(), ran.stderr
 
 
 @pytest.mark.parametrize(

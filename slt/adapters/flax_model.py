@@ -41,6 +41,7 @@ from slt.errors import ConfigError, suggestion
 from slt.models.base import Params, as_model, static
 from slt.models.common.checks import check_positive
 from slt.models.common.gaussian import draw_normal
+from slt.runtime.random_keys import random_key
 
 Loss = Callable[[jax.Array, Rows], jax.Array]  # outputs, rows -> (n,) nats
 
@@ -157,7 +158,7 @@ def _loss(name: str, noise: float) -> Loss:
 def _verified(module: str, rows: Source, loss: str, noise: float, watch: str | None) -> None:
     """Raises ConfigError for parts that do not fit together, before anything is compiled."""
     network, measure = network_of(module, rows), _loss(loss, noise)
-    few = untraced(lambda: jax.device_get(rows.sample(jax.random.key(0), MORE)))
+    few = untraced(lambda: jax.device_get(rows.sample(random_key(0), MORE)))
     if loss in _LOSSES and "y" not in few:
         raise ConfigError(f"data: {rows.path} must hold y, the targets; it holds {', '.join(few)}")
     w = {name: jax.ShapeDtypeStruct(shape, jnp.float64) for name, shape in network.shapes.items()}
@@ -194,7 +195,7 @@ def _check_rows(network: Network, measure: Loss, rows: Rows, module: str) -> Non
 
     @jax.jit
     def probe() -> tuple[jax.Array, jax.Array]:
-        w = {name: leaf.astype(jnp.float64) for name, leaf in network.init(jax.random.key(0)).items()}
+        w = {name: leaf.astype(jnp.float64) for name, leaf in network.init(random_key(0)).items()}
         few, more = (measure(network.apply(w, part["x"]), part) for part in (first(rows, FEW), rows))
         return few, more[:FEW]
 

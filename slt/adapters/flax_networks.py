@@ -15,6 +15,7 @@ from flax.errors import InvalidRngError
 from slt.adapters.user_model import Source, function, tried
 from slt.errors import ConfigError
 from slt.models.base import Params
+from slt.runtime.random_keys import random_key
 
 
 class Network(NamedTuple):
@@ -39,7 +40,7 @@ def network_of(path: str, rows: Source) -> Network:
     needed = _needed(make)
     if len(needed) > 1:
         raise ConfigError(f"module: {path} must take no argument, or nnx.Rngs alone, not {', '.join(needed)}")
-    example = jax.eval_shape(lambda: rows.sample(jax.random.key(0), 1))
+    example = jax.eval_shape(lambda: rows.sample(random_key(0), 1))
     if "x" not in example:
         raise ConfigError(
             f"data: {rows.path} must hold x, the inputs of the network; it holds {', '.join(example)}"
@@ -68,7 +69,7 @@ def _needed(make: Callable) -> list[str]:
 
 
 def _linen(module: linen.Module, like: jax.ShapeDtypeStruct, path: str) -> Network:
-    shapes = tried(lambda: jax.eval_shape(module.init, jax.random.key(0), like), "module", path)
+    shapes = tried(lambda: jax.eval_shape(module.init, random_key(0), like), "module", path)
     _refuse_state(sorted(set(shapes) - {"params"}), path)
     if not shapes:
         raise ConfigError(f"module: {path} has no parameters, so that there is nothing to learn")

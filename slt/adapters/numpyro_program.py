@@ -29,6 +29,7 @@ from slt.adapters.user_model import (
 )
 from slt.errors import ConfigError
 from slt.models.base import Params
+from slt.runtime.random_keys import random_key
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -108,7 +109,7 @@ class Program:
 def read(path: str, rows: Source) -> Program:
     """The program at a dotted path. Raises ConfigError where it and the data do not make a model."""
     call = function(path, "program")
-    few, more = (jax.eval_shape(functools.partial(rows.sample, jax.random.key(0), n)) for n in (FEW, MORE))
+    few, more = (jax.eval_shape(functools.partial(rows.sample, random_key(0), n)) for n in (FEW, MORE))
     check_arguments(call, more, "program", path)
     before, after = (tried(functools.partial(look, call, part), "program", path) for part in (few, more))
     latent, observed = split(after, path, more)
@@ -127,9 +128,9 @@ def _tested(program: Program, rows: Source, path: str) -> Program:
 
     @jax.jit
     def probe() -> tuple[Rows, list[tuple[Any, ...]]]:
-        more = rows.sample(jax.random.key(0), MORE)
+        more = rows.sample(random_key(0), MORE)
         few = first(more, FEW)
-        w = dataclasses.replace(program, example=few).sample_prior(jax.random.key(1))
+        w = dataclasses.replace(program, example=few).sample_prior(random_key(1))
         met = [
             (
                 program.losses(w, part)[:FEW],

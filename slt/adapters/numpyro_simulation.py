@@ -15,6 +15,7 @@ from numpyro import handlers
 from slt.adapters.numpyro_sites import Site, look
 from slt.adapters.user_model import MORE, Rows, Source, check_arguments, checked, function, tried, untraced
 from slt.errors import ConfigError, suggestion
+from slt.runtime.random_keys import random_key
 
 
 @functools.lru_cache(maxsize=64)
@@ -45,7 +46,7 @@ def simulated(path: str, inputs: Source | None, truth: tuple[tuple[str, Any], ..
             if site["type"] == "sample" and not site["is_observed"] and name not in values
         }
 
-    shapes = jax.eval_shape(lambda: given(jax.random.key(0), MORE))
+    shapes = jax.eval_shape(lambda: given(random_key(0), MORE))
     check_arguments(call, shapes, "program", path)
     fixed = {"n": MORE} if inputs is None else {}
     sites = tried(lambda: look(functools.partial(call, **fixed), shapes), "program", path)
@@ -53,7 +54,7 @@ def simulated(path: str, inputs: Source | None, truth: tuple[tuple[str, Any], ..
 
     @jax.jit
     def inside(values: Rows) -> dict[str, jax.Array]:
-        trace = run(jax.random.key(0), MORE, values)[1]
+        trace = run(random_key(0), MORE, values)[1]
         return {name: jnp.all(trace[name]["fn"].support(value)) for name, value in values.items()}
 
     for name, fits in tried(lambda: untraced(lambda: inside(values)), "truth", path).items():

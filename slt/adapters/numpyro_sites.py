@@ -12,6 +12,7 @@ from numpyro import handlers
 
 from slt.adapters.user_model import FEW, MORE, Rows
 from slt.errors import ConfigError
+from slt.runtime.random_keys import random_key
 
 
 class Site(NamedTuple):
@@ -41,7 +42,7 @@ def look(call: Callable[..., Any], rows: Rows) -> dict[str, Site]:
     found: dict[str, Site] = {}
 
     def run(rows: Rows) -> None:
-        seeded = handlers.seed(call, jax.random.key(0))
+        seeded = handlers.seed(call, random_key(0))
         for name, site in handlers.trace(seeded).get_trace(**rows).items():
             found[name] = _site(site)
 

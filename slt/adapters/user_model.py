@@ -19,6 +19,8 @@ import numpy as np
 
 from slt.errors import ConfigError, suggestion
 from slt.models.base import Model, Params
+from slt.runtime.jax_setup import owned, require_float64
+from slt.runtime.random_keys import random_key
 
 Rows = dict[str, Any]  # name -> array with leading axis n
 FEW, MORE = 3, 5  # rows at which a borrowed function is tried, to see what depends on how many there are
@@ -72,6 +74,7 @@ def named(path: str, option: str) -> Any:
         ) from error
     except Exception as error:
         raise ConfigError(f"{option}: {module_name} cannot be imported\n{_told(error)}") from error
+    require_float64()  # which the module may have switched off
     if not hasattr(module, name):
         public = [key for key in vars(module) if not key.startswith("_")]
         raise ConfigError(
@@ -149,7 +152,7 @@ class Source:
         """A hash of the observations: of every number of a table, or of the first rows that the function draws."""
         rows = self.table
         if rows is None:
-            rows = untraced(lambda: jax.device_get(self.sample(jax.random.key(0), PROBED)))
+            rows = untraced(lambda: jax.device_get(self.sample(random_key(0), PROBED)))
         found = hashlib.sha256()
         for name in sorted(rows):
             leaf = np.ascontiguousarray(rows[name])
@@ -164,7 +167,7 @@ class Source:
         """
         if self.table is None:
             assert self.draw is not None
-            return {name: _numbers(jnp.asarray(leaf)) for name, leaf in self.draw(key, n).items()}
+            return {name: jnp.asarray(leaf) for name, leaf in owned(dict(self.draw(key, n))).items()}
         size = self.count
         if n > size:
             raise ConfigError(
@@ -193,7 +196,7 @@ def source(path: str) -> Source:
 
 def checked(rows: Source) -> Source:
     """`rows`, if its first rows do not depend on how many are drawn. Raises ConfigError otherwise."""
-    key = jax.random.key(0)
+    key = random_key(0)
     both = jax.jit(lambda: tuple(rows.sample(key, n) for n in (FEW, MORE)))
     few, more = tried(lambda: untraced(both), "data", rows.path)
     _check_table(more, rows.path)
@@ -211,7 +214,7 @@ def checked(rows: Source) -> Source:
 @functools.lru_cache(maxsize=16)
 def _population(rows: Source, size: int) -> Rows:
     """(size,) observations, apart from those of any data set where they are drawn afresh."""
-    return untraced(lambda: jax.device_get(rows.sample(jax.random.key(2**32 - 5), size)))
+    return untraced(lambda: jax.device_get(rows.sample(random_key(2**32 - 5), size)))
 
 
 def check_population(size: int, rows: Source) -> None:
@@ -261,11 +264,11 @@ def _from_file(path: str, absolute: str, mtime: int, size: int) -> Source:
 
 
 def _table(arrays: Mapping[str, Any], path: str) -> dict[str, np.ndarray]:
-    table = {name: np.asarray(leaf) for name, leaf in arrays.items()}
+    table: dict[str, np.ndarray] = owned(dict(arrays))
     _check_table(table, path)
     if len(next(iter(table.values()))) < MORE:
         raise ConfigError(f"data: {path} must hold at least {MORE} observations")
-    return {name: _numbers(leaf) for name, leaf in table.items()}
+    return table
 
 
 def _check_table(table: Mapping[str, Any], path: str) -> None:
@@ -282,11 +285,6 @@ def _check_table(table: Mapping[str, Any], path: str) -> None:
         raise ConfigError(
             f"data: the arrays of {path} must share their first axis, one row an observation\n{told}"
         )
-
-
-def _numbers(leaf: Any) -> Any:
-    """Floating values in float64, others as they are."""
-    return leaf.astype(np.float64) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
 
 
 def _is_file(path: str) -> bool:

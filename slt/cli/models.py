@@ -1,4 +1,4 @@
-"""`slt models`: the zoo and its known truths; or one model, phase by phase."""
+"""`slt models`: the model collection and its known truths; or one model, phase by phase."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from rich.console import Console
 from rich.table import Table
 
 from slt.cli.arguments import Parser
-from slt.cli.facts import Facts, facts_of
+from slt.cli.model_facts import Facts, facts_of
 from slt.config.model_index import Entry, entries
 from slt.errors import ConfigError, suggestion
 
 
 def main(words: list[str]) -> int:
-    parser = Parser("models", "The zoo; with a NAME, that model's phases. Overrides: model.KEY=VALUE.")
+    parser = Parser(
+        "models", "The model collection; with a NAME, that model's phases. Overrides: model.KEY=VALUE."
+    )
     parser.add_argument("name", nargs="?", metavar="NAME")
     parser.add_argument("overrides", nargs="*", metavar="model.KEY=VALUE")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -30,11 +32,11 @@ def main(words: list[str]) -> int:
     own = [] if options.config_dir is None else [Path(options.config_dir)]
     if own and not own[0].is_dir():
         raise ConfigError(f"the config directory {own[0]} does not exist")
-    zoo = entries([*own, configs_dir()])
+    collection = entries([*own, configs_dir()])
     if options.name is None:
-        _list(zoo, options.json)
+        _list(collection, options.json)
         return 0
-    names = [entry.name for entry in zoo]
+    names = [entry.name for entry in collection]
     if options.name not in names:
         raise ConfigError(
             f"there is no model called {options.name!r}" + suggestion(options.name, names, "models")
@@ -43,12 +45,12 @@ def main(words: list[str]) -> int:
     return 0
 
 
-def _list(zoo: list[Entry], as_json: bool) -> None:
-    known = facts_of(zoo, lambda what: print(f"slt: {what}", file=sys.stderr, flush=True))
+def _list(collection: list[Entry], as_json: bool) -> None:
+    known = facts_of(collection, lambda what: print(f"slt: {what}", file=sys.stderr, flush=True))
     if as_json:
         rows = [
             {**dataclasses.asdict(entry), **dataclasses.asdict(facts)}
-            for entry, facts in zip(zoo, known, strict=True)
+            for entry, facts in zip(collection, known, strict=True)
         ]
         print(json.dumps(rows, indent=1))
         return
@@ -57,7 +59,7 @@ def _list(zoo: list[Entry], as_json: bool) -> None:
     table.add_column("d", justify="right", no_wrap=True)
     table.add_column("phase: lambda (m)", max_width=32, overflow="fold")
     table.add_column("what it is, and the source of its truths", overflow="fold")
-    for entry, facts in zip(zoo, known, strict=True):
+    for entry, facts in zip(collection, known, strict=True):
         size = "?" if facts.dimension is None else f"{facts.dimension:,}"
         table.add_row(entry.name, size, _truths(facts), f"{entry.about}\n{_source(facts)}".strip())
     Console(markup=False, highlight=False).print(table)
@@ -100,7 +102,9 @@ def _one(name: str, overrides: list[str], config_dir: str | None, as_json: bool)
     from slt.config.validation import TARGET, build, typed
     from slt.models.base import Model
     from slt.phases.classification import phase_facts
+    from slt.runtime.jax_setup import configure_jax
 
+    configure_jax()
     make_importable(Path.cwd())
     node = compose([f"model={name}", *overrides], config_dir).model
     options = typed(OmegaConf.to_container(node, resolve=True), Model, "model")

@@ -16,6 +16,7 @@ from slt.errors import ConfigError
 from slt.llc.base import Estimator, select_params
 from slt.models.base import Model
 from slt.posterior.base import LadderSampler
+from slt.runtime.random_keys import random_key
 from slt.training.trainer import Trainer
 
 
@@ -180,7 +181,7 @@ class Experiment:
             raise ValueError("llc.at=checkpoints needs training, which is null: set llc.at=phases")
         if not llc_on_data(self) and not self.model.has_population_loss:
             raise ValueError("llc asks for the population loss, and this model has none: set llc.loss=data")
-        shapes = jax.eval_shape(self.model.sample_prior, jax.random.key(0))
+        shapes = jax.eval_shape(self.model.sample_prior, random_key(0))
         for name, part in {"": Restriction(llc.weights), **llc.restricted}.items():
             if part.weights:
                 select_params(shapes, part.weights)

@@ -20,6 +20,8 @@ from slt.models.base import Data, Model, Params
 from slt.posterior.targets import Neighborhood, Potential, potential
 from slt.records.base import Array
 from slt.records.llc import LLCEstimate
+from slt.runtime.jax_setup import owned, require_float64
+from slt.runtime.random_keys import random_key
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +36,9 @@ class LLCProblem:
       free: flat indices of the entries that may move, for a coefficient restricted to some weights; None: all.
         `select_params` makes them from parameter paths.
 
-    Raises ConfigError where these do not fit together.
+    Arrays are copied, and floating ones kept in float64.
+
+    Raises ConfigError where these do not fit together, and where float64 is switched off.
     """
 
     model: Model
@@ -44,9 +48,11 @@ class LLCProblem:
     free: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        points = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), self.points)
+        require_float64()
+        points = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), owned(self.points))
         object.__setattr__(self, "points", points)
-        wanted = jax.eval_shape(self.model.sample_prior, jax.random.key(0))
+        object.__setattr__(self, "data", owned(self.data))
+        wanted = jax.eval_shape(self.model.sample_prior, random_key(0))
         _check_points(points, wanted)
         if self.data is None and not self.model.has_population_loss:
             raise ConfigError(f"{type(self.model).__name__} has no population loss: give data")
@@ -57,7 +63,7 @@ class LLCProblem:
             raise ConfigError(f"free must name at least one of the {size} entries, by index from 0")
         if self.data is not None:
             rows = jax.tree.leaves(self.data)[0].shape[0]
-            weights = np.ones(rows) if self.weights is None else np.asarray(self.weights, float)
+            weights = np.ones(rows) if self.weights is None else np.array(self.weights, float)
             if weights.shape != (rows,) or not np.all(weights >= 0) or not np.isfinite(weights.sum()):
                 raise ConfigError(f"weights must be {rows} finite numbers >= 0, one for each observation")
             if weights.sum() <= 0:

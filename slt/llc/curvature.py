@@ -18,6 +18,7 @@ from slt.llc import flags as flag
 from slt.llc.base import Estimator, LLCProblem, newton_decrement
 from slt.posterior.targets import Neighborhood, Potential
 from slt.records.llc import LLCEstimate
+from slt.runtime.random_keys import random_key
 
 MOST = 2000  # entries whose Hessian is made in full
 
@@ -96,7 +97,7 @@ def _spectrum(neighborhoods: Any, full: Potential) -> jax.Array:
     """(point, entry) eigenvalues, ascending."""
 
     def one(neighborhood: Neighborhood) -> jax.Array:
-        size = neighborhood.sample_prior(jax.random.key(0))["offset"].shape
+        size = neighborhood.sample_prior(random_key(0))["offset"].shape
         loss = lambda offset: full.loss(neighborhood.at({"offset": offset}))  # noqa: E731
         return jnp.linalg.eigvalsh(jax.hessian(loss)(jnp.zeros(size)))
 
@@ -109,7 +110,7 @@ def _fisher(neighborhoods: Any, data: Any, weights: jax.Array) -> jax.Array:
 
     def one(neighborhood: Neighborhood) -> jax.Array:
         model: Any = neighborhood.model
-        size = neighborhood.sample_prior(jax.random.key(0))["offset"].shape
+        size = neighborhood.sample_prior(random_key(0))["offset"].shape
 
         def observation(row: Any) -> jax.Array:
             single = jax.tree.map(lambda leaf: leaf[None], row)

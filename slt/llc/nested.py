@@ -12,7 +12,6 @@ import dataclasses
 from functools import partial
 from typing import Any
 
-import blackjax
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -22,6 +21,7 @@ from slt.llc.base import Estimator, LLCProblem, newton_decrement
 from slt.llc.smc import power_law
 from slt.records.base import Array
 from slt.records.llc import LLCEstimate
+from slt.runtime.jax_setup import import_untraced
 
 TINY = 1e-300  # K at and below which a point counts as exact
 BINS = 24
@@ -117,7 +117,7 @@ def _shrink(
     def depth(w: Any) -> jax.Array:
         return -jnp.log(jnp.maximum(target.energy(w), TINY))
 
-    algorithm = blackjax.nss(
+    algorithm = import_untraced("blackjax").nss(
         logprior_fn=target.model.log_prior,
         loglikelihood_fn=depth,
         num_inner_steps=inner,

@@ -13,13 +13,14 @@ from slt.models.base import Data, Model
 from slt.records.base import Array
 from slt.records.llc import LLCEstimate, LLCPath
 from slt.records.training import Trajectory
+from slt.runtime.random_keys import random_key
 
 
 def free(model: Model, names: tuple[str, ...]) -> tuple[int, ...] | None:
     """Flat indices of the named parameters; None, all, where none is named."""
     if not names:
         return None
-    return select_params(jax.eval_shape(model.sample_prior, jax.random.key(0)), names)
+    return select_params(jax.eval_shape(model.sample_prior, random_key(0)), names)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,8 +10,6 @@ from typing import Any, NamedTuple, TypeVar, dataclass_transform
 import jax
 import jax.numpy as jnp
 
-import slt.runtime.jax_setup  # noqa: F401  (float64, before any array is made)
-
 T = TypeVar("T")
 Params = dict[str, Any]
 Data = Any  # a pytree whose leaves share the leading axis n

@@ -9,7 +9,8 @@ import jax
 import numpy as np
 
 from slt.models.base import Data, Model
-from slt.runtime.random_keys import named_key
+from slt.runtime.jax_setup import require_float64
+from slt.runtime.random_keys import named_key, random_key
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +29,7 @@ class DataSets:
     def first(self, model: Model, size: int) -> Data:
         """The first `size` observations of every data set, as data of `model`: leading axes
         (dataset, observation)."""
-        one = jax.eval_shape(lambda: model.sample(jax.random.key(0), 1))
+        one = jax.eval_shape(lambda: model.sample(random_key(0), 1))
         leaves = [self.leaves[f"leaf_{i}"][:, :size] for i in range(len(jax.tree.leaves(one)))]
         return jax.tree.unflatten(jax.tree.structure(one), leaves)
 
@@ -37,7 +38,10 @@ def draw(model: Model, seed: int, datasets: int, size: int) -> DataSets:
     """`datasets` data sets of `size` observations.
 
     Data set i depends on `seed` and i alone; its first m observations do not depend on `size`.
+
+    Raises ConfigError where float64 is switched off.
     """
+    require_float64()
     keys = jax.numpy.stack([named_key(seed, "data", i) for i in range(datasets)])
     sample = jax.jit(jax.vmap(lambda key: model.sample(key, size)))
     leaves = jax.tree.leaves(jax.device_get(sample(keys)))

@@ -19,6 +19,7 @@ from slt.records.base import Array
 from slt.records.phases import Occupancy, PhaseFacts, PhasePath
 from slt.records.posterior import Ladder
 from slt.records.training import Trajectory
+from slt.runtime.jax_setup import require_float64
 
 BATCH = 8192  # parameters classified at once: bounds memory, and one shape compiles once
 
@@ -64,6 +65,7 @@ def at_points(
     In float64 whatever the precision they were made in, so that SGD's parameters and the posterior's are treated
     alike.
     """
+    require_float64()
     lead = next(iter(params.values())).shape[:axes]
     total = int(np.prod(lead))
     flat = {name: np.asarray(leaf).reshape(total, *leaf.shape[axes:]) for name, leaf in params.items()}

@@ -22,6 +22,7 @@ from slt.pipeline.obtain import obtain
 from slt.pipeline.outputs import Outputs
 from slt.pipeline.stage import Stage
 from slt.pipeline.stages import report
+from slt.runtime.jax_setup import configure_jax, require_float64
 from slt.runtime.progress import Silent, progress_for
 from slt.storage.provenance import versions
 from slt.storage.runs import DONE, INTERRUPTED, Journal, Run, run_directory
@@ -47,6 +48,7 @@ def run(
 
     Raises UserError for wrong input and RunError for a run without a result.
     """
+    configure_jax()
     more = [] if store is None else [f"store={quoted(str(store))}"]
     return execute(compose([*overrides, *more], config_dir), force, progress_for(progress))
 
@@ -65,7 +67,10 @@ def execute(
       force: stages to make again.
       only_missing: leave a run that is done as it is.
       begun: told of the run as soon as it is on disk.
+
+    Raises ConfigError where float64 is switched off, before or by what the configuration names.
     """
+    require_float64()
     described, plain = experiment(config)
     stages = plan.stages(described)
     forced = _with_dependents(stages, known_stages(force))

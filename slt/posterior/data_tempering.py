@@ -30,6 +30,7 @@ from slt.posterior.particles import ParticleSampler, to_posterior
 from slt.posterior.targets import Potential, potential, prefix_weights
 from slt.records.posterior import Ladder, Posterior
 from slt.runtime.devices import spread_populations
+from slt.runtime.jax_setup import owned, require_float64
 
 PERCENT = 100  # progress counts hundredths of a segment
 MANY = 16_384  # observations
@@ -43,7 +44,8 @@ class DataTempering(ParticleSampler):
     """SMC over n by data tempering."""
 
     def stage(self, model: Model, data: Data, sample_sizes: tuple[int, ...]) -> LadderRun:
-        return LadderRun(self, model, data, tuple(sample_sizes))
+        require_float64()
+        return LadderRun(self, model, owned(data), tuple(sample_sizes))
 
 
 class Stop(NamedTuple):

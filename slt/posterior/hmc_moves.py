@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
-from blackjax.mcmc import hmc
 from jax.flatten_util import ravel_pytree
 
 from slt.models.base import Params
 from slt.posterior.population import Options, Population
 from slt.posterior.scaling_moves import scaling_moves
 from slt.posterior.targets import Potential
+from slt.runtime.jax_setup import import_untraced
+
+if TYPE_CHECKING:
+    from blackjax.mcmc import hmc
 
 TARGET_ACCEPTANCE = 0.8
 FLATTEST = 0.05  # the share of particles with the smallest gradients sets the longest of wide steps ...
@@ -26,10 +29,11 @@ def move(population: Population, target: Potential, options: Options, key: jax.A
     particles = population.particles
     if options.wide:
         particles = scaling_moves(particles, target, jax.random.fold_in(key, 2))
-    states = jax.vmap(lambda w: hmc.init(w, target.log_density))(particles)
+    sampler = import_untraced("blackjax.mcmc.hmc")
+    states = jax.vmap(lambda w: sampler.init(w, target.log_density))(particles)
     inverse_masses, width = _masses(states, options)
     kinds = jnp.tile(jnp.arange(len(inverse_masses)), options.mcmc_steps)
-    kernel = hmc.build_kernel()
+    kernel = sampler.build_kernel()
     jitter_key, key = jax.random.split(key)
     # one size for every trajectory would let some directions come full circle
     shape = (len(kinds), options.particles)

@@ -12,6 +12,7 @@ from slt.models.base import Data, Model
 from slt.posterior.base import LadderSampler, stack_ladder
 from slt.posterior.targets import Potential, potential, prefix_weights
 from slt.records.posterior import Ladder, Posterior
+from slt.runtime.jax_setup import owned, require_float64
 
 
 class Sampler(LadderSampler):
@@ -22,7 +23,8 @@ class Sampler(LadderSampler):
         """Draw from `potential`."""
 
     def stage(self, model: Model, data: Data, sample_sizes: tuple[int, ...]) -> OneCallPerN:
-        return OneCallPerN(self, model, data, tuple(sample_sizes))
+        require_float64()
+        return OneCallPerN(self, model, owned(data), tuple(sample_sizes))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -28,6 +28,7 @@ from slt.posterior.per_n import Sampler
 from slt.posterior.targets import Landscape, Potential
 from slt.records.base import OK
 from slt.records.posterior import Posterior
+from slt.runtime.random_keys import random_key
 
 _RULE, _CHECK = 8, 6  # nodes along an axis of a cell: those that count, and those that check them
 _BATCH = 32  # cells evaluated at once; half as many are halved in one round
@@ -133,11 +134,11 @@ class _Cells(NamedTuple):
 
 
 def _unravel(model: Landscape) -> Callable[[jax.Array], Any]:
-    return ravel_pytree(model.sample_prior(jax.random.key(0)))[1]
+    return ravel_pytree(model.sample_prior(random_key(0)))[1]
 
 
 def _domain(model: Landscape) -> _Domain:
-    prior = jax.vmap(model.sample_prior)(jax.random.split(jax.random.key(0), 1024))
+    prior = jax.vmap(model.sample_prior)(jax.random.split(random_key(0), 1024))
     draws = np.asarray(jax.vmap(lambda w: ravel_pytree(w)[0])(prior))
     size = draws.shape[1]
     if size > 2:

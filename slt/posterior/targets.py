@@ -19,6 +19,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
 from slt.models.base import Data, Model, Params, Summary
+from slt.runtime.jax_setup import require_float64
 
 
 class Prior(Protocol):
@@ -72,7 +73,10 @@ def potential(model: Model, data: Data | None, weights: Any, beta: Any = 1.0) ->
       data: observations with leading axis N, or None for the population loss.
       weights: (N,) counts, or the scalar n where `data` is None.
       beta: inverse temperature.
+
+    Raises ConfigError where float64 is switched off.
     """
+    require_float64()
     weights = jnp.asarray(weights, jnp.float64)
     beta = jnp.asarray(beta, jnp.float64)
     if data is None:

@@ -18,9 +18,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-import blackjax.smc.ess
-import blackjax.smc.resampling
-import blackjax.smc.solver
 import jax
 import jax.numpy as jnp
 from jax.scipy.special import logsumexp
@@ -29,6 +26,7 @@ from slt.posterior.hmc_moves import move
 from slt.posterior.paths import Path
 from slt.posterior.population import Options, Population, from_prior
 from slt.posterior.targets import Prior
+from slt.runtime.jax_setup import import_untraced
 
 
 class State(NamedTuple):
@@ -135,8 +133,9 @@ def _step(population: Population, path: Path, options: Options) -> tuple[jax.Arr
     gain = -jax.vmap(path.increment().energy)(population.particles)
     gain = jnp.where(jnp.isnan(gain), -jnp.inf, gain)
     room = 1 - population.phi
-    solve = partial(blackjax.smc.ess.ess_solver, target_ess=options.target_ess, max_delta=room)
-    delta = solve(lambda _: gain, population.particles, root_solver=blackjax.smc.solver.dichotomy)
+    ess, solver = (import_untraced(f"blackjax.smc.{name}") for name in ("ess", "solver"))
+    solve = partial(ess.ess_solver, target_ess=options.target_ess, max_delta=room)
+    delta = solve(lambda _: gain, population.particles, root_solver=solver.dichotomy)
     return delta, gain
 
 
@@ -148,7 +147,8 @@ def _resample(
     room = 1 - population.phi
     log_weights = jnp.where(delta > 0, delta * gain, 0.0)
     total = logsumexp(log_weights)
-    chosen = blackjax.smc.resampling.systematic(key, jnp.exp(log_weights - total), count)
+    resampling = import_untraced("blackjax.smc.resampling")
+    chosen = resampling.systematic(key, jnp.exp(log_weights - total), count)
     particles = jax.tree.map(lambda leaf: leaf[chosen], population.particles)
     phi = jnp.where(delta >= room, 1.0, population.phi + delta)
     return population._replace(

@@ -2,6 +2,5 @@
 pieces.
 
 It knows JAX and the operating system. It must not know of models, samplers, records or files, and nothing happens
-when it
-is imported: `jax_setup.configure_jax` is called by whoever starts a program.
+when it is imported: `jax_setup.configure_jax` is called by whoever starts a program.
 """

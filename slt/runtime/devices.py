@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from slt.runtime import jax_setup
+from slt.runtime.jax_setup import cores_are_devices
 
 T = TypeVar("T")
 
@@ -49,8 +49,7 @@ def spread(tree: T, axes: int | None = None) -> T:
 def spread_populations(tree: T, axes: int | None = None) -> T:
     """`spread` for what gains nothing from cores made devices: populations of particles, which XLA divides over cores
     by itself, and chains that wait for the longest of them (NUTS). Last digits are those of one device."""
-    cores = jax_setup.CORES_ARE_DEVICES and jax.default_backend() == "cpu"
-    return tree if cores else spread(tree, axes)
+    return tree if cores_are_devices() else spread(tree, axes)
 
 
 def _counts(shapes: list[tuple[int, ...]], devices: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""Long computations in pieces: what the pipeline drives, shows progress of, and may one day resume."""
+"""Long computations in pieces: what the pipeline drives, shows progress of, and resumes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class LongStage(Protocol, Generic[R_co]):
 
 
 def drive(stage: LongStage[R_co], key: Any, report: Callable[[int], None] = lambda done: None) -> R_co:
-    """Run `stage` to its end and return its record; `report` hears the work done after each piece."""
+    """Run `stage` to its end and return its record; `report` is called with the work done after each piece."""
     state, chunks = stage.init(key), []
     while stage.progress(state) < stage.total:
         state, chunk = stage.advance(state)

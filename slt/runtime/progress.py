@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: a bar on a terminal, a line for each stage elsewhere."""
+"""What a person sees while a run is under way: a bar on a terminal, a line for each stage elsewhere."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.progress import Progress as Bar
 
 
 class Silent:
-    """Hears how a run goes on, and says nothing.
+    """Is told how far a run is, and shows nothing.
 
     Calls come in this order: `start`, perhaps `wait`, then `begin` and any number of `update` for a stage that can
     tell how far it is, then `end`.
@@ -24,10 +24,10 @@ class Silent:
         """Another process is making what the stage makes, and this one waits for it."""
 
     def begin(self, total: int, unit: str) -> None:
-        """The stage has `total` units of work before it."""
+        """The stage has `total` units of work to do."""
 
     def update(self, done: int) -> None:
-        """`done` of them are behind it."""
+        """`done` of them are done."""
 
     def end(self, outcome: str = "") -> None:
         """The stage has ended; "" where it did not end well."""
@@ -85,7 +85,7 @@ class Bars(Lines):
 
 
 def progress_for(wanted: bool) -> Silent:
-    """Bars on a terminal or in a notebook, lines elsewhere; silence if progress is not `wanted`."""
+    """Bars on a terminal or in a notebook, lines elsewhere; nothing if progress is not `wanted`."""
     if not wanted:
         return Silent()
     console = Console(stderr=True)

@@ -55,7 +55,9 @@ class Driver:
         self.before = 0.0  # seconds that an earlier process spent on what was kept
 
     def __call__(self, stage: LongStage[R], key: Any) -> R:
-        """The stage's record, from where it was left."""
+        """The stage's record, from where it was left. Raises ConfigError where float64 is switched off on the way."""
+        from slt.runtime.jax_setup import require_float64
+
         self.progress.begin(stage.total, stage.unit)
         state = stage.init(key)
         chunks: list[Any] = []
@@ -67,6 +69,7 @@ class Driver:
         written = len(chunks)
         while stage.progress(state) < stage.total:
             state, chunk = stage.advance(state)
+            require_float64()  # before anything made without it is kept
             chunks.append(chunk)
             self.progress.update(stage.progress(state))
             now = time.monotonic()

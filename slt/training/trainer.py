@@ -14,6 +14,7 @@ from slt.models.base import Data, Model, Params, Summary
 from slt.records.base import OK
 from slt.records.training import Trajectory
 from slt.runtime.devices import spread
+from slt.runtime.jax_setup import owned, require_float64
 from slt.runtime.long_computation import LongStage
 from slt.training import loop
 from slt.training.grid import SPACINGS, checkpoint_steps
@@ -72,9 +73,11 @@ class Trainer:
           data: float64 pytree with leading axes (dataset, N), N >= n; None exactly where n is None.
 
         Raises:
+          ConfigError: where float64 is switched off, in which losses at checkpoints are computed.
           ValueError: if there is data where a fresh stream was asked for, none where it is needed, or too
             little of it.
         """
+        require_float64()
         if self.n is None:
             if data is not None:
                 raise ValueError("n is null, which asks for a fresh stream, but a data set was given")
@@ -86,7 +89,7 @@ class Trainer:
             raise ValueError(
                 f"n = {self.n} observations are needed in each data set, not {datasets} sets of {size}"
             )
-        own = jax.tree.map(lambda leaf: jnp.asarray(leaf)[:, : self.n], data)
+        own = jax.tree.map(lambda leaf: jnp.asarray(leaf)[:, : self.n], owned(data))
         summaries = jax.jit(jax.vmap(model.summarize, in_axes=(0, None)))(own, jnp.ones(self.n))
         dataset = np.arange(self.seeds) % datasets
         return Training(self, model, loop.cast(own, jnp.float32), summaries, dataset)

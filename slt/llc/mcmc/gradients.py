@@ -23,6 +23,7 @@ from slt.models.base import Data, Model, Params
 from slt.records.base import Array
 from slt.runtime.devices import spread
 from slt.runtime.jax_setup import cast
+from slt.runtime.random_keys import random_key
 
 FEW = 512  # observations for losses, slopes and curvatures at a point, at most
 _POWERS = 20  # products with the Hessian in a search for its largest eigenvalue
@@ -86,7 +87,7 @@ def draw(setting: Setting, key: jax.Array, size: int) -> Batch:
 def few(setting: Setting) -> Batch:
     """The first observations, or some fresh ones, always the same."""
     if setting.data is None:
-        return draw(setting, jax.random.key(_KEY), FEW)
+        return draw(setting, random_key(_KEY), FEW)
     return jax.tree.map(lambda leaf: leaf[:FEW], setting.data)
 
 
@@ -144,9 +145,9 @@ def in_turn(function: Callable[..., Any], together: int, *inputs: Any) -> Any:
 @partial(jax.jit, static_argnames="observations")
 def at_points(setting: Setting, points: jax.Array, *, observations: int) -> Slope:
     """On all the data; without data on so many fresh observations, always the same."""
-    some = setting.data or draw(setting, jax.random.key(_KEY + 1), observations)
+    some = setting.data or draw(setting, random_key(_KEY + 1), observations)
     pieces = _pieces(some)
-    signs = jax.random.rademacher(jax.random.key(1), (_PRODUCTS, points.shape[1]), jnp.float32)
+    signs = jax.random.rademacher(random_key(1), (_PRODUCTS, points.shape[1]), jnp.float32)
     fewer = jax.tree.map(lambda leaf: leaf[:_FEWER], few(setting))
 
     def rows(w: jax.Array) -> jax.Array:
@@ -233,7 +234,7 @@ def traces(setting: Setting, points: jax.Array, observations: int, *, together: 
 @partial(jax.jit, static_argnames="observations")
 def _traces(setting: Setting, points: jax.Array, *, observations: int) -> tuple[jax.Array, jax.Array]:
     some = jax.tree.map(lambda leaf: leaf[:observations], few(setting))
-    signs = jax.random.rademacher(jax.random.key(0), (_SIGNS, points.shape[1]), jnp.float32) * setting.free
+    signs = jax.random.rademacher(random_key(0), (_SIGNS, points.shape[1]), jnp.float32) * setting.free
 
     def one(w: jax.Array) -> tuple[jax.Array, jax.Array]:
         hessian = jax.lax.map(lambda u: u @ _curved(setting, w, u, some), signs)

@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from slt.posterior.targets import Potential
+from slt.runtime.jax_setup import import_untraced
 
 
 class Setting(NamedTuple):
@@ -71,8 +72,7 @@ def energy(setting: Setting, u: jax.Array) -> jax.Array:
 
 def _adjusted(setting: Setting, algorithm: str, leapfrog: int) -> Any:
     """One adjusted step of one chain of one point: (key, u) -> (u, acceptance, gradient where it started)."""
-    from blackjax.mcmc import hmc, mala  # 0.15 s that chains without a test never need
-
+    hmc, mala = (import_untraced(f"blackjax.mcmc.{name}") for name in ("hmc", "mala"))
     log_density = density(setting)
 
     def step(key: jax.Array, u: jax.Array, size: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from slt.models.base import Data, Model, Params
+from slt.runtime.random_keys import random_key
 
 _POPULATION, _PROBE = 2**32 - 5, 2**32 - 17  # seeds of samples that no data set shares
 
@@ -46,6 +47,6 @@ class SequenceModel(Model):
 @functools.lru_cache(maxsize=32)
 def fixed(model: Model, size: int, seed: int) -> Data:
     """`size` observations of `model`, drawn now even where a trace is under way (traces belong to their thread)."""
-    draw = jax.jit(lambda: model.sample(jax.random.key(seed), size))
+    draw = jax.jit(lambda: model.sample(random_key(seed), size))
     with ThreadPoolExecutor(max_workers=1) as elsewhere:
         return elsewhere.submit(lambda: jax.device_get(draw())).result()

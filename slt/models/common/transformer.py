@@ -22,6 +22,7 @@ from flax import linen as nn
 from flax import traverse_util
 
 from slt.models.base import Params
+from slt.runtime.random_keys import random_key
 
 # Flax's fast variance, E[x^2] - E[x]^2, cancels where the coordinates nearly agree.
 _Norm = functools.partial(nn.LayerNorm, use_fast_variance=False)
@@ -158,7 +159,7 @@ def start(network: Transformer, features: int, key: jax.Array) -> Params:
 @functools.lru_cache(maxsize=32)
 def shapes(network: Transformer, features: int) -> dict[str, tuple[int, ...]]:
     """Of the parameters, by name."""
-    made: Any = jax.eval_shape(lambda: start(network, features, jax.random.key(0)))
+    made: Any = jax.eval_shape(lambda: start(network, features, random_key(0)))
     return {name: leaf.shape for name, leaf in made.items()}
 
 

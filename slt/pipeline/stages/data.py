@@ -11,6 +11,7 @@ from slt.config import derived
 from slt.models import datasets
 from slt.models.datasets import DataSets
 from slt.pipeline.stage import Plan, Work, size_of, times
+from slt.runtime.random_keys import random_key
 
 if TYPE_CHECKING:
     from slt.config.schema import Experiment
@@ -31,7 +32,7 @@ def plan(experiment: Experiment) -> Plan | None:
         return None
     config = {"model": experiment.model, "seed": experiment.seed, "data": experiment.data}
     count = experiment.data.datasets
-    shape = jax.eval_shape(lambda: experiment.model.sample(jax.random.key(0), rows))
+    shape = jax.eval_shape(lambda: experiment.model.sample(random_key(0), rows))
     description = f"{times(count, 'data set')} of {rows:,} observations"
     return Plan(config, (), description, Work(size=count * size_of(shape)), extent={"rows": rows})
 

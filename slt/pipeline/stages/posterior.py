@@ -12,7 +12,7 @@ import numpy as np
 from slt.models.datasets import DataSets
 from slt.pipeline.stage import Plan, Work, size_of, times
 from slt.records.posterior import Ladder
-from slt.runtime.random_keys import named_key
+from slt.runtime.random_keys import named_key, random_key
 
 if TYPE_CHECKING:
     from slt.config.schema import Experiment
@@ -36,7 +36,7 @@ def plan(experiment: Experiment) -> Plan | None:
     count = 1 if experiment.data is None else experiment.data.datasets
     draws = posterior.sampler.draws_per_n
     kept = None if draws is None else count * len(posterior.sample_sizes) * draws
-    point = size_of(jax.eval_shape(lambda: model.sample_prior(jax.random.key(0))))
+    point = size_of(jax.eval_shape(lambda: model.sample_prior(random_key(0))))
     on = "the population loss" if experiment.data is None else times(count, "data set")
     sizes = posterior.sample_sizes
     return Plan(

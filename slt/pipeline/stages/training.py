@@ -12,7 +12,7 @@ from slt.models.datasets import DataSets
 from slt.pipeline.stage import Plan, Work, size_of, times
 from slt.records.base import OK
 from slt.records.training import Trajectory
-from slt.runtime.random_keys import named_key
+from slt.runtime.random_keys import named_key, random_key
 
 if TYPE_CHECKING:
     from slt.config.schema import Experiment
@@ -33,7 +33,7 @@ def plan(experiment: Experiment) -> Plan | None:
     trainer, model = experiment.training, experiment.model
     if trainer is None:
         return None
-    point = size_of(jax.eval_shape(lambda: model.init(jax.random.key(0)))) // 2  # float32
+    point = size_of(jax.eval_shape(lambda: model.init(random_key(0)))) // 2  # float32
     size = trainer.seeds * trainer.checkpoints * (point + 16)
     return Plan(
         {"model": model, "seed": experiment.seed, "training": trainer},

@@ -21,14 +21,14 @@ from slt.storage.store import StoreError
 def ls(words: list[str]) -> int:
     options = _options("ls", "Runs, latest first, with what differs between their configurations.", words)
     runs = list_runs(Path(options.store))
-    configs = {run.id: flat(quietly(lambda run=run: run.config, {})) for run in runs}
+    configs = {run.id: flat(if_readable(lambda run=run: run.config, {})) for run in runs}
     differing = differences([configs[run.id] for run in runs])
     rows = [
         {
             "run": run.id,
-            "status": quietly(lambda run=run: run.status, "unreadable"),
-            "started": quietly(lambda run=run: run.manifest["started"], None),
-            "bytes": quietly(lambda run=run: run.size, None),
+            "status": if_readable(lambda run=run: run.status, "unreadable"),
+            "started": if_readable(lambda run=run: run.manifest["started"], None),
+            "bytes": if_readable(lambda run=run: run.size, None),
             "differs": {key: configs[run.id][key] for key in differing if key in configs[run.id]},
         }
         for run in runs
@@ -69,8 +69,8 @@ def show(words: list[str]) -> int:
             cells = [_with_error(row["share"][name], row["error"][name], 3) for name in names]
             shares.add_row(f"{row['n']:,}", _with_error(energy["value"], energy["error"], 2), *cells)
         console.print(shares)
-    for rung in summary.get("untrusted", []):
-        print(f"not trusted at n = {rung['n']:,}: {rung['why']}")
+    for row in summary.get("untrusted", []):
+        print(f"not trusted at n = {row['n']:,}: {row['why']}")
     for note in summary["notes"]:
         print(f"note: {note}")
     for stage, counts in summary["status"].items():
@@ -87,7 +87,9 @@ def report(words: list[str]) -> int:
     )
     run = find_run(options.run, Path(options.store))
     from slt.pipeline.stages import report
+    from slt.runtime.jax_setup import configure_jax
 
+    configure_jax()
     print(report.run(run)[0])
     return 0
 
@@ -125,7 +127,7 @@ def _age(started: str | None) -> str:
     return f"{seconds:.0f} s"
 
 
-def quietly(read: Any, otherwise: Any) -> Any:
+def if_readable(read: Any, otherwise: Any) -> Any:
     """What `read` gives, or `otherwise` for a run that cannot be read: a list of runs names it all the same."""
     try:
         return read()

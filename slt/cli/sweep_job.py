@@ -26,7 +26,8 @@ class Task:
       jobs: how many; 0 where that is not known.
       force: stages to make again.
       home: the working directory of the command, which all processes must see: relative paths begin there.
-      process: that of the command. There a job shows how it goes; elsewhere, where several go at once, only its end.
+      process: that of the command. There a job shows its progress; elsewhere, where several run
+        side by side, only its end.
     """
 
     sweep: Sweep
@@ -50,8 +51,10 @@ class Task:
 
     def _run(self, config: DictConfig, number: int, words: list[str], alone: bool, label: str) -> None:
         from slt.pipeline.execute import execute
+        from slt.runtime.jax_setup import configure_jax
         from slt.runtime.progress import progress_for
 
+        configure_jax()
         run: Run | None = None
 
         def begun(started: Run) -> None:

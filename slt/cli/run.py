@@ -1,4 +1,4 @@
-"""`slt run`: one experiment; `slt.cli.sweeping` has sweeps."""
+"""`slt run`: one experiment; `slt.cli.sweep` has sweeps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from slt.cli.arguments import Parser
 from slt.config.composition import compose, make_importable
 from slt.errors import ConfigError, suggestion
 
-_FLAGS = ("--dry", "--force", "--config-dir", "--multirun", "-m", "--help")
+_FLAGS = ("--dry-run", "--force", "--config-dir", "--multirun", "-m", "--help")
 
 
 def main(words: list[str]) -> int:
@@ -19,7 +19,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
     parser.add_argument("-m", "--multirun", action="store_true", help="sweep over values given as a,b,c")
     parser.add_argument(
-        "--dry", action="store_true", help="show the configuration and the cost, and run nothing"
+        "--dry-run", action="store_true", help="show the configuration and the cost, and run nothing"
     )
     parser.add_argument("--force", action="append", default=[], metavar="STAGE", help="make a stage again")
     parser.add_argument("--config-dir", metavar="DIR", help="a directory with more configurations")
@@ -31,15 +31,17 @@ def main(words: list[str]) -> int:
             raise ConfigError(f"{word!r} is not a valid override\nWrite key=value, e.g. training.seeds=16")
     make_importable(Path.cwd())
     if options.multirun:
-        from slt.cli import sweeping
+        from slt.cli.sweep import sweep
 
-        return sweeping.sweep(options.overrides, options.config_dir, options.force)
+        return sweep(options.overrides, options.config_dir, options.force)
     config = compose(options.overrides, options.config_dir)
-    if options.dry:
-        from slt.cli.dry import show
+    if options.dry_run:
+        from slt.cli.dry_run import show
         from slt.pipeline.execute import known_stages
+        from slt.runtime.jax_setup import configure_jax
 
         known_stages(options.force)
+        configure_jax()
         show(config)
         return 0
     return _one(config, options.force)
@@ -47,8 +49,10 @@ def main(words: list[str]) -> int:
 
 def _one(config: DictConfig, force: list[str]) -> int:
     from slt.pipeline.execute import execute
+    from slt.runtime.jax_setup import configure_jax
     from slt.runtime.progress import progress_for
 
+    configure_jax()
     run = execute(config, force, progress_for(True))
     _say(run)
     return 0

@@ -1,4 +1,4 @@
-"""What is known of the models of the zoo, kept between calls: phases take time to solve, and JAX to import.
+"""What is known of the models of the collection, kept between calls: phases take time to solve, and JAX to import.
 
 A model's facts are kept with a hash of every source file that was loaded when they were solved, of the data that it
 reads, and of its options. As long as all of these are the same, nothing is imported.
@@ -6,9 +6,9 @@ reads, and of its options. As long as all of these are the same, nothing is impo
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
-import os
 import sys
 import sysconfig
 from collections.abc import Callable
@@ -19,6 +19,7 @@ from typing import Any
 from slt.config.composition import make_importable
 from slt.config.model_index import Entry
 from slt.errors import UserError
+from slt.runtime.cache import cache_directory, writable
 from slt.storage.store import StoreError, digest, read_json, write_json
 
 _PACKAGES = ("slt", "jax", "scipy")
@@ -39,14 +40,14 @@ class Facts:
     trouble: str = ""
 
 
-def facts_of(zoo: list[Entry], say: Callable[[str], None]) -> list[Facts]:
-    """The facts of every entry, from earlier calls where they still hold; `say` hears of others before they are
+def facts_of(collection: list[Entry], say: Callable[[str], None]) -> list[Facts]:
+    """The facts of every entry, from earlier calls where they still hold; `say` is told of others before they are
     solved."""
-    kept = [_kept(entry) for entry in zoo]
+    kept = [_kept(entry) for entry in collection]
     missing = kept.count(None)
     if missing:
         say(f"solving phases of {missing} model{'' if missing == 1 else 's'} ...")
-    return [_solved(entry) if facts is None else facts for entry, facts in zip(zoo, kept, strict=True)]
+    return [_solved(entry) if facts is None else facts for entry, facts in zip(collection, kept, strict=True)]
 
 
 def _solved(entry: Entry) -> Facts:
@@ -64,11 +65,9 @@ def _solved(entry: Entry) -> Facts:
         return Facts(None, [], f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}")
     sources = {str(path): _hash(path) for path in (*_loaded(), *_data(model))}
     place = _place(entry)
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        write_json(place, {"sources": sources, "facts": dataclasses.asdict(facts)})
-    except OSError:  # a cache that cannot be written saves no time, and that is all
-        pass
+    if place is not None and writable(place.parent):
+        with contextlib.suppress(OSError):  # a cache that cannot be written saves no time, and that is all
+            write_json(place, {"sources": sources, "facts": dataclasses.asdict(facts)})
     return facts
 
 
@@ -78,10 +77,13 @@ def _model(entry: Entry) -> tuple[Any, int]:
 
     from slt.config.validation import build, typed
     from slt.models.base import Model
+    from slt.runtime.jax_setup import configure_jax
+    from slt.runtime.random_keys import random_key
 
+    configure_jax()
     make_importable(Path.cwd())
     model = build(typed({"_target_": entry.target, **entry.options}, Model, "model"), Model, "model")
-    shapes = jax.eval_shape(model.init, jax.random.key(0))
+    shapes = jax.eval_shape(model.init, random_key(0))
     return model, sum(leaf.size for leaf in jax.tree.leaves(shapes))
 
 
@@ -93,20 +95,23 @@ def _data(model: Any) -> tuple[Path, ...]:
 
 def _kept(entry: Entry) -> Facts | None:
     """Facts of an earlier call, if all that they rest on is as it was."""
+    place = _place(entry)
+    if place is None:
+        return None
     try:
-        kept = read_json(_place(entry))
+        kept = read_json(place)
         unchanged = all(_hash(Path(path)) == known for path, known in kept["sources"].items())
         return Facts(**kept["facts"]) if unchanged else None
     except (StoreError, KeyError, TypeError, AttributeError):
         return None
 
 
-def _place(entry: Entry) -> Path:
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+def _place(entry: Entry) -> Path | None:
+    """The file of an entry's facts; None where there is no cache directory."""
     packages = [version(package) for package in _PACKAGES]
-    return (
-        home / "slt" / "models" / f"{digest([entry.target, entry.options, str(Path.cwd()), packages])}.json"
-    )
+    folder = cache_directory("models")
+    name = digest([entry.target, entry.options, str(Path.cwd()), packages])
+    return None if folder is None else folder / f"{name}.json"
 
 
 def _hash(path: Path) -> str:

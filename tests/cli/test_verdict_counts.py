@@ -2,7 +2,7 @@
 
 import pytest
 
-from slt.cli.counting import say
+from slt.cli.verdict_counts import print_counts
 from tests import fake_sweeps
 
 
@@ -10,7 +10,7 @@ from tests import fake_sweeps
 def test_counts_lose_nothing_on_a_narrow_terminal(capsys, monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", str(columns))
     made = fake_sweeps.entries()
-    say(fake_sweeps.table(made), made, "family", fake_sweeps.OPTIONS)
+    print_counts(fake_sweeps.table(made), made, "family", fake_sweeps.OPTIONS)
     told = capsys.readouterr().out
     assert told.startswith("48 runs: 43 done, 3 failed, 2 waiting\n")
     assert "…" not in told

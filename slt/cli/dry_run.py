@@ -1,4 +1,4 @@
-"""`slt run --dry`: what would be run, what of it exists, and what the rest would cost."""
+"""`slt run --dry-run`: what would be run, what of it exists, and what the rest would cost."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def show(config: DictConfig) -> None:
         amount = stage.plan.work.amount
         work = "" if amount is None else f"{amount:,} {stage.plan.work.unit}"
         kept = store.has(stage.recipe.name)
-        begun = (store.root / "unfinished" / stage.recipe.name).is_dir()
-        state = f"{'begun' if begun else 'to be made'}{_estimate(store, stage)}"
+        started = (store.root / "unfinished" / stage.recipe.name).is_dir()
+        state = f"{'started' if started else 'to be made'}{_estimate(store, stage)}"
         state = "kept from an earlier run" if kept else state
         size = "" if stage.plan.work.size is None else decimal(stage.plan.work.size)
         table.add_row(stage.name, stage.plan.description, work, size, state)

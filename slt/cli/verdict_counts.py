@@ -19,7 +19,7 @@ _MOST_PAIRS, _MOST_BROKEN_DOWN, _MOST_LISTED = 12, 2, 12
 Rows = Sequence[Mapping[str, Any]]
 
 
-def say(table: Rows, entries: Sequence[Entry], level: str, options: Sequence[str]) -> None:
+def print_counts(table: Rows, entries: Sequence[Entry], level: str, options: Sequence[str]) -> None:
     """Print counts by pair and verdict, by option for the pairs that vary most, and the runs without a result.
 
     Args:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slt.cli.arguments import Parser
-from slt.cli.reading import quietly
+from slt.cli.runs import if_readable
 from slt.comparer.config_diff import differences, flat
 from slt.errors import ConfigError
 from slt.storage.runs import DONE, find_run
@@ -47,9 +47,9 @@ def main(words: list[str]) -> int:
         verdicts = [row for row in table if row["status"] == DONE]
         print(json.dumps({"verdicts": verdicts, "without_result": missing}, indent=1))
         return 0
-    from slt.cli.counting import say
+    from slt.cli.verdict_counts import print_counts
 
-    say(table, entries, level, options)
+    print_counts(table, entries, level, options)
     print("\n" + "\n".join(map(str, written)))
     return 0
 
@@ -69,9 +69,11 @@ def _jobs(texts: Sequence[str], store: Path) -> list[Job]:
                 f"slt ls lists the runs; sweeps, which slt run -m makes, are in {store / 'sweeps'}"
             )
         run = find_run(text, store)
-        jobs[str(run.path.resolve())] = Job(0, (), {}, quietly(lambda run=run: run.status, "unreadable"), run)
+        jobs[str(run.path.resolve())] = Job(
+            0, (), {}, if_readable(lambda run=run: run.status, "unreadable"), run
+        )
     if not jobs:
-        raise StoreError(f"{' '.join(texts)}: no job has begun yet\nIts slt run -m command begins them")
+        raise StoreError(f"{' '.join(texts)}: no job has started yet\nIts slt run -m command starts them")
     return list(jobs.values())
 
 
@@ -79,10 +81,12 @@ def _entries(jobs: Sequence[Job]) -> tuple[list[Entry], list[str]]:
     """The runs, and the names of the options that tell them apart."""
     from slt.comparer.sweep import Entry
 
-    whole = [_config(job) for job in jobs]
-    options = differences(whole, [job.options for job, config in zip(jobs, whole, strict=True) if not config])
+    configs = [_config(job) for job in jobs]
+    options = differences(
+        configs, [job.options for job, config in zip(jobs, configs, strict=True) if not config]
+    )
     entries = []
-    for job, config in zip(jobs, whole, strict=True):
+    for job, config in zip(jobs, configs, strict=True):
         known = config or job.options
         own = {name: known[name] for name in options if name in known}
         summary = _summary(job) if job.status == DONE else None
@@ -94,12 +98,12 @@ def _entries(jobs: Sequence[Job]) -> tuple[list[Entry], list[str]]:
 def _config(job: Job) -> dict[str, Any]:
     """A run's flat configuration; empty where there is none to read."""
     run = job.run
-    return {} if run is None else flat(quietly(lambda: run.config, {}))
+    return {} if run is None else flat(if_readable(lambda: run.config, {}))
 
 
 def _summary(job: Job) -> dict[str, Any] | None:
     run = job.run
-    summary = None if run is None else quietly(lambda: run.summary, None)
+    summary = None if run is None else if_readable(lambda: run.summary, None)
     return summary if isinstance(summary, dict) and {"phases", "comparison"} <= summary.keys() else None
 
 

@@ -1,4 +1,4 @@
-"""`slt run -m`: a sweep through whichever Hydra launcher is configured. The same command goes on with it."""
+"""`slt run -m`: a sweep through whichever Hydra launcher is configured. The same command resumes it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from slt.cli.job import Task, first_line
+from slt.cli.sweep_job import Task, first_line
 from slt.comparer.config_diff import flat
 from slt.config.composition import compose, configs_dir, explained, quoted
 from slt.errors import ConfigError, RunError, UserError
@@ -30,7 +30,7 @@ _LONGEST = 60  # characters of a folder's name that say what is swept
 
 
 def sweep(overrides: list[str], config_dir: str | None, force: list[str]) -> int:
-    """Every combination of `overrides`: those whose run is done are left alone, the others run or go on.
+    """Every combination of `overrides`: those whose run is done are left alone, the others run or resume.
 
     A job that fails does not stop the others: its file in the sweep's folder says why, and RunError is raised when
     all have run. Raises ConfigError for what cannot be composed, before anything runs, and for a launcher that cannot
@@ -54,27 +54,27 @@ def sweep(overrides: list[str], config_dir: str | None, force: list[str]) -> int
     place = [] if given else [f"{_PLACE}={quoted(str(folder))}"]
     where = [] if config_dir is None else ["--config-dir", str(Path(config_dir).resolve())]
     task = Task(made, len(planned), force, Path.cwd(), os.getpid())
-    stopped = ""
-    if settings:  # jobs go on elsewhere, some of them in silence
+    launcher_error = ""
+    if settings:  # jobs run elsewhere, some of them without a word here
         print(f"{launcher}: slt compare {folder} reads the sweep at any moment", file=sys.stderr, flush=True)
     try:
         _launch([*settings, *overrides, *place, "-m", *where], task, overrides, config_dir)
     except (KeyboardInterrupt, UserError):
         raise
     except Exception as error:  # the launcher's own: a worker that was killed, no SLURM on this machine, ...
-        stopped = f"{launcher} stopped: {type(error).__name__}: {first_line(error)[:_LONGEST_ERROR]}"
-    _judge(made, stopped)
+        launcher_error = f"{launcher} stopped: {type(error).__name__}: {first_line(error)[:_LONGEST_ERROR]}"
+    _judge(made, launcher_error)
     print(f"\nsweep: {folder}\nread it: slt compare {folder}")
     return 0
 
 
-def _judge(made: Sweep, stopped: str) -> None:
-    """Raises RunError naming the jobs without a result, ConfigError where the launcher `stopped` before any began."""
+def _judge(made: Sweep, launcher_error: str) -> None:
+    """Raises RunError naming the jobs without a result, ConfigError where the launcher failed before any started."""
     jobs = made.jobs
     without = [job for job in jobs if job.status != DONE]
-    if stopped and all(job.status == WAITING for job in jobs):
-        raise ConfigError(f"hydra/launcher={stopped}")
-    if not without and not stopped:
+    if launcher_error and all(job.status == WAITING for job in jobs):
+        raise ConfigError(f"hydra/launcher={launcher_error}")
+    if not without and not launcher_error:
         return
     failed = [job.status for job in without if job.status.startswith("failed")]
     all_failed = len(failed) == len(without)
@@ -85,7 +85,7 @@ def _judge(made: Sweep, stopped: str) -> None:
         kind = "" if all_failed else f" ({job.status.partition(':')[0]})"
         names.append((" ".join(own) or f"job {job.number + 1}") + kind)
     more = f" and {len(without) - _NAMED} more" if len(without) > _NAMED else ""
-    last = stopped or f"the last {failed[-1] if failed else f'is {without[-1].status}'}"
+    last = launcher_error or f"the last {failed[-1] if failed else f'is {without[-1].status}'}"
     what = "failed" if all_failed else "have no result"
     raise RunError(
         f"{len(without)} of {len(jobs)} jobs {what}: {', '.join(names)}{more}\n"
@@ -123,7 +123,7 @@ def _launch(argv: list[str], task: Task, overrides: Sequence[str], config_dir: s
 
 
 def _planned(overrides: Sequence[str], config_dir: str | None) -> list[dict[str, Any]]:
-    """For each job its overrides and, typed, their values; none where a sweeper chooses them as it goes on."""
+    """For each job its overrides and, typed, their values; none where a sweeper chooses them one after another."""
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 
     parser = OverridesParser.create()
@@ -135,8 +135,8 @@ def _planned(overrides: Sequence[str], config_dir: str | None) -> list[dict[str,
 
     def options(words: list[str]) -> dict[str, Any]:
         if named:  # of a preset, perhaps: only composing tells what it stands for
-            whole: Any = OmegaConf.to_container(compose(words, config_dir), resolve=True)
-            return flat(whole)
+            complete: Any = OmegaConf.to_container(compose(words, config_dir), resolve=True)
+            return flat(complete)
         return {o.key_or_group: o.value() for o in parser.parse_overrides(words) if not o.is_delete()}
 
     return [{"overrides": words, "options": options(words)} for words in combinations]
