@@ -3,13 +3,13 @@
 Data sets are nested, so the posterior at n is the natural starting point for the posterior at n'. Bridging from
 one to the other costs only the new information, and gives log Z, hence the free energy F_n = -log Z, at every
 n. Repeats are independent populations; their scatter is the honest error, since an error estimated inside
-one population misses what the complete population missed.
+one population misses what all of that population missed.
 
 Up to `MANY` observations two compiled programs serve every n (`tempering`): observations not yet seen have weight
 zero, and weights are arguments. Beyond, there are two for each size of table: each end's sums are formed once, since
-forming them at every look would cost as much as moving, and populations stop on their way. Where the model knows of
-coresets, whose tables fit a cache, they are tempered to the next n's and from there it is one small step to all of
-its observations. Where it knows of none they stop at `MANY` observations.
+forming them at every evaluation would cost as much as moving, and populations stop on their way. Where the model
+knows of coresets, whose tables fit a cache, they are tempered to the next n's and from there it is one small step to
+all of its observations. Where it knows of none they stop at `MANY` observations.
 """
 
 from __future__ import annotations
