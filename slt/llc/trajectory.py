@@ -50,7 +50,7 @@ class Block(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class AlongTraining:
-    """Long stage: `advance` is all checkpoints of the seeds that share a data set, in one batch, or as many points of
+    """Long computation: `advance` is all checkpoints of the seeds that share a data set, in one batch, or as many points of
     them as the estimator wants at once.
 
     Its record is a pair for each part: the estimates, points ordered by seed and then by checkpoint, and their path.

@@ -10,15 +10,15 @@ import numpy as np
 
 from slt.models.base import Data, Model
 from slt.records.posterior import Ladder, Posterior
-from slt.runtime.long_computation import LongStage
+from slt.runtime.long_computation import LongComputation
 
 
 class LadderSampler(abc.ABC):
     """Anything that yields a posterior at every n. Subclasses are frozen dataclasses of plain options."""
 
     @abc.abstractmethod
-    def stage(self, model: Model, data: Data, sample_sizes: tuple[int, ...]) -> LongStage[Ladder]:
-        """The long stage that samples the posterior at each of `sample_sizes` for every data set.
+    def stage(self, model: Model, data: Data, sample_sizes: tuple[int, ...]) -> LongComputation[Ladder]:
+        """The long computation that samples the posterior at each of `sample_sizes` for every data set.
 
         Args:
           model: the model.

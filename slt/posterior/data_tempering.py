@@ -65,7 +65,7 @@ class State(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class LadderRun:
-    """Long stage: `advance` is one temperature; its chunk is the posterior at the sample size that was reached (a
+    """Long computation: `advance` is one temperature; its chunk is the posterior at the sample size that was reached (a
     `Posterior` for each data set), or None on the way there. `data` have leading axes (dataset, N)."""
 
     sampler: DataTempering

@@ -29,7 +29,7 @@ class Sampler(LadderSampler):
 
 @dataclasses.dataclass(frozen=True)
 class OneCallPerN:
-    """Long stage: state is (key, number of posteriors done); a chunk is one `Posterior`."""
+    """Long computation: state is (key, number of posteriors done); a chunk is one `Posterior`."""
 
     sampler: Sampler
     model: Model

@@ -8,11 +8,11 @@ from typing import Any, Generic, Protocol, TypeVar
 R_co = TypeVar("R_co", covariant=True)
 
 
-class LongStage(Protocol, Generic[R_co]):
+class LongComputation(Protocol, Generic[R_co]):
     """A computation as `init`, repeated `advance`, `finish`.
 
     `total` and `progress` count the same unit of work, which `unit` names ("steps", "sample sizes", ...).
-    A stage is done when `progress(state) >= total`.
+    It is done when `progress(state) >= total`.
     """
 
     @property
@@ -26,8 +26,8 @@ class LongStage(Protocol, Generic[R_co]):
     def finish(self, chunks: list[Any]) -> R_co: ...
 
 
-def drive(stage: LongStage[R_co], key: Any, report: Callable[[int], None] = lambda done: None) -> R_co:
-    """Run `stage` to its end and return its record; `report` is called with the work done after each piece."""
+def drive(stage: LongComputation[R_co], key: Any, report: Callable[[int], None] = lambda done: None) -> R_co:
+    """Run it to its end and return its record; `report` is called with the work done after each piece."""
     state, chunks = stage.init(key), []
     while stage.progress(state) < stage.total:
         state, chunk = stage.advance(state)

@@ -30,7 +30,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from slt.runtime.long_computation import LongStage
+from slt.runtime.long_computation import LongComputation
 from slt.runtime.progress import Silent
 from slt.storage.store import write_bytes
 
@@ -40,7 +40,7 @@ _STATE = "state.npz"
 
 
 class Driver:
-    """Drives the long stages of one record.
+    """Drives the long computations of one record.
 
     Args:
       progress: is told how far it is.
@@ -54,7 +54,7 @@ class Driver:
         self.every = EVERY if every is None else every
         self.before = 0.0  # seconds that an earlier process spent on what was kept
 
-    def __call__(self, stage: LongStage[R], key: Any) -> R:
+    def __call__(self, stage: LongComputation[R], key: Any) -> R:
         """The stage's record, from where it was left. Raises ConfigError where float64 is switched off on the way."""
         from slt.runtime.jax_setup import require_float64
 

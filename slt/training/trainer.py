@@ -15,7 +15,7 @@ from slt.records.base import OK
 from slt.records.training import Trajectory
 from slt.runtime.devices import spread
 from slt.runtime.jax_setup import owned, require_float64
-from slt.runtime.long_computation import LongStage
+from slt.runtime.long_computation import LongComputation
 from slt.training import loop
 from slt.training.grid import SPACINGS, checkpoint_steps
 from slt.training.optimizers import Optimizer, Sgd
@@ -65,8 +65,8 @@ class Trainer:
         if self.spacing not in SPACINGS:
             raise ValueError(f"spacing must be one of {', '.join(SPACINGS)}, not {self.spacing!r}")
 
-    def stage(self, model: Model, data: Data | None) -> LongStage[Trajectory]:
-        """The long stage that trains the ensemble.
+    def stage(self, model: Model, data: Data | None) -> LongComputation[Trajectory]:
+        """The long computation that trains the ensemble.
 
         Args:
           model: the model.
@@ -114,7 +114,7 @@ class State(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Training:
-    """Long stage: `trainer` on `model`. A chunk is a `Checkpoints`.
+    """Long computation: `trainer` on `model`. A chunk is a `Checkpoints`.
 
     Attributes:
       trainer, model: as given.
