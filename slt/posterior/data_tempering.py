@@ -25,7 +25,7 @@ import jax.numpy as jnp
 
 from slt.models.base import Data, Model
 from slt.posterior import paths, tempering
-from slt.posterior.base import stack_ladder
+from slt.posterior.base import LadderRun, stack_ladder
 from slt.posterior.particles import ParticleSampler, to_posteriors
 from slt.posterior.targets import Potential, potential, prefix_weights
 from slt.records.posterior import Ladder, Posterior
@@ -42,8 +42,8 @@ ALMOST = 0.999  # how much of the way to a sample size its coreset is
 class DataTempering(ParticleSampler):
     """SMC over n by data tempering."""
 
-    def stage(self, model: Model, data: Data, sample_sizes: tuple[int, ...]) -> LadderRun:
-        return LadderRun(self, model, data, tuple(sample_sizes))
+    def stage(self, model: Model, data: Data, sample_sizes: tuple[int, ...]) -> DataTemperingRun:
+        return DataTemperingRun(self, model, data, tuple(sample_sizes))
 
 
 class Stop(NamedTuple):
@@ -62,19 +62,11 @@ class State(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class LadderRun:
+class DataTemperingRun(LadderRun):
     """Long stage: `advance` is one temperature; its chunk is the posterior at the sample size that was reached (a
-    `Posterior` for each data set), or None on the way there. `data` have leading axes (dataset, N)."""
+    `Posterior` for each data set), or None on the way there."""
 
-    sampler: DataTempering
-    model: Model
-    data: Data
-    sample_sizes: tuple[int, ...]
     unit: str = "% of a sample size"
-
-    @property
-    def datasets(self) -> int:
-        return 1 if self.data is None else jax.tree.leaves(self.data)[0].shape[0]
 
     @functools.cached_property
     def stops(self) -> tuple[Stop, ...]:
