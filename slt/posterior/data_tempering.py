@@ -98,12 +98,12 @@ class DataTemperingRun(LadderRun):
         options, segment = self.sampler.options, state.segment
         now = state.on_path._replace(populations=spread_populations(state.on_path.populations))
         now = tempering.advance(self._path(segment), now, options)
-        arrived, exhausted = tempering.arrived(now), now.temperatures >= options.max_temperatures
-        if not arrived and not exhausted:
+        arrived, given_up = tempering.arrived(now), tempering.given_up(now, options)
+        if not arrived and not given_up:
             return State(now, segment), None
         last = next(i for i in range(segment, len(self.stops)) if self._is_recorded(i))
         phi = now.populations.phi
-        if segment < last and not exhausted:
+        if segment < last and not given_up:
             onward = now.populations._replace(phi=jnp.zeros_like(phi))
             return State(now._replace(populations=onward), segment + 1), None
         now = now._replace(populations=now.populations._replace(phi=self._way(segment, last, phi)))
