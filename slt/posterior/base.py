@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+from typing import Any
 
 import jax
 import numpy as np
@@ -31,6 +32,20 @@ class LadderSampler(abc.ABC):
     def draws_per_n(self) -> int | None:
         """Draws kept at each n for one data set, of all repeats; None where it depends on the model."""
         return None
+
+
+@dataclasses.dataclass(frozen=True)
+class LadderRun:
+    """What a sampler's long stage works on; `data` have leading axes (dataset, N)."""
+
+    sampler: Any
+    model: Model
+    data: Data
+    sample_sizes: tuple[int, ...]
+
+    @property
+    def datasets(self) -> int:
+        return 1 if self.data is None else jax.tree.leaves(self.data)[0].shape[0]
 
 
 def stack_ladder(sample_sizes: tuple[int, ...], posteriors: list[list[Posterior]]) -> Ladder:

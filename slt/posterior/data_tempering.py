@@ -25,7 +25,7 @@ import jax.numpy as jnp
 
 from slt.models.base import Data, Model
 from slt.posterior import paths, tempering
-from slt.posterior.base import stack_ladder
+from slt.posterior.base import LadderRun, stack_ladder
 from slt.posterior.particles import ParticleSampler, to_posteriors
 from slt.posterior.targets import Potential, potential, prefix_weights
 from slt.records.posterior import Ladder, Posterior
@@ -43,9 +43,9 @@ ALMOST = 0.999  # how much of the way to a sample size its coreset is
 class DataTempering(ParticleSampler):
     """SMC over n by data tempering."""
 
-    def stage(self, model: Model, data: Data, sample_sizes: tuple[int, ...]) -> LadderRun:
+    def stage(self, model: Model, data: Data, sample_sizes: tuple[int, ...]) -> DataTemperingRun:
         require_float64()
-        return LadderRun(self, model, owned(data), tuple(sample_sizes))
+        return DataTemperingRun(self, model, owned(data), tuple(sample_sizes))
 
 
 class Stop(NamedTuple):
@@ -64,19 +64,11 @@ class State(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class LadderRun:
+class DataTemperingRun(LadderRun):
     """Long computation: `advance` is one temperature; its chunk is the posterior at the sample size that was reached (a
-    `Posterior` for each data set), or None on the way there. `data` have leading axes (dataset, N)."""
+    `Posterior` for each data set), or None on the way there."""
 
-    sampler: DataTempering
-    model: Model
-    data: Data
-    sample_sizes: tuple[int, ...]
     unit: str = "% of a sample size"
-
-    @property
-    def datasets(self) -> int:
-        return 1 if self.data is None else jax.tree.leaves(self.data)[0].shape[0]
 
     @functools.cached_property
     def stops(self) -> tuple[Stop, ...]:
@@ -108,12 +100,12 @@ class LadderRun:
         options, segment = self.sampler.options, state.segment
         now = state.on_path._replace(populations=spread_populations(state.on_path.populations))
         now = tempering.advance(self._path(segment), now, options)
-        arrived, exhausted = tempering.arrived(now), now.temperatures >= options.max_temperatures
-        if not arrived and not exhausted:
+        arrived, given_up = tempering.arrived(now), tempering.given_up(now, options)
+        if not arrived and not given_up:
             return State(now, segment), None
         last = next(i for i in range(segment, len(self.stops)) if self._is_recorded(i))
         phi = now.populations.phi
-        if segment < last and not exhausted:
+        if segment < last and not given_up:
             onward = now.populations._replace(phi=jnp.zeros_like(phi))
             return State(now._replace(populations=onward), segment + 1), None
         now = now._replace(populations=now.populations._replace(phi=self._way(segment, last, phi)))

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 
 from slt.models.base import Data, Model
-from slt.posterior.base import LadderSampler, stack_ladder
+from slt.posterior.base import LadderRun, LadderSampler, stack_ladder
 from slt.posterior.targets import Potential, potential, prefix_weights
 from slt.records.posterior import Ladder, Posterior
 from slt.runtime.jax_setup import owned, require_float64
@@ -28,18 +28,10 @@ class Sampler(LadderSampler):
 
 
 @dataclasses.dataclass(frozen=True)
-class OneCallPerN:
+class OneCallPerN(LadderRun):
     """Long computation: state is (key, number of posteriors done); a chunk is one `Posterior`."""
 
-    sampler: Sampler
-    model: Model
-    data: Data
-    sample_sizes: tuple[int, ...]
     unit: str = "sample sizes"
-
-    @property
-    def datasets(self) -> int:
-        return 1 if self.data is None else jax.tree.leaves(self.data)[0].shape[0]
 
     @property
     def total(self) -> int:

@@ -84,6 +84,11 @@ def arrived(state: State) -> bool:
     return bool(jnp.all(state.populations.phi >= 1))
 
 
+def given_up(state: State, options: Options) -> bool:
+    """Whether the path has taken as many temperatures as it may."""
+    return state.temperatures >= options.max_temperatures
+
+
 def run(
     path: Path,
     state: State,
@@ -91,10 +96,10 @@ def run(
     shared_temperatures: bool = False,
     stop: Callable[[State], bool] = arrived,
 ) -> State:
-    """Temperatures until `stop`, which sees the state after each, or until there were `max_temperatures`."""
+    """Temperatures until `stop`, which sees the state after each, or until they are `given_up`."""
     while True:
         state = advance(path, state, options, shared_temperatures)
-        if stop(state) or state.temperatures >= options.max_temperatures:
+        if stop(state) or given_up(state, options):
             return state
 
 
