@@ -2,6 +2,7 @@
 
 import json
 
+import slt
 from experiments import making
 from scripts import results
 
@@ -15,6 +16,7 @@ def study_verdict(study: str) -> str:
 
 
 if __name__ == "__main__":
+    slt.configure_jax()
     verdicts = {f"results/{study}.md": study_verdict(study) for study in results.STUDIES}
     found = making.findings()
     for name in making.names():

@@ -20,7 +20,7 @@ from slt.errors import ConfigError, RunError, suggestion
 from slt.pipeline.recipes import STAGES, Stage, plan
 from slt.pipeline.reporting import rewrite_report
 from slt.pipeline.status import failure
-from slt.runtime.jax_setup import configure_jax, require_float64
+from slt.runtime.jax_setup import configure_jax, in_float64, require_float64
 from slt.runtime.progress import Silent, progress_for
 from slt.storage.provenance import versions
 from slt.storage.resumable import Driver
@@ -188,9 +188,8 @@ def _make(
     if record is None:
         damaged = store.has(stage.recipe.name)
         started = time.monotonic()
-        require_float64()  # a module of the user's, imported or called on the way, may have switched it off
-        items = stage.make(described, records, drive)
-        require_float64()
+        with in_float64():
+            items = stage.make(described, records, drive)
         seconds = drive.before + time.monotonic() - started
         facts = {"seconds": seconds, "work": stage.work.amount, "unit": stage.work.unit}
         record = store.write(stage.recipe, items, {**facts, **versions()}, replace=again or damaged)
