@@ -5,6 +5,7 @@ Each leaves figure.png and finding.json in its folder; the table of all is resul
 
 import sys
 
+import slt
 from experiments import making
 
 if __name__ == "__main__":
@@ -13,4 +14,5 @@ if __name__ == "__main__":
     unknown = [name for name in wanted if name not in known]
     if unknown:
         sys.exit(f"no experiment called {unknown[0]!r}; the experiments: {', '.join(known)}")
+    slt.configure_jax()
     making.make_all(wanted)

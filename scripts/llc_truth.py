@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+import slt
 from scripts.llc_cases import Case, cases
 from scripts.result import RESULTS, ROOT, Result, table
 from slt.llc.base import Estimator
@@ -389,6 +390,7 @@ def _label(m: Measurement) -> str:
 
 
 if __name__ == "__main__":
+    slt.configure_jax()
     for name in sys.argv[1:] or list(WAYS):
         for example in cases():
             if applies(example, name):

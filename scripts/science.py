@@ -5,6 +5,7 @@ python -m scripts.science [STUDY ...]; for experiments alone, python -m experime
 
 import sys
 
+import slt
 from experiments import making
 from scripts import results
 
@@ -13,6 +14,7 @@ if __name__ == "__main__":
     unknown = [name for name in named if name not in known]
     if unknown:
         sys.exit(f"no study called {unknown[0]!r}; the studies: {', '.join(known)}")
+    slt.configure_jax()
     for study in named or [name for name in known if name not in results.PEERS]:
         print(f"{study} ...", flush=True)
         print(f"  {results.make(study)}", flush=True)

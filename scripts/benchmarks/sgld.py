@@ -155,7 +155,9 @@ def main(whose: str) -> None:
     started = time.perf_counter()
     if whose != "theirs":
         import slt.llc.mcmc.sgld
-        import slt.models.superposition  # noqa: F401
+        import slt.models.superposition
+
+        slt.configure_jax()
 
         call = ours(100)
     else:

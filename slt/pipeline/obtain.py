@@ -8,7 +8,7 @@ from slt.config.schema import Experiment
 from slt.pipeline.codec import encode
 from slt.pipeline.outputs import Outputs
 from slt.pipeline.stage import Stage
-from slt.runtime.jax_setup import require_float64
+from slt.runtime.jax_setup import in_float64
 from slt.runtime.progress import Silent
 from slt.storage.provenance import versions
 from slt.storage.resumable import Driver
@@ -41,9 +41,8 @@ def obtain(
             damaged = store.has(stage.recipe.name)
             inputs = found.inputs(stage.module, stage.plan.inputs)
             started = time.monotonic()
-            require_float64()  # a module of the user's, imported or called on the way, may have switched it off
-            output = stage.module.run(experiment, inputs, drive)
-            require_float64()
+            with in_float64():
+                output = stage.module.run(experiment, inputs, drive)
             seconds = drive.before + time.monotonic() - started
             work = stage.plan.work
             facts = {"seconds": seconds, "work": work.amount, "unit": work.unit, **versions()}

@@ -6,8 +6,10 @@ nat decide which phase wins. SGD asks for float32 explicitly where it wants it.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -56,6 +58,21 @@ def require_float64() -> None:
             'Call slt.configure_jax() first, or jax.config.update("jax_enable_x64", True)\n'
             "Where that was done, some imported module or called function has switched float64 off again"
         )
+
+
+@contextlib.contextmanager
+def in_float64() -> Iterator[None]:
+    """A computation in float64, before and after which `require_float64` holds.
+
+    What a function of the user's switches in between has no effect on this thread: a change within a trace crashes
+    the compiled program. It raises ConfigError at the end, whatever else it may have led to.
+    """
+    require_float64()
+    try:
+        with jax.enable_x64(True):
+            yield
+    finally:
+        require_float64()
 
 
 def cores_are_devices() -> bool:
