@@ -31,8 +31,8 @@ def first(data: Any, n: int) -> Any:
 def posterior_by_n(
     model: ModularAddition, data: Any, sample_sizes: tuple[int, ...], sampler: DataTempering
 ) -> list[dict[str, Any]]:
-    """A row for each sample size: accuracies, shares of phases with their free energies, and whether the repeats may be
-    trusted. Lists run over data sets, inner ones over repeats."""
+    """A row for each sample size: accuracies, shares of phases with their free energies, and whether the repeats may
+    be trusted. Lists run over data sets, inner ones over repeats."""
     ladder = drive(sampler.stage(model, data, sample_sizes), jax.random.key(1))
     occupancy = label_ladder(model, ladder, ordered=False)
     local = local_free_energy(occupancy)

@@ -22,7 +22,7 @@ from experiments.modular import KNOWN, RULE, Trained, first_at, fit
 from slt.models.modular_addition import ModularAddition
 from slt.report.style import figure, look, plain_log
 
-CLAIM = "A network that knows its examples by heart finds the rule long after, and only with weight regularization."
+CLAIM = "A network that has memorized its examples finds the rule long after, and only with weight regularization."
 SOURCE = "Power et al. 2022, arXiv:2201.02177; Gromov 2023, arXiv:2301.02679, found it without"
 LATE, FEW = 3.0, 0.05
 PATIENCE = (

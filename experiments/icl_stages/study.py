@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments.finding import Finding
+from experiments.finding import Finding, verdict_of
 from experiments.in_context import References, first, kept, planned, references, trained
 from slt.records.base import Array
 from slt.report import style
@@ -110,7 +110,7 @@ def judged(data: dict[str, Any]) -> tuple[str, str]:
         "overshoot": bool(over.all()),
     }
     good = list(data["parts"].values())
-    verdict = "holds" if all(good) else "mixed" if any(good) else "fails"
+    verdict = verdict_of(good)
     begins = ", ".join(f"{stage} {_median(s)}" for stage, s in zip(STAGES, when, strict=True))
     numbers = (
         f"error at the last position over ridge's {np.median(last):.2f} ({last.min():.2f} to {last.max():.2f}), of "

@@ -18,8 +18,9 @@ import jax
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments.finding import Finding
+from experiments.finding import Finding, verdict_of
 from experiments.sparse_parity import picture
+from experiments.statistics import all_finite, upward_crossing
 from slt.models import datasets
 from slt.models.base import Params
 from slt.models.common.boolean_functions import is_learned
@@ -62,12 +63,12 @@ def study(reduced: bool = False) -> Finding:
     bayes = _posterior(few, ladder)
     data = {
         "frequencies": many.frequencies.tolist(),
-        **{name: told["data"] for name, told in along.items()},
+        **{name: found["data"] for name, found in along.items()},
         "Bayes": bayes["data"],
     }
     verdict, numbers = _judge(data)
     figure: Figure = picture.draw(many, along["Adam"], few, bayes)
-    return Finding(verdict, numbers, figure, _plain(data))
+    return Finding(verdict, numbers, figure, all_finite(data))
 
 
 # -- SGD -------------------------------------------------------------------------------------------
@@ -174,7 +175,9 @@ def _posterior(model: SparseParity, ladder: Ladder) -> dict[str, Any]:
     knows, _ = classification.at_points(_learned, model, ladder.draws, axes=4)
     by_repeat = np.stack([knows[f"{i}"].mean(axis=3) for i in range(model.tasks)], axis=-1)
     share = by_repeat.mean(axis=2)  # (dataset, n, task)
-    n = np.array([[_rise(ladder.sample_sizes, of[:, i]) for i in range(model.tasks)] for of in share])
+    n = np.array(
+        [[upward_crossing(ladder.sample_sizes, of[:, i]) for i in range(model.tasks)] for of in share]
+    )
     data = {
         "frequencies": model.frequencies.tolist(),
         "n by data set": n.tolist(),
@@ -198,18 +201,6 @@ def _learned(model: Any, w: Params) -> dict[str, jax.Array]:
     return {f"{i}": known[i] for i in range(model.tasks)}
 
 
-def _rise(sample_sizes: np.ndarray, share: np.ndarray) -> float:
-    """n at which a share last passes one half upwards, log-linear between rungs; inf where it ends below."""
-    below = np.flatnonzero(share < 0.5)
-    if not len(below):
-        return float(sample_sizes[0])
-    i = int(below[-1])
-    if i + 1 == len(sample_sizes):
-        return float("inf")
-    part = (0.5 - share[i]) / (share[i + 1] - share[i])
-    return float(np.exp(np.log(sample_sizes[i]) + part * np.log(sample_sizes[i + 1] / sample_sizes[i])))
-
-
 # -- what follows ----------------------------------------------------------------------------------
 def _judge(data: dict[str, Any]) -> tuple[str, str]:
     """The verdict by the module's rule, and its numbers on one line."""
@@ -220,13 +211,13 @@ def _judge(data: dict[str, Any]) -> tuple[str, str]:
         adam["power law of the total: median R2 of log loss"],
     )
     parts = (one >= 0.95, abs(exponent - 1) <= max(0.2, 1.96 * error), smooth >= 0.95)
-    verdict = "holds" if all(parts) else "mixed" if any(parts) else "fails"
+    verdict = verdict_of(parts)
     slope = adam["power law of the total: exponent"]
-    told = bayes["n against 1 / frequency, exponent"]
+    by_n = bayes["n against 1 / frequency, exponent"]
     sgd = data["SGD"]["time against 1 / frequency, exponent"]
     return verdict, (
         f"one sigmoid explains {100 * one:.1f} % of a task's curve; time ~ p^-x with x = {exponent:.2f} ± "
-        f"{error:.2f} (Adam), {sgd[0]:.2f} ± {sgd[1]:.2f} (SGD), {told[0]:.2f} ± {told[1]:.2f} (Bayes, in n); a "
+        f"{error:.2f} (Adam), {sgd[0]:.2f} ± {sgd[1]:.2f} (SGD), {by_n[0]:.2f} ± {by_n[1]:.2f} (Bayes, in n); a "
         f"power law explains {100 * smooth:.1f} % of the log of the total, exponent {slope[0]:.2f} ± {slope[1]:.2f} "
         f"({adam['exponent expected of infinitely many tasks']:.2f} for infinitely many tasks)"
     )
@@ -244,14 +235,3 @@ def _mean(values: np.ndarray) -> tuple[float, float]:
     if len(values) < 2:
         return (float(values[0]) if len(values) else float("nan")), float("nan")
     return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
-
-
-def _plain(value: Any) -> Any:
-    """For JSON: numbers that are not finite become null."""
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value

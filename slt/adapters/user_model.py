@@ -1,4 +1,4 @@
-"""What a model takes over from its user: functions by dotted path, observations from a file or a function."""
+"""What a user provides for a model: functions by dotted path, observations from a file or a function."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from slt.errors import ConfigError, suggestion
 from slt.models.base import Model, Params
 
 Rows = dict[str, Any]  # name -> array with leading axis n
-FEW, MORE = 3, 5  # rows at which a borrowed function is tried, to see what depends on how many there are
+FEW, MORE = 3, 5  # rows on which a user's function is tried, to see what depends on their number
 
 
 class Outside(NamedTuple):
@@ -71,12 +71,12 @@ def named(path: str, option: str) -> Any:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if not error.name or not f"{module_name}.".startswith(f"{error.name}."):
-            raise ConfigError(f"{option}: {module_name} cannot be imported\n{_told(error)}") from error
+            raise ConfigError(f"{option}: {module_name} cannot be imported\n{_described(error)}") from error
         raise ConfigError(
             f"{option}: there is no module {module_name!r}\nIts folder must be the working directory or on PYTHONPATH"
         ) from error
     except Exception as error:
-        raise ConfigError(f"{option}: {module_name} cannot be imported\n{_told(error)}") from error
+        raise ConfigError(f"{option}: {module_name} cannot be imported\n{_described(error)}") from error
     if not hasattr(module, name):
         public = [key for key in vars(module) if not key.startswith("_")]
         raise ConfigError(
@@ -101,19 +101,19 @@ def outside(paths: tuple[str | None, ...]) -> Outside:
 
 
 def tried(call: Callable[[], Any], option: str, path: str) -> Any:
-    """`call()`; what a borrowed function raises becomes a ConfigError that says what, and of which option."""
+    """`call()`; what a user's function raises becomes a ConfigError that names the error and the option."""
     try:
         return call()
     except ConfigError:
         raise
     except Exception as error:
         raise ConfigError(
-            f"{option}: {path} fails on {MORE} rows of the data or fewer\n{_told(error)}"
+            f"{option}: {path} fails on {MORE} rows of the data or fewer\n{_described(error)}"
         ) from error
 
 
 def untraced(call: Callable[[], Any]) -> Any:
-    """`call()`, computed now even where a trace is under way: traces belong to their thread."""
+    """`call()`, computed now even during a trace: in another thread, since traces are local to theirs."""
     with ThreadPoolExecutor(max_workers=1) as elsewhere:
         return elsewhere.submit(call).result()
 
@@ -127,7 +127,7 @@ def check_alone(alone: Any, among: Any, option: str, path: str) -> None:
         )
 
 
-def _told(error: Exception) -> str:
+def _described(error: Exception) -> str:
     return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"
 
 
@@ -250,7 +250,7 @@ def _from_file(path: str, absolute: str, mtime: int, size: int) -> Source:
         with np.load(absolute, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except Exception as error:
-        raise ConfigError(f"data: {path} is not an .npz file of arrays\n{_told(error)}") from error
+        raise ConfigError(f"data: {path} is not an .npz file of arrays\n{_described(error)}") from error
     return checked(Source(path, table=_table(arrays, path)))
 
 
@@ -272,9 +272,9 @@ def _check_table(table: Mapping[str, Any], path: str) -> None:
             raise ConfigError(f"data: {name!r} of {path} must hold finite real numbers throughout")
     sizes = {name: len(leaf) if np.ndim(leaf) else None for name, leaf in table.items()}
     if len(set(sizes.values())) > 1 or None in sizes.values():
-        told = ", ".join(f"{name}: {leaf.shape}" for name, leaf in table.items())
+        shapes = ", ".join(f"{name}: {leaf.shape}" for name, leaf in table.items())
         raise ConfigError(
-            f"data: the arrays of {path} must share their first axis, one row an observation\n{told}"
+            f"data: the arrays of {path} must share their first axis, one row an observation\n{shapes}"
         )
 
 

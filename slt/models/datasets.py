@@ -1,4 +1,4 @@
-"""The data sets that both learners meet: drawn once, in float64, and kept."""
+"""The data sets that both learners get: drawn once, in float64, and stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model of sequences has besides: a sample that stands for its population, and fixed inputs to be seen by."""
+"""Models of sequences: a sample stands for the population, and observables are computed on fixed inputs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _POPULATION, _PROBE = 2**32 - 5, 2**32 - 17  # seeds of samples that no data set
 
 
 class SequenceModel(Model):
-    """A model without a closed form: a network on inputs of which there is no end.
+    """A network on infinitely many inputs, without a closed form of its losses.
 
     A sample of `population` observations, drawn once, stands for the population: the mean loss on it errs by the
     losses' standard deviation / sqrt(population); 0: no such loss. `outputs` on fixed inputs are the function that
@@ -45,7 +45,7 @@ class SequenceModel(Model):
 
 @functools.lru_cache(maxsize=32)
 def fixed(model: Model, size: int, seed: int) -> Data:
-    """`size` observations of `model`, drawn now even where a trace is under way (traces belong to their thread)."""
+    """`size` observations of `model`, drawn now even during a trace (in another thread: traces are local)."""
     draw = jax.jit(lambda: model.sample(jax.random.key(seed), size))
     with ThreadPoolExecutor(max_workers=1) as elsewhere:
         return elsewhere.submit(lambda: jax.device_get(draw())).result()
