@@ -54,9 +54,9 @@ def study() -> Result:
     text = f"""# Learning coefficients of k-gons
 
 The thermodynamic path on the population loss: {ESTIMATOR.repeats} repeats of {ESTIMATOR.particles} particles,
-{ESTIMATOR.decades:g} decades beyond the onset, as far as its moves forget. Beyond c = 6 the k = c phases should have
-(3 c - 1) / 2. "the paper's error" is the standard deviation of Chen et al. 2023's SGLD estimate, and how many times
-ours is smaller.
+{ESTIMATOR.decades:g} decades beyond the onset, as far as its moves decorrelate. Beyond c = 6 the k = c phases should
+have (3 c - 1) / 2. "the paper's error" is the standard deviation of Chen et al. 2023's SGLD estimate, and how many
+times ours is smaller.
 
 {table(header, rows)}
 

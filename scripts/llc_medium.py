@@ -32,8 +32,9 @@ all sizes: {ESTIMATOR.chains} chains, batches of {ESTIMATOR.batch}, {ESTIMATOR.b
 
 λ by theory is that of the network without a localization (Aoyagi 2024). With one, and to second order in the offset,
 a direction of curvature h counts h t / (2 (h t + γ)); the curvatures are known (h of entry i, j of the product is the
-sum over layers of what the other layers pass on, squared). That sum is "λ at γ": what the chains should find. How far
-it lies from λ is the price of a localization that so few steps can forget.
+sum over layers of the squared gains of the other layers). That sum is "λ at γ": what the chains should find. How far
+it lies from λ is the bias of a localization that is weak enough to be
+explored in so few steps.
 
 {table(header, [row["cells"] for row in rows])}
 """

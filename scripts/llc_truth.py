@@ -1,4 +1,4 @@
-"""Every estimator of the learning coefficient against every closed form of the zoo.
+"""Every estimator of the learning coefficient against every closed form of the model collection.
 
 Each measurement is kept under the hash of its code and settings, in runs/ with its curve and in
 results/llc_truth.json as a number, and made again only when one of them changed. `python -m scripts.llc_truth
@@ -62,7 +62,7 @@ CAREFUL = 64  # up to so many dimensions the path has 1024 particles and an effe
 
 
 class Measurement(NamedTuple):
-    """What an estimator said of a case; `recipe` names its record."""
+    """The estimate of a case; `recipe` names its record."""
 
     case: Case
     way: str
@@ -191,8 +191,9 @@ def study() -> Result:
     header = ["case", "d", "lambda", "m", "estimate", "error", "off", "m found", "status", "s", "SGLD", "off"]
     text = f"""# Learning coefficients against closed forms
 
-{len(best)} cases over every family of the zoo, 1 to {max(m.case.question.dimension for m in best)} parameters, on
-population losses. Each estimator sets itself up; none knows the truth. "off" is the relative error of the estimate.
+{len(best)} cases over every family of models, 1 to {max(m.case.question.dimension for m in best)} parameters, on
+population losses. Each estimator calibrates itself; none is given the truth. "off" is the relative error of the
+estimate.
 
 {_summary(found)}
 
@@ -200,13 +201,13 @@ population losses. Each estimator sets itself up; none knows the truth. "off" is
 
 {_acceptance(found)}
 
-How the path was run. Up to ten parameters it sets itself up; from eleven to {CAREFUL}, and for tanh networks, it has
-1,024 particles and an effective sample size of 0.9; mixtures have 512, over twelve decades. tanh networks are under
-their own prior: close to the origin the higher terms of tanh begin to matter ten decades after the first. Where the
-error came out above {ENOUGH:.0%} the path was made once more with four times the particles, but not for mixtures of
+How the path was run. Up to ten parameters it calibrates itself; from eleven to {CAREFUL}, and for tanh networks, it
+has 1,024 particles and an effective sample size of 0.9; mixtures have 512, over twelve decades. tanh networks are
+under their own prior: close to the origin the higher terms of tanh begin to matter ten decades after the first. Where
+the error came out above {ENOUGH:.0%} the path was made once more with four times the particles, but not for mixtures of
 two and three. Two or three paths ran at a time, so that seconds are longer than they would be alone. How many decades
-the path goes by itself, what a cut temperature costs in the fit, and which moves it has were settled on cases of this
-suite, by where their curves leave the closed forms: it is not blind to them.
+the path goes by itself, what a cut temperature costs in the fit, and which moves it has were chosen on cases of this
+suite, by where their curves leave the closed forms: they are no held-out test.
 
 Where it falls short. The arms of w1^2 w2^2 + w1^8 + w2^8 are cut by the prior at first, and by w^8 from t = 1e8 on:
 the measured curve lies on its exact integral, but none of the forms that are fitted has a constant that changes on
