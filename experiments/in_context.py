@@ -80,8 +80,3 @@ def apart(model: ICLLinearRegression) -> float:
         - ideal_predictors.ridge(x, y, model.variance).mean
     )
     return float(np.mean(gap**2) / model.dimension)
-
-
-def first(steps: Array, there: Array) -> Array:
-    """(seed,) the first step at which each row of `there` (seed, checkpoint) is true; infinite where none is."""
-    return np.where(there.any(axis=1), steps[there.argmax(axis=1)].astype(float), np.inf)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from slt.config.schema import experiment
 from slt.models.base import Model, phase_names
-from slt.phases.classification import occupancy_summary, phase_facts
+from slt.phases import classification
 from slt.pipeline.execute import run
 from slt.records.base import Array, from_dataset
 from slt.records.phases import Occupancy, PhasePath
@@ -84,7 +84,7 @@ def run_preset(*overrides: str) -> PresetRun:
             label=path.label,
             params=trajectory.params,
             sample_sizes=occupancy.sample_sizes,
-            share=occupancy_summary(occupancy).mean,
+            share=classification.occupancy_summary(occupancy).mean,
         )
 
 
@@ -108,24 +108,42 @@ def _columns(rows: list[dict[str, Any]], *columns: str) -> list[dict[str, Any]]:
 
 def picture(title: str, seen: PresetRun, low: float, high: float) -> Figure:
     """The loss of a one-parameter model from `low` to `high`, and both learners' shares beside it."""
-    colors = style.palette(seen.names, phase_facts(seen.model))
+    colors = style.palette(seen.names, classification.phase_facts(seen.model))
     with style.look():
         figure = Figure(figsize=(11, 3.6), layout="constrained")
         loss, sgd, posterior = figure.subplots(1, 3)
         figure.suptitle(title, x=0.01, ha="left", fontsize=12)
         _landscape(loss, seen, colors, low, high)
-        shares(sgd, seen.steps, seen.curves, seen.names, colors)
-        step_axis(sgd, int(seen.steps[-1]))
-        sgd.set(title="SGD", ylabel="share of seeds")
-        shares(posterior, seen.sample_sizes, seen.share, seen.names, colors)
-        n_axis(posterior, seen.sample_sizes)
-        posterior.set(title="Posterior", ylabel="probability")
+        draw_shares(sgd, posterior, seen, colors)
         handles, names = posterior.get_legend_handles_labels()
         figure.legend(handles, names, loc="upper right", ncols=len(names))
     return figure
 
 
-def shares(ax: Axes, x: Array, curves: Array, names: Sequence[str], colors: style.Palette) -> None:
+def families(seen: PresetRun) -> tuple[tuple[str, ...], Array]:
+    """Names of the families of phases, and (phase, family) 1 where a phase belongs to one, else 0."""
+    names, index = classification.families(classification.phase_facts(seen.model))
+    return names, np.equal.outer(index, np.arange(len(names))).astype(float)
+
+
+def draw_shares(
+    sgd: Axes,
+    posterior: Axes,
+    seen: PresetRun,
+    colors: style.Palette,
+    groups: tuple[tuple[str, ...], Array] | None = None,
+) -> None:
+    """Shares of the phases, or of `groups` such as `families`: of SGD's seeds by step, and of the posterior by n."""
+    names, belongs = groups or (seen.names, np.eye(len(seen.names)))
+    _lines(sgd, seen.steps, seen.curves @ belongs, names, colors)
+    step_axis(sgd, int(seen.steps[-1]))
+    sgd.set(title="SGD", ylabel="share of seeds")
+    _lines(posterior, seen.sample_sizes, seen.share @ belongs, names, colors)
+    n_axis(posterior, seen.sample_sizes)
+    posterior.set(title="Posterior", ylabel="probability")
+
+
+def _lines(ax: Axes, x: Array, curves: Array, names: Sequence[str], colors: style.Palette) -> None:
     """(x, phase) shares as lines; "other" only where it ever holds 1 %."""
     for name, curve in zip(names, curves.T, strict=True):
         if name != "other" or curve.max() >= 0.01:

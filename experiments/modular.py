@@ -80,9 +80,3 @@ def accuracies(model: ModularAddition, params: dict[str, Array], seen: Array) ->
 def _accuracies(model: ModularAddition, params: Any, seen: jax.Array) -> Any:
     over_points = jax.vmap(model.train_and_test, in_axes=(0, None))
     return jax.lax.map(lambda one: over_points(*one), (params, seen))
-
-
-def first_at(steps: Array, curve: Array, level: float) -> Array:
-    """(seed,) the first step at which each curve (seed, checkpoint) is at `level`; NaN where none is."""
-    there = curve >= level
-    return np.where(there.any(axis=1), steps[there.argmax(axis=1)].astype(float), np.nan)

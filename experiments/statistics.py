@@ -21,6 +21,11 @@ def mean_and_error(values: Array) -> tuple[float, float]:
     return float(values.mean()), float(values.std(ddof=1) / np.sqrt(values.size))
 
 
+def first_step(steps: Array, there: Array, never: float = np.inf) -> Array:
+    """(seed,) the first step at which each row of `there` (seed, checkpoint) is true; `never` where none is."""
+    return np.where(there.any(axis=1), steps[there.argmax(axis=1)].astype(float), never)
+
+
 def upward_crossing(sample_sizes: Array, share: Array) -> float:
     """n at which a share (n,) last passes one half upwards, log-linear between sample sizes; inf if it ends below."""
     below = np.flatnonzero(share < 0.5)

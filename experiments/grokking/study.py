@@ -18,7 +18,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.finding import Finding
-from experiments.modular import KNOWN, RULE, Trained, first_at, fit
+from experiments.modular import KNOWN, RULE, Trained, fit
+from experiments.statistics import first_step
 from slt.models.modular_addition import ModularAddition
 from slt.report.style import figure, look, plain_log
 
@@ -75,7 +76,8 @@ def _settings() -> list[dict[str, Any]]:
 def measured(trained: Trained) -> dict[str, Any]:
     """Of one setting: median steps to the examples and to the rule, over the runs that get there, and the end."""
     steps = trained.trajectory.steps
-    known, rule = first_at(steps, trained.train, KNOWN), first_at(steps, trained.test, RULE)
+    known = first_step(steps, trained.train >= KNOWN, np.nan)
+    rule = first_step(steps, trained.test >= RULE, np.nan)
     return {
         "runs": len(known),
         "reached_rule": int(np.isfinite(rule).sum()),

@@ -20,7 +20,8 @@ from matplotlib.figure import Figure
 
 from experiments.finding import Finding
 from experiments.modular import accuracies, counts
-from experiments.modular_posterior import AGREE, draw, first, mean, plain, posterior_by_n
+from experiments.modular_posterior import AGREE, draw, mean, plain, posterior_by_n
+from slt.models import datasets
 from slt.models.modular_addition import ModularAddition
 from slt.posterior.data_tempering import DataTempering
 from slt.records.base import Array
@@ -63,7 +64,7 @@ def _sampler(particles: int, most: int) -> DataTempering:
 # -- SGD --------------------------------------------------------------------------------------------------------
 def end(model: ModularAddition, data: Any, n: int, decay: float, seeds: int, steps: int) -> dict[str, Any]:
     """Accuracies (seed,) where AdamW ends on the first n pairs in one batch; seeds take the data sets in turn."""
-    own = first(data, n)
+    own = datasets.first(data, n)
     optimizer = AdamW(learning_rate=0.01, b2=0.98, weight_decay=decay)
     trainer = Trainer(seeds=seeds, steps=steps, batch_size=n, n=n, checkpoints=2, optimizer=optimizer)
     trajectory = drive(trainer.stage(model, own), jax.random.key(2))

@@ -8,7 +8,7 @@ holds:
 
 * order: both passages are seen on data, and 90 % of SGD's seeds pass through rank 0, rank 1, rank 2 and nothing else.
 * jump: at both crossings of the population ladder fewer than a third of the draws have between a third and two thirds
-  of the mode in question (`middle`).
+  of the mode in question (`ladders.middle_share`).
 * leading, prior, volume: the prediction of both crossings is within 20 % of where the posterior has them without
   data noise (the population ladder).
 
@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 from matplotlib.figure import Figure
 
 from experiments.finding import Finding, verdict_of
-from experiments.middle import JUMP, middle_share
+from experiments.ladders import JUMP, middle_share
 from slt.models.deep_linear import DeepLinear
 from slt.models.reduced_rank_regression import learning_coefficient
 from slt.phases.classification import occupancy_summary, phase_facts

@@ -12,7 +12,7 @@ when each holds:
   half of the checkpoints are flagged.
 * shared: the posterior makes both transitions as n grows, and both verdicts are "both".
 * posterior jumps: where it makes them, on the population ladder, fewer than a third of the draws have between a third
-  and two thirds of the mode in question (`middle`).
+  and two thirds of the mode in question (`ladders.middle_share`).
 * ridge: on a path of critical points of equal rank (`ridge`), longer than 0.9, loss and gradient stay within 1e-9,
   and half of the Hessian's eigenvalues or more are zero.
 
@@ -34,7 +34,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.finding import Finding, verdict_of
-from experiments.middle import JUMP, middle_share
+from experiments.ladders import JUMP, middle_share
 from experiments.saddle_to_saddle.ridge import Ridge, walk
 from experiments.statistics import finite
 from slt.llc.base import LLCProblem

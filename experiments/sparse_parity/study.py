@@ -19,9 +19,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.finding import Finding, verdict_of
+from experiments.ladders import ladder_on_data, sampler_facts
 from experiments.sparse_parity import picture
 from experiments.statistics import all_finite, upward_crossing
-from slt.models import datasets
 from slt.models.base import Params
 from slt.models.common.boolean_functions import is_learned
 from slt.models.sparse_parity import SparseParity
@@ -52,13 +52,17 @@ def study(reduced: bool = False) -> Finding:
         many = SparseParity(tasks=3, bits=3, hidden=24)
         runs = {name: _descend(many, one, seeds=2, steps=2000) for name, one in OPTIMIZERS.items()}
         few = SparseParity()
-        ladder = _climb(few, (20, 80, 400), count=2, particles=16, repeats=1, rounds=1)
+        ladder = ladder_on_data(
+            few, (20, 80, 400), DataTempering(particles=16, repeats=1, max_rounds=1), count=2, key=KEY
+        )
     else:
         many = SparseParity(tasks=10, bits=6, hidden=64)
         runs = {name: _descend(many, one, seeds=16, steps=20_000) for name, one in OPTIMIZERS.items()}
         few = SparseParity()
         sample_sizes = (10, 20, 30, 40, 60, 80, 110, 150, 200, 260, 340, 450, 600, 800)
-        ladder = _climb(few, sample_sizes, count=8, particles=128, repeats=2, rounds=4)
+        ladder = ladder_on_data(
+            few, sample_sizes, DataTempering(particles=128, repeats=2, max_rounds=4), count=8, key=KEY
+        )
     along = {name: _along(many, run, 1 if reduced else TAKEN_APART) for name, run in runs.items()}
     bayes = _posterior(few, ladder)
     data = {
@@ -157,19 +161,6 @@ def _one_width(steps: np.ndarray, curve: np.ndarray) -> float:
 
 
 # -- Bayes -----------------------------------------------------------------------------------------
-def _climb(
-    model: SparseParity,
-    sample_sizes: tuple[int, ...],
-    *,
-    count: int,
-    particles: int,
-    repeats: int,
-    rounds: int,
-) -> Ladder:
-    sampler = DataTempering(particles=particles, repeats=repeats, max_rounds=rounds)
-    return drive(sampler.stage(model, datasets.draw(model, 0, count, sample_sizes[-1]), sample_sizes), KEY)
-
-
 def _posterior(model: SparseParity, ladder: Ladder) -> dict[str, Any]:
     """At which n each task is learned."""
     knows, _ = classification.at_points(_learned, model, ladder.draws, axes=4)
@@ -186,11 +177,7 @@ def _posterior(model: SparseParity, ladder: Ladder) -> dict[str, Any]:
         "n against 1 / frequency, exponent": _mean(np.array([_slope(model, row) for row in n])),
         "in order of frequency": float(np.mean((np.diff(n, axis=1) > 0).all(axis=1))),
         "scatter of shares between repeats": float(by_repeat.std(axis=2).mean()),
-        "scatter of log Z between repeats": float(np.mean(np.std(ladder.log_evidence, axis=2))),
-        "acceptance": float(np.mean(ladder.info["acceptance"])),
-        "least ancestors": float(np.min(ladder.info["ess"])),
-        "failed": int(np.sum(ladder.status != "ok")),
-        "sample_sizes": ladder.sample_sizes.tolist(),
+        **sampler_facts(ladder),
         "share that knows each task": share.mean(axis=0).tolist(),
     }
     return {"sample_sizes": ladder.sample_sizes, "share": share, "data": data}

@@ -19,11 +19,11 @@ import scipy.stats
 from matplotlib.figure import Figure
 
 from experiments.finding import Finding
+from experiments.ladders import ladder_on_data, sampler_facts
 from experiments.staircase import picture
 from experiments.staircase.sgd import learning_times
-from experiments.statistics import all_finite, upward_crossing
+from experiments.statistics import all_finite, first_step, upward_crossing
 from slt.comparer.assemble import Sides, assemble
-from slt.models import datasets
 from slt.models.base import phase_names
 from slt.models.common.boolean_network import TwoLayer
 from slt.models.staircase import Staircase, Terms, leap
@@ -149,17 +149,19 @@ def _both(model: Staircase, reduced: bool) -> dict[str, Any]:
     """Both learners on five bits: when each learns the last degree, and what a comparison says."""
     trajectory = _descend(model, seeds=8 if reduced else 64, steps=1000 if reduced else 10_000)
     if reduced:
-        ladder = _climb(model, (5, 20, 60), count=2, particles=16, repeats=1, rounds=1)
+        sampler = DataTempering(particles=16, repeats=1, max_rounds=1)
+        ladder = ladder_on_data(model, (5, 20, 60), sampler, count=2, key=KEY)
     else:
         sample_sizes = (2, 4, 7, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 70, 80, 100, 130, 160)
-        ladder = _climb(model, sample_sizes, count=8, particles=128, repeats=2, rounds=4)
+        sampler = DataTempering(particles=128, repeats=2, max_rounds=4)
+        ladder = ladder_on_data(model, sample_sizes, sampler, count=8, key=KEY)
     occupancy = classification.label_ladder(model, ladder, ordered=False)
     comparison = _compare(model, trajectory, ladder, occupancy)
     last = len(model.phases()) - 1
     share = classification.mean_of(occupancy.share[..., last], axis=2)  # (dataset, n)
     top = trajectory.observables[max(trajectory.observables, key=lambda name: name.count("x"))]
     learned = top > 0.5
-    steps = np.where(learned.any(axis=1), trajectory.steps[learned.argmax(axis=1)], np.inf)
+    steps = first_step(trajectory.steps, learned)
     n = np.array([upward_crossing(ladder.sample_sizes, row) for row in share])
     return {
         "trajectory steps": trajectory.steps,
@@ -178,11 +180,7 @@ def _both(model: Staircase, reduced: bool) -> dict[str, Any]:
                     strict=True,
                 )
             ),
-            "sample_sizes": ladder.sample_sizes.tolist(),
-            "scatter of log Z between repeats": float(np.mean(np.std(ladder.log_evidence, axis=2))),
-            "acceptance": float(np.mean(ladder.info["acceptance"])),
-            "least ancestors": float(np.min(ladder.info["ess"])),
-            "failed": int(np.sum(ladder.status != "ok")),
+            **sampler_facts(ladder),
             "verdicts": {f"{v.source} -> {v.target}": v.verdict for v in comparison.verdicts},
             "headline": comparison.headline,
         },
@@ -194,13 +192,6 @@ def _descend(model: Staircase, *, seeds: int, steps: int) -> Trajectory:
         seeds=seeds, steps=steps, batch_size=8, n=None, checkpoints=80, optimizer=Sgd(learning_rate=0.05)
     )
     return drive(trainer.stage(model, None), KEY)
-
-
-def _climb(
-    model: Staircase, sample_sizes: tuple[int, ...], *, count: int, particles: int, repeats: int, rounds: int
-) -> Ladder:
-    sampler = DataTempering(particles=particles, repeats=repeats, max_rounds=rounds)
-    return drive(sampler.stage(model, datasets.draw(model, 0, count, sample_sizes[-1]), sample_sizes), KEY)
 
 
 def _compare(model: Staircase, trajectory: Trajectory, ladder: Ladder, occupancy: Occupancy) -> Comparison:

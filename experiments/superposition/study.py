@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.finding import Finding
-from experiments.learners import PresetRun, as_data, run_preset, shares, step_axis
+from experiments.learners import PresetRun, as_data, draw_shares, families, run_preset
 from slt.phases import classification
 from slt.report import style
 
@@ -58,21 +57,13 @@ def _numbers(judged: dict[str, Any] | None, seeds: int) -> str:
 
 def _figure(seen: PresetRun) -> Figure:
     """Shares of the families, of SGD's seeds by step and of the posterior by n."""
-    facts = classification.phase_facts(seen.model)
-    names, index = classification.families(facts)
-    belongs = np.equal.outer(index, np.arange(len(names))).astype(float)  # (phase, family)
-    colors = style.palette(seen.names, facts)
+    colors = style.palette(seen.names, classification.phase_facts(seen.model))
     with style.look():
         figure = Figure(figsize=(10, 3.8), layout="constrained")
         sgd, posterior = figure.subplots(1, 2)
         title = "Superposition: SGD stops at the 5-gon, the posterior passes to the 6-gon"
         figure.suptitle(title, x=0.01, ha="left", fontsize=12)
-        shares(sgd, seen.steps, seen.curves @ belongs, names, colors)
-        step_axis(sgd, int(seen.steps[-1]))
-        sgd.set(title="SGD", ylabel="share of seeds")
-        shares(posterior, seen.sample_sizes, seen.share @ belongs, names, colors)
-        style.n_axis(posterior, seen.sample_sizes)
-        posterior.set(title="Posterior", ylabel="probability")
+        draw_shares(sgd, posterior, seen, colors, families(seen))
         handles, labels = posterior.get_legend_handles_labels()
         figure.legend(handles, labels, loc="upper right", ncols=len(labels))
     return figure

@@ -1,15 +1,40 @@
-"""Does the posterior jump over the middle of a mode, or pass through it?"""
+"""Ladders of posteriors at increasing n: sampled on data sets, and the share of draws in the middle of a mode."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from slt.models import datasets
+from slt.models.base import Model
 from slt.models.common.linear_networks import LinearNetwork
+from slt.posterior.data_tempering import DataTempering
+from slt.records.base import OK
 from slt.records.posterior import Ladder
+from slt.runtime.long_computation import drive
 
 JUMP = 1 / 3  # a share below that of a flat distribution
+
+
+def ladder_on_data(
+    model: Model, sample_sizes: tuple[int, ...], sampler: DataTempering, *, count: int, key: jax.Array
+) -> Ladder:
+    """The posterior at every n on `count` data sets of seed 0."""
+    return drive(sampler.stage(model, datasets.draw(model, 0, count, sample_sizes[-1]), sample_sizes), key)
+
+
+def sampler_facts(ladder: Ladder) -> dict[str, Any]:
+    """What shows whether a ladder can be trusted, for the data of a finding."""
+    return {
+        "sample_sizes": ladder.sample_sizes.tolist(),
+        "scatter of log Z between repeats": float(np.mean(np.std(ladder.log_evidence, axis=2))),
+        "acceptance": float(np.mean(ladder.info["acceptance"])),
+        "least ancestors": float(np.min(ladder.info["ess"])),
+        "failed": int(np.sum(ladder.status != OK)),
+    }
 
 
 def middle_share(model: LinearNetwork, ladder: Ladder, mode: int, n: float) -> dict[str, float]:
