@@ -36,12 +36,12 @@ from slt.adapters.user_model import (
     outside,
     source,
     tried,
-    untraced,
 )
 from slt.errors import ConfigError, suggestion
 from slt.models.base import Params, as_model, static
 from slt.models.common.checks import check_positive
 from slt.models.common.gaussian import draw_normal
+from slt.models.common.sampled_population import untraced
 
 Loss = Callable[[jax.Array, Rows], jax.Array]  # outputs, rows -> (n,) nats
 

@@ -25,10 +25,10 @@ from slt.adapters.user_model import (
     first,
     function,
     tried,
-    untraced,
 )
 from slt.errors import ConfigError
 from slt.models.base import Params
+from slt.models.common.sampled_population import untraced
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

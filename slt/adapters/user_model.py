@@ -8,7 +8,6 @@ import functools
 import importlib
 import inspect
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from slt.errors import ConfigError, suggestion
-from slt.models.base import Model, Params
+from slt.models.common.sampled_population import POPULATION, SampledPopulation, untraced
 
 Rows = dict[str, Any]  # name -> array with leading axis n
 FEW, MORE = 3, 5  # rows on which a user's function is tried, to see what depends on their number
@@ -30,14 +29,8 @@ class Outside(NamedTuple):
     files: tuple[Path, ...]
 
 
-class UserModel(Model):
-    """A model that rests on something outside its own file.
-
-    A sample of `population` observations, drawn once, stands for the population: its mean loss is no expectation in
-    closed form, and the difference of two losses errs by its standard deviation / sqrt(population). 0: no such loss.
-    """
-
-    population: int
+class UserModel(SampledPopulation):
+    """A model that rests on something outside its own file."""
 
     @abc.abstractmethod
     def outside(self) -> Outside:
@@ -50,15 +43,8 @@ class UserModel(Model):
     def sample(self, key: jax.Array, n: int) -> Rows:
         return self.rows().sample(key, n)
 
-    @property
-    def has_population_loss(self) -> bool:
-        return self.population > 0
-
-    def population_loss(self, w: Params) -> jax.Array:
-        """Mean loss over the sample that stands for the population, nats per observation."""
-        if not self.has_population_loss:
-            return super().population_loss(w)
-        return jnp.mean(self.losses(w, _population(self.rows(), self.population)))
+    def population_sample(self) -> Rows:
+        return _population(self.rows(), self.population)
 
 
 # -- names ------------------------------------------------------------------------------------------------------
@@ -110,12 +96,6 @@ def tried(call: Callable[[], Any], option: str, path: str) -> Any:
         raise ConfigError(
             f"{option}: {path} fails on {MORE} rows of the data or fewer\n{_described(error)}"
         ) from error
-
-
-def untraced(call: Callable[[], Any]) -> Any:
-    """`call()`, computed now even during a trace: in another thread, since traces are local to theirs."""
-    with ThreadPoolExecutor(max_workers=1) as elsewhere:
-        return elsewhere.submit(call).result()
 
 
 def check_alone(alone: Any, among: Any, option: str, path: str) -> None:
@@ -205,7 +185,7 @@ def checked(rows: Source) -> Source:
 @functools.lru_cache(maxsize=16)
 def _population(rows: Source, size: int) -> Rows:
     """(size,) observations, apart from those of any data set where they are drawn afresh."""
-    return untraced(lambda: jax.device_get(rows.sample(jax.random.key(2**32 - 5), size)))
+    return untraced(lambda: jax.device_get(rows.sample(jax.random.key(POPULATION), size)))
 
 
 def check_population(size: int, rows: Source) -> None:
