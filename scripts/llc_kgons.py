@@ -63,8 +63,8 @@ times ours is smaller.
 ## The 4-family at c = 6
 
 At the 4-gon the biases of the live columns are 0, where the loss has a gradient but no second derivative: it rises
-with different curvatures to either side, so that no one Hessian gives lambda. The path needs none. t E[K] from a ball
-of radius 1 / 100 (gamma = 10,000), by decades of t beyond the onset, with standard errors over repeats:
+with different curvatures to either side, so that no one Hessian gives lambda. The path needs none. nbeta E[K] from a
+ball of radius 1 / 100 (gamma = 10,000), by decades of nbeta beyond the onset, with standard errors over repeats:
 
 {four}
 """

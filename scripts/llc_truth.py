@@ -41,16 +41,16 @@ of two and three. Two or three paths ran at a time, so that seconds are longer t
 decades the path goes by itself, what a cut temperature costs in the fit, and which moves it has were chosen on cases
 of this suite, by where their curves leave the closed forms: they are no held-out test.
 
-Where it falls short. The arms of w1^2 w2^2 + w1^8 + w2^8 are cut by the prior at first, and by w^8 from t = 1e8 on:
-the measured curve lies on its exact integral, but none of the forms that are fitted has a constant that changes on
-the way. In tanh networks of three and four units moves cease to decorrelate at t = 1e13 and 4e10, and with four units
-lambda comes out 3 % high. In deep linear 4, 4, 4, 4 eight decades show m = 1 and not 3.
+Where it falls short. The arms of w1^2 w2^2 + w1^8 + w2^8 are cut by the prior at first, and by w^8 from nbeta = 1e8
+on: the measured curve lies on its exact integral, but none of the forms that are fitted has a constant that changes
+on the way. In tanh networks of three and four units moves cease to decorrelate at nbeta = 1e13 and 4e10, and with
+four units lambda comes out 3 % high. In deep linear 4, 4, 4, 4 eight decades show m = 1 and not 3.
 
 ## Case by case
 
 The thermodynamic path (lambda, standard error from repeats and from the fits that agree with the curve, multiplicity)
-and self-calibrated SGLD. Chains measure t E[K] at one temperature, t = 1e5, where a multiplicity m > 1 takes about
-(m - 1) / (log t + c) off: for them that bias is reported, not corrected; the thermodynamic path fits it.
+and self-calibrated SGLD. Chains measure nbeta E[K] at one temperature, nbeta = 1e5, where a multiplicity m > 1 takes
+about (m - 1) / (log nbeta + c) off: for them that bias is reported, not corrected; the thermodynamic path fits it.
 
 {table(header, rows)}
 

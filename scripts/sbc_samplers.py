@@ -4,7 +4,7 @@
   particles than are drawn, since particles with common ancestors are not quite independent.
 * NUTS: evenly spaced along each chain.
 * HMC, MALA and SGLD, the chains of `slt.llc`: as many chains as draws, the last position of each, so that draws are
-  independent by construction. Their target, localized around the origin at t = n, is the posterior (`sbc_cases`).
+  independent by construction. Their target, localized around the origin at nbeta = n, is the posterior (`sbc_cases`).
 """
 
 from __future__ import annotations
@@ -157,9 +157,9 @@ def _drawn(run: Callable[[Data, jax.Array], Params], made: Replications, key: ja
 
 
 def localized(case: Case, data: Data, step: Any) -> mcmc_kernels.Setting:
-    """Chains around the origin at t = n and gamma = 1 / s^2, where the localizing prior is the model's own."""
+    """Chains around the origin at nbeta = n and gamma = 1 / s^2, where the localizing prior is the model's own."""
     rows = jax.tree.leaves(data)[0].shape[0]
-    full = potential(case.model, data, jnp.ones(rows))  # beta = 1, so that t = n
+    full = potential(case.model, data, jnp.ones(rows))  # beta = 1, so that nbeta = n
     center = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), case.model.sample_prior(jax.random.key(0)))
     gamma = jnp.asarray(case.scale**-2.0)
     around: Any = Neighborhood(case.model, center, jnp.zeros(()), gamma)

@@ -70,8 +70,8 @@ samplers would all pass together in at least {1 - ALARM:.0%} of such studies.
 {LADDERS["SMC"][0].draws_per_rung} particles; NUTS is thinned, every {_spacing()}th draw of {_chains()} chains. HMC
 and MALA of `slt.llc` run {DRAWS} chains, of which only the last position counts, after {BURN_IN["hmc"]} tuning and
 {STEPS["hmc"]} further steps (MALA {BURN_IN["mala"]} and {STEPS["mala"]}). Their target, localized at the origin with
-the prior's precision at t = n, is the posterior. Data tempering samples n = {", ".join(map(str, SAMPLE_SIZES))} in
-one pass.
+the prior's precision at nbeta = n, is the posterior. Data tempering samples n = {", ".join(map(str, SAMPLE_SIZES))}
+in one pass.
 
 {table(["model", "sampler", "p-values", "status ok", "verdict"], lines)}
 

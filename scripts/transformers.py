@@ -75,8 +75,8 @@ many weights: the free energy formula, n L + λ̂ log n, with measured losses an
 The claims about stages themselves have studies of their own: [icl_stages](../experiments/icl_stages/README.md),
 [ridge_retreat](../experiments/ridge_retreat/README.md), [induction](../experiments/induction/README.md).
 
-λ̂ is that of `llc=minibatch`: localized SGLD at t = n β, one step size and one localization for all checkpoints, found
-on four of them. An estimate that found lower loss than its point's, or is negative, is not counted as one.
+λ̂ is that of `llc=minibatch`: localized SGLD at nbeta = n β, one step size and one localization for all checkpoints,
+found on four of them. An estimate that found lower loss than its point's, or is negative, is not counted as one.
 """
 
 
@@ -187,9 +187,9 @@ def _section(title: str, name: str, done: dict[str, Run], seen: dict[str, _Seen]
         ["of these, estimates", f"{whole['counted']} of {whole['points']}"],
         ["flags", ", ".join(f"{flag} {count}" for flag, count in whole["flags"].items()) or "none"],
         ["median standard error of λ̂", f"{whole['median_relative_error']:.1%}"],
-        ["γ, e", f"{setting['localization']:.3g}, {setting['step_size']:.3g}"],
+        ["γ, step size", f"{setting['localization']:.3g}, {setting['step_size']:.3g}"],
         [
-            "λ̂ at ten times γ, at half e, with chains from the point",
+            "λ̂ at ten times γ, at half the step size, with chains from the point",
             ", ".join(_change(setting[f"{kind}sensitivity"]) for kind in ("", "step_", "start_")),
         ],
         ["largest λ̂, by seed", _numbers(whole["llc_largest"])],
