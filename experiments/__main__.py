@@ -1,4 +1,4 @@
-"""Put claims to the test: all of them, or those named. From the checkout: python -m experiments [NAME ...]
+"""Test claims: all of them, or those named. From the checkout: python -m experiments [NAME ...]
 
 Each leaves figure.png and finding.json in its folder; the table of all is results/experiments.md.
 """

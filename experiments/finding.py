@@ -1,13 +1,20 @@
-"""What became of a claim."""
+"""The result of a study: a verdict on its claim, numbers and a figure."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
 from matplotlib.figure import Figure
 
 VERDICTS = ("holds", "mixed", "fails")
+
+
+def verdict_of(parts: Iterable[bool]) -> str:
+    """Of a claim: it holds if all its parts do, fails if none does, and is mixed otherwise."""
+    each = list(parts)
+    return "holds" if all(each) else "mixed" if any(each) else "fails"
 
 
 @dataclasses.dataclass(frozen=True)

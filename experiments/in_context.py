@@ -1,4 +1,4 @@
-"""Regression in context: training a preset, and the errors of those that know best and of who says nothing."""
+"""Regression in context: training a preset, and the errors of the ideal predictors and of the prediction 0."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ def trained(plan: Plan) -> Trajectory:
 
 
 def kept(*overrides: str) -> Trajectory:
-    """The training of `slt run` with these overrides: as it is where it is done, from where it stopped otherwise."""
+    """The training of `slt run` with these overrides: kept in runs/, and resumed there where it was stopped."""
     done = run([*overrides, "llc=null"], store=RUNS)
     return from_dataset(Trajectory, done.record("training").array("trajectory"))
 
 
 class References(NamedTuple):
-    """Mean squared errors by position, (length,) each, on the sequences by which a network is seen.
+    """Mean squared errors by position, (length,) each, on the sequences of the observables.
 
     Attributes:
       silent: of the prediction 0.
@@ -66,8 +66,8 @@ def references(model: ICLLinearRegression) -> References:
     ridge = ideal_predictors.ridge(x, y, model.variance)
     best = ideal_predictors.dmmse(x, y, model.variance, model.table) if model.tasks else ridge
 
-    def error(said: Array | float) -> Array:
-        return np.mean((said - best.mean) ** 2 + best.variance, axis=0)
+    def error(predicted: Array | float) -> Array:
+        return np.mean((predicted - best.mean) ** 2 + best.variance, axis=0)
 
     return References(error(0.0), error(best.mean), error(ridge.mean))
 
@@ -80,8 +80,3 @@ def apart(model: ICLLinearRegression) -> float:
         - ideal_predictors.ridge(x, y, model.variance).mean
     )
     return float(np.mean(gap**2) / model.dimension)
-
-
-def first(steps: Array, there: Array) -> Array:
-    """(seed,) the first step at which each row of `there` (seed, checkpoint) is true; infinite where none is."""
-    return np.where(there.any(axis=1), steps[there.argmax(axis=1)].astype(float), np.inf)

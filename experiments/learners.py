@@ -1,4 +1,4 @@
-"""What studies of both learners share: a preset, run and held in memory, and one picture of SGD and the posterior."""
+"""For studies of both learners: a preset run and read into memory, and one figure of SGD and the posterior."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from slt.config.schema import experiment
 from slt.models.base import Model, phase_names
-from slt.phases.classification import occupancy_summary, phase_facts
+from slt.phases import classification
 from slt.pipeline.execute import run
 from slt.records.base import Array, from_dataset
 from slt.records.phases import Occupancy, PhasePath
@@ -20,8 +20,8 @@ from slt.records.training import Trajectory
 from slt.report import style
 
 
-class Seen(NamedTuple):
-    """One run, whole.
+class PresetRun(NamedTuple):
+    """What was read of one run.
 
     Attributes:
       model: the model that ran.
@@ -44,12 +44,12 @@ class Seen(NamedTuple):
     share: Array
 
     def verdict(self, source: str, target: str) -> str:
-        """The comparer's word on a pair of phases; "neither" where no learner was seen to pass."""
+        """The comparer's verdict on a pair of phases; "neither" where neither learner made the transition."""
         found = {(row["from"], row["to"]): row["verdict"] for row in self.summary["comparison"]}
         return found.get((source, target), "neither")
 
     def crossing(self, source: str, target: str) -> dict[str, Any] | None:
-        """What summary.json says of the posterior's passage, or None where there is none."""
+        """The row of summary.json on the posterior's transition, or None where there is none."""
         rows = self.summary["bayesian"]
         return next((row for row in rows if (row["from"], row["to"]) == (source, target)), None)
 
@@ -68,7 +68,7 @@ class Seen(NamedTuple):
         return np.mean(self.label[..., None] == np.arange(len(self.names)), axis=0)
 
 
-def see(*overrides: str) -> Seen:
+def run_preset(*overrides: str) -> PresetRun:
     """Run an experiment in a store of its own, which is gone when this returns."""
     with tempfile.TemporaryDirectory() as store:
         done = run(overrides, store=store, progress=False)
@@ -76,7 +76,7 @@ def see(*overrides: str) -> Seen:
         path = from_dataset(PhasePath, done.record("phases").array("path"))
         occupancy = from_dataset(Occupancy, done.record("phases").array("occupancy"))
         model = experiment(done.config)[0].model
-        return Seen(
+        return PresetRun(
             model=model,
             names=phase_names(model),
             summary=done.summary,
@@ -84,11 +84,11 @@ def see(*overrides: str) -> Seen:
             label=path.label,
             params=trajectory.params,
             sample_sizes=occupancy.sample_sizes,
-            share=occupancy_summary(occupancy).mean,
+            share=classification.occupancy_summary(occupancy).mean,
         )
 
 
-def told(seen: Seen) -> dict[str, Any]:
+def as_data(seen: PresetRun) -> dict[str, Any]:
     """What was measured, for data.json: shares by n and by step, and passages."""
     return {
         "phases": list(seen.names),
@@ -106,26 +106,44 @@ def _columns(rows: list[dict[str, Any]], *columns: str) -> list[dict[str, Any]]:
     return [{column: row[column] for column in columns} for row in rows]
 
 
-def picture(title: str, seen: Seen, low: float, high: float) -> Figure:
+def picture(title: str, seen: PresetRun, low: float, high: float) -> Figure:
     """The loss of a one-parameter model from `low` to `high`, and both learners' shares beside it."""
-    colors = style.palette(seen.names, phase_facts(seen.model))
+    colors = style.palette(seen.names, classification.phase_facts(seen.model))
     with style.look():
         figure = Figure(figsize=(11, 3.6), layout="constrained")
         loss, sgd, posterior = figure.subplots(1, 3)
         figure.suptitle(title, x=0.01, ha="left", fontsize=12)
         _landscape(loss, seen, colors, low, high)
-        shares(sgd, seen.steps, seen.curves, seen.names, colors)
-        step_axis(sgd, int(seen.steps[-1]))
-        sgd.set(title="SGD", ylabel="share of seeds")
-        shares(posterior, seen.sample_sizes, seen.share, seen.names, colors)
-        n_axis(posterior, seen.sample_sizes)
-        posterior.set(title="Posterior", ylabel="probability")
+        draw_shares(sgd, posterior, seen, colors)
         handles, names = posterior.get_legend_handles_labels()
         figure.legend(handles, names, loc="upper right", ncols=len(names))
     return figure
 
 
-def shares(ax: Axes, x: Array, curves: Array, names: Sequence[str], colors: style.Palette) -> None:
+def families(seen: PresetRun) -> tuple[tuple[str, ...], Array]:
+    """Names of the families of phases, and (phase, family) 1 where a phase belongs to one, else 0."""
+    names, index = classification.families(classification.phase_facts(seen.model))
+    return names, np.equal.outer(index, np.arange(len(names))).astype(float)
+
+
+def draw_shares(
+    sgd: Axes,
+    posterior: Axes,
+    seen: PresetRun,
+    colors: style.Palette,
+    groups: tuple[tuple[str, ...], Array] | None = None,
+) -> None:
+    """Shares of the phases, or of `groups` such as `families`: of SGD's seeds by step, and of the posterior by n."""
+    names, belongs = groups or (seen.names, np.eye(len(seen.names)))
+    _lines(sgd, seen.steps, seen.curves @ belongs, names, colors)
+    step_axis(sgd, int(seen.steps[-1]))
+    sgd.set(title="SGD", ylabel="share of seeds")
+    _lines(posterior, seen.sample_sizes, seen.share @ belongs, names, colors)
+    n_axis(posterior, seen.sample_sizes)
+    posterior.set(title="Posterior", ylabel="probability")
+
+
+def _lines(ax: Axes, x: Array, curves: Array, names: Sequence[str], colors: style.Palette) -> None:
     """(x, phase) shares as lines; "other" only where it ever holds 1 %."""
     for name, curve in zip(names, curves.T, strict=True):
         if name != "other" or curve.max() >= 0.01:
@@ -134,7 +152,7 @@ def shares(ax: Axes, x: Array, curves: Array, names: Sequence[str], colors: styl
 
 
 def n_axis(ax: Axes, sample_sizes: Array) -> None:
-    """The report's axis of n; over many decades every other one is named, so that numbers in full fit."""
+    """The report's axis of n; over many decades every other one is labeled, so that the labels fit."""
     style.n_axis(ax, sample_sizes)
     first, last = np.ceil(np.log10(sample_sizes[0])), np.floor(np.log10(sample_sizes[-1]))
     if last - first >= 4:
@@ -142,7 +160,7 @@ def n_axis(ax: Axes, sample_sizes: Array) -> None:
 
 
 def step_axis(ax: Axes, last: int) -> None:
-    """A logarithmic axis of steps that has 0 on it, too."""
+    """A logarithmic axis of steps that includes 0."""
     decades = 10 ** np.arange(int(np.log10(last)) + 1)
     ax.set_xscale("symlog", linthresh=1)
     ax.set_xticks([0, *decades], ["0", *(f"{step:,}" for step in decades)])
@@ -151,7 +169,7 @@ def step_axis(ax: Axes, last: int) -> None:
     ax.set_xlabel("step (log scale)")
 
 
-def _landscape(ax: Axes, seen: Seen, colors: style.Palette, low: float, high: float) -> None:
+def _landscape(ax: Axes, seen: PresetRun, colors: style.Palette, low: float, high: float) -> None:
     """L(w), each well in its color, and above it where SGD starts and ends."""
     import jax
 

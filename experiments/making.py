@@ -94,13 +94,13 @@ def write_table() -> Path:
     found = findings()
     counts = {verdict: sum(one["verdict"] == verdict for one in found.values()) for verdict in VERDICTS}
     lines = [
-        "# Claims about toy models, put to the test",
+        "# Claims about toy models, tested",
         "",
         f"{len(found)} claims; "
         + ", ".join(f"{verdict}: {count}" for verdict, count in counts.items())
         + ".",
         "Each verdict is computed from what was measured, by the rule that the study states; numbers in brackets are",
-        "95 % intervals and ± is one standard error, unless said otherwise.",
+        "95 % intervals and ± is one standard error, unless noted.",
         "",
         "| experiment | claim | verdict | numbers | command | seconds |",
         "| --- | --- | --- | --- | --- | ---: |",

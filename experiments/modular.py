@@ -1,4 +1,4 @@
-"""Training on some sums modulo p, and accuracy on those and on all others: what the studies of grokking share."""
+"""Training on some sums modulo p, and accuracy on those and on all others: for the studies of grokking."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from slt.training.trainer import Trainer
 KNOWN, RULE = (
     0.99,
     0.95,
-)  # train accuracy from which on a set is known by heart; test accuracy that is the rule
+)  # train accuracy from which on a data set is memorized; test accuracy from which on the rule is found
 
 
 class Trained(NamedTuple):
@@ -47,7 +47,7 @@ def fit(
     learning_rate: float = 0.01,
     seed: int = 0,
 ) -> Trained:
-    """AdamW on all n observations at once; with decay 0 it is Adam.
+    """AdamW on batches of all n observations; with decay 0 it is Adam.
 
     Args:
       decay: weight decay; every step takes learning_rate x decay off each weight's share of itself.
@@ -80,9 +80,3 @@ def accuracies(model: ModularAddition, params: dict[str, Array], seen: Array) ->
 def _accuracies(model: ModularAddition, params: Any, seen: jax.Array) -> Any:
     over_points = jax.vmap(model.train_and_test, in_axes=(0, None))
     return jax.lax.map(lambda one: over_points(*one), (params, seen))
-
-
-def first_at(steps: Array, curve: Array, level: float) -> Array:
-    """(seed,) the first step at which each curve (seed, checkpoint) is at `level`; NaN where none is."""
-    there = curve >= level
-    return np.where(there.any(axis=1), steps[there.argmax(axis=1)].astype(float), np.nan)

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from experiments.modular import accuracies, counts
+from slt.models import datasets
 from slt.models.base import phase_names
 from slt.models.modular_addition import ModularAddition
 from slt.phases.classification import label_ladder, local_free_energy
@@ -23,23 +24,18 @@ def draw(model: ModularAddition, size: int, datasets: int) -> Any:
     return jax.vmap(lambda key: model.sample(key, size))(jax.random.split(jax.random.key(0), datasets))
 
 
-def first(data: Any, n: int) -> Any:
-    """The first n pairs of every data set."""
-    return jax.tree.map(lambda leaf: leaf[:, :n], data)
-
-
 def posterior_by_n(
     model: ModularAddition, data: Any, sample_sizes: tuple[int, ...], sampler: DataTempering
 ) -> list[dict[str, Any]]:
-    """A row for each sample size: accuracies, shares of phases with their free energies, and whether the repeats may be
-    trusted. Lists run over data sets, inner ones over repeats."""
+    """A row for each sample size: accuracies, shares of phases with their free energies, and whether the repeats may
+    be trusted. Lists run over data sets, inner ones over repeats."""
     ladder = drive(sampler.stage(model, data, sample_sizes), jax.random.key(1))
     occupancy = label_ladder(model, ladder, ordered=False)
     local = local_free_energy(occupancy)
     names = phase_names(model)[:-1]
     rows = []
     for i, n in enumerate(sample_sizes):
-        seen = counts(model, first(data, n))
+        seen = counts(model, datasets.first(data, n))
         shape = ladder.loss[:, i].shape
         flat = {
             name: leaf[:, i].reshape(shape[0], -1, *leaf.shape[4:]) for name, leaf in ladder.draws.items()

@@ -1,4 +1,4 @@
-"""Do the ladder and numpyro's NUTS agree on every phase's occupancy where both can be trusted?"""
+"""Do data tempering and numpyro's NUTS agree on the occupancy of every phase?"""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ largest combined error is {largest:.3f}; every phase was visited by at least {fe
     return Result(text, {"rows": numbers})
 
 
-def _shares(occupancy: Occupancy, d: int, rung: int) -> tuple[list[float], list[float]]:
-    share = occupancy.share[d, rung]
+def _shares(occupancy: Occupancy, d: int, n_index: int) -> tuple[list[float], list[float]]:
+    share = occupancy.share[d, n_index]
     error = share.std(axis=0, ddof=1) / np.sqrt(len(share))
     return share.mean(axis=0).tolist(), error.tolist()

@@ -47,13 +47,13 @@ def study() -> Result:
     keys = jax.random.split(jax.random.key(0), DATASETS)
     data = jax.vmap(lambda key: MODEL.sample(key, NS[-1]))(keys)
     ladders = {
-        "on data": _climb(data, PARTICLES, REPEATS, 1),
-        "on half of the data sets, twice the particles": _climb(
+        "on data": _ladder(data, PARTICLES, REPEATS, 1),
+        "on half of the data sets, twice the particles": _ladder(
             jax.tree.map(lambda leaf: leaf[: DATASETS // 2], data), 2 * PARTICLES, REPEATS // 2, 2
         ),
-        POPULATION: _climb(None, 2 * PARTICLES, 2 * REPEATS, 3),
+        POPULATION: _ladder(None, 2 * PARTICLES, 2 * REPEATS, 3),
     }
-    climbs = {
+    occupancies = {
         name: classification.label_ladder(MODEL, ladder, ordered=False) for name, ladder in ladders.items()
     }
     counted = {
@@ -63,9 +63,9 @@ def study() -> Result:
         for name in ("on data", POPULATION)
     }
     facts = classification.phase_facts(MODEL)
-    crossings = {name: _transitions(occupancy) for name, occupancy in (climbs | counted).items()}
+    crossings = {name: _transitions(occupancy) for name, occupancy in (occupancies | counted).items()}
     by_name = {fact.name: fact for fact in facts}
-    constants = volume.constants(climbs[POPULATION], facts)
+    constants = volume.constants(occupancies[POPULATION], facts)
     formulas = {
         f"{a} -> {b}": {
             p.level: [p.n, p.n_low, p.n_high]
@@ -86,15 +86,19 @@ def study() -> Result:
         },
         "share": {
             name: classification.merge_families(occupancy, facts)[1].share.tolist()
-            for name, occupancy in climbs.items()
+            for name, occupancy in occupancies.items()
         },
         "free_energy": {name: (-ladder.log_evidence).tolist() for name, ladder in ladders.items()},
-        "each_data_set": {f"data set {d}": _location(_single(climbs["on data"], d)) for d in range(DATASETS)},
+        "each_data_set": {
+            f"data set {d}": _location(_single(occupancies["on data"], d)) for d in range(DATASETS)
+        },
     }
-    return Result(_text(numbers, crossings, climbs), numbers, {"crossing.png": _figure(climbs, numbers)})
+    return Result(
+        _text(numbers, crossings, occupancies), numbers, {"crossing.png": _figure(occupancies, numbers)}
+    )
 
 
-def _climb(data: Any, particles: int, repeats: int, seed: int) -> Ladder:
+def _ladder(data: Any, particles: int, repeats: int, seed: int) -> Ladder:
     sampler = DataTempering(particles=particles, repeats=repeats)
     return drive(sampler.stage(MODEL, data, NS), jax.random.key(seed))
 
@@ -117,11 +121,11 @@ def _location(occupancy: Occupancy) -> float | None:
 
 
 def _interval(t: BayesianTransition) -> str:
-    ends = ["off the ladder" if end is None else f"{end:.0f}" for end in (t.n_low, t.n_high)]
+    ends = ["beyond the ladder" if end is None else f"{end:.0f}" for end in (t.n_low, t.n_high)]
     return f"{ends[0]} to {ends[1]}"
 
 
-def _text(numbers: dict, crossings: dict, climbs: dict) -> str:
+def _text(numbers: dict, crossings: dict, occupancies: dict) -> str:
     rows = [
         [name, f"{t.source} -> {t.target}", f"{t.n:.0f}", _interval(t), f"{t.crossed} of {t.datasets}"]
         for name, found in crossings.items()
@@ -132,13 +136,13 @@ def _text(numbers: dict, crossings: dict, climbs: dict) -> str:
         for pair, levels in numbers["predicted"].items()
     ]
     each = ", ".join("none" if n is None else f"{n:.0f}" for n in numbers["each_data_set"].values())
-    other = classification.occupancy_summary(climbs["on data"]).mean[:, -1]
+    other = classification.occupancy_summary(occupancies["on data"]).mean[:, -1]
     return f"""# 5-gon to 6-gon: the n of equal occupancy
 
 Superposition, c = 6, r = 2; loss unhalved, prior N(0, 1). {DATASETS} data sets x {REPEATS} repeats x {PARTICLES}
-particles, one ladder of {len(NS)} rungs up to n = {NS[-1]}. A draw is a k-gon when k columns of W are longer
-than 0.6 and go round evenly (`slt/models/superposition/kgons.py`); "5-family" is 5 and 5+. Intervals are 95 %, by bootstrap over
-data sets and repeats.
+particles, one ladder of {len(NS)} sample sizes up to n = {NS[-1]}. A draw is a k-gon when k columns of W are longer
+than 0.6 and go round evenly (`slt/models/superposition/kgons.py`); "5-family" is 5 and 5+. Intervals are 95 %, by
+bootstrap over data sets and repeats.
 
 ![Occupancy against n](crossing.png)
 
@@ -166,7 +170,7 @@ def _predicted(n: float | None, low: float | None, high: float | None) -> str:
 
 def _judgment(crossings: dict, numbers: dict) -> str:
     """Each prediction against the two crossings that were measured."""
-    said = []
+    sentences = []
     for name in ("on data", POPULATION):
         seen = next(t for t in crossings[name] if t.source == "5")
         inside: list[str] = []
@@ -175,21 +179,21 @@ def _judgment(crossings: dict, numbers: dict) -> str:
             low, high = (n if end is None else end for end in (low, high))
             agrees = low <= seen.n_high and high >= seen.n_low
             (inside if agrees else outside).append(f'"{level}" ({n:.0f})')
-        said.append(
+        sentences.append(
             f"The crossing {name}, {seen.n:.0f} ({_interval(seen)}), agrees with "
             f"{', '.join(inside) or 'no level'} and not with {', '.join(outside) or 'none'}."
         )
-    return " ".join(said)
+    return " ".join(sentences)
 
 
-def _figure(climbs: dict, numbers: dict) -> bytes:
+def _figure(occupancies: dict, numbers: dict) -> bytes:
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
     facts = classification.phase_facts(MODEL)
     styles = {"on data": "-", POPULATION: ":"}
     colors = {"4-family": "tab:blue", "5-family": "tab:orange", "6": "tab:green", "other": "0.6"}
     for name, style in styles.items():
-        names, merged = classification.merge_families(climbs[name], facts)
+        names, merged = classification.merge_families(occupancies[name], facts)
         summary = classification.occupancy_summary(merged)
         for i, phase in enumerate(names):
             label = phase if name == "on data" else None
@@ -197,7 +201,7 @@ def _figure(climbs: dict, numbers: dict) -> bytes:
             if name == "on data":
                 low, high = summary.mean[:, i] - summary.error[:, i], summary.mean[:, i] + summary.error[:, i]
                 axes.fill_between(NS, low, high, color=colors[phase], alpha=0.2, lw=0)
-    told = {
+    labels = {
         "leading": "\nleading\norder",
         "prior": "\nwith the prior\nat the points",
         "volume": "5 → 6\nwith measured\nvolume",
@@ -205,7 +209,7 @@ def _figure(climbs: dict, numbers: dict) -> bytes:
     for level, (n, _, _) in numbers["predicted"]["5 -> 6"].items():
         axes.axvline(n, color="0.3", ls="--", lw=1)
         side = {"leading": "center", "prior": "left", "volume": "right"}[level]
-        what = told[level]
+        what = labels[level]
         axes.text(n, 1.01, what, fontsize=8, ha=side, transform=axes.get_xaxis_transform())
     axes.set(xscale="log", xlabel="observations n", ylabel="share of the posterior", ylim=(0, 1))
     axes.plot([], [], "k:", label="population")

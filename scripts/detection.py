@@ -1,6 +1,6 @@
 """Transitions found without labels against the classifier's, and verdicts under a change of master seed.
 
-Runs are kept in runs/, so that an interrupted study goes on where it stopped.
+Runs are kept in runs/, so that an interrupted study is resumed.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def study() -> Result:
             name = f"c = {features}, seed {seed}"
             numbers["agreement"][name] = agreement._asdict()
             numbers["verdicts"][name] = summary["comparison"]
-            agreements.append([name, *_told(agreement)])
+            agreements.append([name, *_cells(agreement)])
             widths += [d["width"] for d in summary["dynamical"] if d["width"] is not None]
             verdicts += _verdicts(features, seed, summary)
     total = Agreement(*np.sum([list(a.values()) for a in numbers["agreement"].values()], axis=0).tolist())
@@ -57,15 +57,15 @@ def study() -> Result:
     text = f"""# Transitions found without labels
 
 Superposition, `slt run experiment=demo model.features=C seed=S`: 64 seeds of SGD each. Curves searched: the logarithm
-of the population loss, the number of long columns, the norm of W (`slt/transitions/changepoints.py`). A transition of the
-classifier is the first checkpoint of a phase that holds; it agrees with a detected one when it falls within it, give
-or take one checkpoint, and exactly when it falls on an end of one of its jumps, give or take one.
+of the population loss, the number of long columns, the norm of W (`slt/transitions/changepoints.py`). A transition of
+the classifier is the first checkpoint of a phase that holds; it agrees with a detected one when it falls within it,
+give or take one checkpoint, and exactly when it falls on an end of one of its jumps, give or take one.
 
-{table(header, [*agreements, ["all", *_told(total)]])}
+{table(header, [*agreements, ["all", *_cells(total)]])}
 
-What is detected without a label goes on, for the most part, in what the classifier calls "other", from beginning to
-end: columns of W that come to life one by one before there are four of them. That is a jump of SGD, and no phase that
-the classifier knows.
+What is detected without a label is, for the most part, within what the classifier calls "other", from beginning to
+end: columns of W that grow one by one before there are four of them. That is a jump of SGD between parameters for
+which the classifier has no phase.
 
 Widths: a transition of SGD takes {np.median(widths):.0%} of all log-steps in the median (from {min(widths):.0%} to
 {max(widths):.0%} over pairs and runs): transitions are not narrow.
@@ -102,7 +102,7 @@ def _agreement(done: Run) -> Agreement:
     return Agreement(*counts.tolist())
 
 
-def _told(a: Agreement) -> list[str]:
+def _cells(a: Agreement) -> list[str]:
     def share(part: int, whole: int) -> str:
         return f"{part} ({part / whole:.0%})" if whole else str(part)
 
@@ -125,15 +125,15 @@ def _verdicts(features: int, seed: int, summary: dict[str, Any]) -> list[tuple[i
 
 
 def _short(row: dict[str, Any]) -> str:
-    told = row["evidence"]
-    n = "" if told.get("n") is None else f", n = {told['n']:.0f}"
-    return f"**{row['verdict']}** ({told['went']} of {told['at_risk']} seeds{n})"
+    found = row["evidence"]
+    n = "" if found.get("n") is None else f", n = {found['n']:.0f}"
+    return f"**{row['verdict']}** ({found['went']} of {found['at_risk']} seeds{n})"
 
 
 def _side_by_side(verdicts: list[tuple[int, str, int, str]]) -> list[list[Any]]:
     pairs = dict.fromkeys((features, pair) for features, pair, *_ in verdicts)
     known = {(features, pair, seed): words for features, pair, seed, words in verdicts}
     return [
-        [features, pair, *(known.get((features, pair, seed), "not judged") for seed in SEEDS)]
+        [features, pair, *(known.get((features, pair, seed), "no verdict") for seed in SEEDS)]
         for features, pair in pairs
     ]

@@ -53,13 +53,15 @@ def study() -> Result:
     z = off / error
     text = f"""# Evidence: the ladder against a closed form
 
-Linear regression with known noise in 10 dimensions, prior N(0, I). {DATASETS} data sets, each climbed once by
-{REPEATS} independent populations of {sampler.particles} particles. Over all rungs and data sets
+Linear regression with known noise in 10 dimensions, prior N(0, I). {DATASETS} data sets, each sampled once by
+{REPEATS} independent populations of {sampler.particles} particles. Over all sample sizes and data sets
 {np.mean(np.abs(z) < 3):.1%} of the estimates lie within 3 standard errors of the closed form
 ({np.mean(np.abs(z) < 2):.1%} within 2), the largest standard error is {error.max():.3f} nats, and the mean
-deviation at the last rung is {off[:, -1].mean():+.4f} +- {
+deviation at the largest n is {off[:, -1].mean():+.4f} +- {
         off[:, -1].std(ddof=1) / np.sqrt(DATASETS):.4f} nats.
-The errors are Student's with {REPEATS - 1} degrees of freedom, and rungs of one data set are not independent.
+The errors are Student's with {
+        REPEATS - 1
+    } degrees of freedom, and sample sizes of one data set are not independent.
 
 {table(header, rows)}
 """

@@ -1,7 +1,7 @@
-"""A run killed thirty times: does it end in the records of one that was left alone?
+"""A run killed thirty times: are its records those of a run without interruption?
 
-SIGKILL comes at a random moment after a stage has kept something new of itself, so that most kills fall inside a
-stage; no handler runs and nothing is tidied up. Everything but the clock must be the same, bit for bit.
+SIGKILL comes at a random moment after a stage has saved something new, so that most kills fall inside a stage; no
+handler runs and nothing is cleaned up. Everything but the clock must be the same, bit for bit.
 """
 
 from __future__ import annotations
@@ -30,11 +30,14 @@ OPTIONS = (
     "posterior.population=false",
 )
 ITEMS = {"training": "trajectory", "posterior": "ladder", "phases": "occupancy"}
-_LAUNCH = "import sys, slt.storage.resumable; slt.storage.resumable.EVERY = {every}; from slt.cli import main; sys.exit(main())"
+_PROGRAM = "import sys; from slt.cli import main; sys.exit(main())"
+_SAVING = (
+    "import slt.storage.resumable; slt.storage.resumable.EVERY = {every}; "  # seconds between two savings
+)
 
 
 def start_and_kill(options: tuple[str, ...], store: Path, every: float, wait: float) -> tuple[int, str]:
-    """Start a run and kill it `wait` seconds after it has kept something new of a stage.
+    """Start a run and kill it `wait` seconds after it has saved something new of a stage.
 
     Args:
       options: its overrides.
@@ -46,7 +49,7 @@ def start_and_kill(options: tuple[str, ...], store: Path, every: float, wait: fl
     """
     begun = time.time()
     process = subprocess.Popen(
-        [sys.executable, "-c", _LAUNCH.format(every=every), "run", *options, f"store={store}"],
+        [sys.executable, "-c", _SAVING.format(every=every) + _PROGRAM, "run", *options, f"store={store}"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -61,16 +64,9 @@ def start_and_kill(options: tuple[str, ...], store: Path, every: float, wait: fl
 
 
 def run_to_the_end(options: tuple[str, ...], store: Path) -> Run:
-    """What the command leaves if nobody disturbs it."""
+    """The run of the command without interruption."""
     subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "import sys; from slt.cli import main; sys.exit(main())",
-            "run",
-            *options,
-            f"store={store}",
-        ],
+        [sys.executable, "-c", _PROGRAM, "run", *options, f"store={store}"],
         check=True,
         capture_output=True,
     )
@@ -96,13 +92,15 @@ def study() -> Result:
             raise RuntimeError(
                 f"only {len(inside)} of {KILLS} starts were killed; codes: {[code for code, _ in ends]}"
             )
-        wrong = differing(run_to_the_end(OPTIONS, killed), run_to_the_end(OPTIONS, Path(folder) / "whole"))
+        wrong = differing(
+            run_to_the_end(OPTIONS, killed), run_to_the_end(OPTIONS, Path(folder) / "uninterrupted")
+        )
     counts = {stage: inside.count(stage) for stage in sorted(set(inside))}
     words = "no record differs" if not wrong else f"these records differ: {', '.join(wrong)}"
     markdown = (
         "# Killed thirty times\n\n"
         f"`slt run {' '.join(OPTIONS)}` was started {KILLS} times and killed each time by SIGKILL, at "
-        "random moments inside a stage. Run once more to its end and compared with a run that nobody disturbed: "
+        "random moments inside a stage. Run once more to its end and compared with a run without interruption: "
         f"**{words}**.\n\n" + table(["stage", "kills"], [[*row] for row in counts.items()])
     )
     return Result(markdown, {"kills": len(inside), "by_stage": counts, "differing": wrong})

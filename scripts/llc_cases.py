@@ -1,4 +1,4 @@
-"""Learning coefficients that theory knows: the cases of the truth suite, over every family of the zoo."""
+"""Learning coefficients known from theory: the cases of the truth suite, over every family of models."""
 
 from __future__ import annotations
 

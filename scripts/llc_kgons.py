@@ -54,17 +54,17 @@ def study() -> Result:
     text = f"""# Learning coefficients of k-gons
 
 The thermodynamic path on the population loss: {ESTIMATOR.repeats} repeats of {ESTIMATOR.particles} particles,
-{ESTIMATOR.decades:g} decades beyond the onset, as far as its moves forget. Beyond c = 6 the k = c phases should have
-(3 c - 1) / 2. "the paper's error" is the standard deviation of Chen et al. 2023's SGLD estimate, and how many times
-ours is smaller.
+{ESTIMATOR.decades:g} decades beyond the onset, as far as its moves decorrelate. Beyond c = 6 the k = c phases should
+have (3 c - 1) / 2. "the paper's error" is the standard deviation of Chen et al. 2023's SGLD estimate, and how many
+times ours is smaller.
 
 {table(header, rows)}
 
 ## The 4-family at c = 6
 
 At the 4-gon the biases of the live columns are 0, where the loss has a gradient but no second derivative: it rises
-with different curvatures to either side, so that no one Hessian gives lambda. The path needs none. t E[K] from a ball
-of radius 1 / 100 (gamma = 10,000), by decades of t beyond the onset, with standard errors over repeats:
+with different curvatures to either side, so that no one Hessian gives lambda. The path needs none. nbeta E[K] from a
+ball of radius 1 / 100 (gamma = 10,000), by decades of nbeta beyond the onset, with standard errors over repeats:
 
 {four}
 """

@@ -21,19 +21,19 @@ ESTIMATOR = Minibatch(chains=2, batch=64, t=1000.0, anchor=65_536, burn_in=150, 
 
 def study() -> Result:
     rows = [_measured(width) for width in WIDTHS]
-    header = ["parameters", "λ, by theory", "λ̂ (three keys)", "λ at γ", "λ̂ / λ at γ", "λ̂ / λ", "γ / t", "e"]
-    header += ["seconds a point", "to calibrate", "status"]
+    header = ["parameters", "λ, by theory", "λ̂ (three keys)", "λ at γ", "λ̂ / λ at γ", "λ̂ / λ"]
+    header += ["γ / nbeta", "step size", "seconds a point", "to calibrate", "status"]
     text = f"""# Learning coefficients of medium networks
 
 Deep linear networks of three square matrices, at the truth: the teacher has a quarter of the full rank, with
 singular values from 2 to 1, and the point is balanced. `llc=minibatch` on the population loss, with one protocol for
 all sizes: {ESTIMATOR.chains} chains, batches of {ESTIMATOR.batch}, {ESTIMATOR.burn_in} steps of burn-in and
-{ESTIMATOR.draws} draws, t = {ESTIMATOR.t:,.0f}; step size and localization are the calibration's own.
+{ESTIMATOR.draws} draws, nbeta = {ESTIMATOR.t:,.0f}; step size and localization are the calibration's own.
 
 λ by theory is that of the network without a localization (Aoyagi 2024). With one, and to second order in the offset,
-a direction of curvature h counts h t / (2 (h t + γ)); the curvatures are known (h of entry i, j of the product is the
-sum over layers of what the other layers pass on, squared). That sum is "λ at γ": what the chains should find. How far
-it lies from λ is the price of a localization that so few steps can forget.
+a direction of curvature h counts h nbeta / (2 (h nbeta + γ)); the curvatures are known (h of entry i, j of the
+product is the sum over layers of the squared gains of the other layers). That sum is "λ at γ": what the chains should
+find. How far it lies from λ is the bias of a localization that is weak enough to be explored in so few steps.
 
 {table(header, [row["cells"] for row in rows])}
 """
@@ -88,12 +88,12 @@ def _measured(width: int) -> dict[str, Any]:
 
 
 def _localized(point: Any, layers: tuple[str, ...], gamma: float) -> float:
-    """E[t K] to second order in the offset, of diagonal layers, the first of which meets the input."""
+    """E[nbeta K] to second order in the offset, of diagonal layers, the first of which meets the input."""
     passed = [np.diag(np.asarray(point[name])) ** 2 for name in layers]
     curvature = np.zeros((len(passed[0]),) * 2)
     for i in range(len(passed)):
         above, below = (np.prod(part, axis=0) for part in (passed[i + 1 :], passed[:i]))
         curvature += np.outer(above * np.ones(len(curvature)), below * np.ones(len(curvature)))
-    t = ESTIMATOR.t
-    assert t is not None
-    return float(np.sum(curvature * t / (curvature * t + gamma)) / 2)
+    nbeta = ESTIMATOR.t
+    assert nbeta is not None
+    return float(np.sum(curvature * nbeta / (curvature * nbeta + gamma)) / 2)

@@ -5,27 +5,28 @@ Needs the extra: pip install -e .[peers]
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from scripts.benchmarks import sgld
+from scripts.benchmarks.sgld import BURN_IN, CHAINS, DRAWS, LOCALIZATION, STEP_SIZE, N
 from scripts.result import Result, table
 from slt.llc.base import LLCProblem
 from slt.llc.mcmc.sgld import SGLD
-from slt.models.superposition import Inputs, Superposition
-
-N, CHAINS, BURN_IN, DRAWS, STEP_SIZE, LOCALIZATION = 1000, 10, 500, 1000, 5e-4, 1.0
+from slt.models.superposition import Superposition
 
 
 def study() -> Result:
     model = Superposition(features=6)
     phase = next(phase for phase in model.phases() if phase.name == "6")
     data = model.sample(jax.random.key(0), N)
+    problem = LLCProblem(model, jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], phase.point), data)
     rows, numbers = [], {}
     for batch in (100, None):
-        ours, theirs = _ours(model, phase.point, data, batch), _theirs(phase.point, data, batch or N)
+        estimate = sgld.estimator(batch)(problem, jax.random.key(1))
+        ours = estimate.curve["mean"][0].mean(axis=-1)  # (chain,)
+        theirs = sgld.theirs(sgld.arrays(), batch)()
         gap = ours.mean() - theirs.mean()
         errors = [chains.std(ddof=1) / len(chains) ** 0.5 for chains in (ours, theirs)]
         combined = float(np.hypot(*errors))
@@ -60,48 +61,15 @@ minibatch for the point, an error that all its chains share and that is not in i
 
 {table(header, rows)}
 
-Self-calibrated at the same n beta, our estimate is {_calibrated(model, phase.point, data)}.
+Self-calibrated at the same n beta, our estimate is {_calibrated(problem)}.
 """
     return Result(text, numbers)
 
 
-def _ours(model: Superposition, point: Any, data: Inputs, batch: int | None) -> np.ndarray:
-    """(chain,) estimates."""
-    estimator = SGLD(
-        chains=CHAINS,
-        batch=batch,
-        step_size=STEP_SIZE,
-        localization=LOCALIZATION,
-        burn_in=BURN_IN,
-        draws=DRAWS,
-        every=1,
-    )
-    question = LLCProblem(model, jax.tree.map(lambda leaf: leaf[None], point), data)
-    estimate = estimator(question, jax.random.key(1))
-    return estimate.curve["mean"][0].mean(axis=-1)
-
-
-def _calibrated(model: Superposition, point: Any, data: Inputs) -> str:
-    question = LLCProblem(model, jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], point), data)
-    estimate = SGLD()(question, jax.random.key(2))
+def _calibrated(problem: LLCProblem) -> str:
+    estimate = SGLD()(problem, jax.random.key(2))
     chosen = (
         f"step size {estimate.info['step_size'][0]:.2g}, localization {estimate.info['localization'][0]:g}"
     )
     draws = estimate.info["draws"][0]
     return f"{estimate.llc[0]:.2f} ± {estimate.error[0]:.2f} ({chosen}, {draws:.0f} draws a chain)"
-
-
-def _theirs(point: Any, data: Inputs, batch: int) -> np.ndarray:
-    """(chain,) estimates."""
-    from scripts import peers
-
-    arrays = {name: np.asarray(leaf) for name, leaf in (point | data._asdict()).items()}
-    return peers.sgld(
-        arrays,
-        batch,
-        chains=CHAINS,
-        burn_in=BURN_IN,
-        draws=DRAWS,
-        step_size=STEP_SIZE,
-        localization=LOCALIZATION,
-    )

@@ -1,7 +1,7 @@
-"""What a user would pick instead, in PyTorch: devinterp's SGLD and a training loop. Needs the extra `peers`.
+"""Other software, in PyTorch, to compare with: devinterp's SGLD and a training loop. Needs the extra `peers`.
 
 Nothing here imports JAX or slt, so that a process that runs it costs what PyTorch costs; and PyTorch is imported
-where it is used, so that the version of this code can be told without it.
+where it is used, so that the version of this code can be computed without it.
 """
 
 from __future__ import annotations

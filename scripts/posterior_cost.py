@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from scripts.benchmarks import ladder, machine, told
+from scripts.benchmarks import ladder, machine, shown
 from scripts.result import Result, table
 
 
 def study() -> Result:
-    cost_rows, cost_numbers = told(ladder.cost_against_n())
-    nuts_rows, nuts_numbers = told(ladder.against_nuts())
+    cost_rows, cost_numbers = shown(ladder.cost_against_n())
+    nuts_rows, nuts_numbers = shown(ladder.against_nuts())
     text = f"""# What the posterior costs
 
 Measured on {machine()}, nothing else running.
 
 ## The posterior's cost against n
 
-From the prior to the posterior at n in one rung, {ladder.PARTICLES:,} particles in two populations. Every tenfold n
-is as many temperatures farther from the prior; what matters is whether one of them takes more moves there, and a
-move more time. Medians of {ladder.ROUNDS} rounds over all n in turn, and their range.
+From the prior to the posterior at n at one sample size, {ladder.PARTICLES:,} particles in two populations. Every
+tenfold n adds as many temperatures; what matters is whether one of them takes more moves there, and a move more time.
+Medians of {ladder.ROUNDS} rounds over all n in turn, and their range.
 
 {table(["n", "seconds", "temperatures", "ms a move", "seconds / log n"], cost_rows)}
 

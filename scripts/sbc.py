@@ -1,4 +1,4 @@
-"""Simulation-based calibration of every sampler, what bias SGLD has, and posteriors that are known exactly."""
+"""Simulation-based calibration of every sampler, the bias of SGLD, and posteriors that are known exactly."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scripts import sbc_figure, sbc_ranks, sbc_text
 from scripts.result import Result
 from scripts.sbc_cases import CASES, LOG_LIKELIHOOD, Case, Replications, replicate
 from scripts.sbc_references import compare, eight_schools_exactly, references
-from scripts.sbc_samplers import BATCH, DRAWS, Drawn, N, by_chains, by_langevin, climb, drawn_from
+from scripts.sbc_samplers import BATCH, DRAWS, Drawn, N, by_chains, by_langevin, drawn_from, sample_ladder
 from slt.records.base import OK
 from slt.records.posterior import Ladder
 from slt.runtime.random_keys import named_key
@@ -66,7 +66,7 @@ def study() -> Result:
     biases: list[Bias] = []
     for case in CASES:
         made = replicate(case, named_key(SEED, "sbc", case.name), REPLICATIONS, N)
-        quadrature = climb("quadrature", case, made, named_key(SEED, "sbc", case.name, "quadrature"))
+        quadrature = sample_ladder("quadrature", case, made, named_key(SEED, "sbc", case.name, "quadrature"))
         for name, drawn in samplers(case, made, quadrature):
             exact += histograms(case, made, name, drawn)
             if case.sides is not None and drawn.n == N:
@@ -105,12 +105,12 @@ def study() -> Result:
 
 
 def samplers(case: Case, made: Replications, quadrature: Ladder) -> list[tuple[str, Drawn]]:
-    """What every sampler that claims exactness draws, the ladder at each rung."""
+    """What every sampler that claims exactness draws, data tempering at each sample size."""
     found = [("quadrature", drawn_from(quadrature, named_key(SEED, "sbc", case.name, "nodes"))[0])]
     for name in ("SMC", "ladder", "NUTS"):
-        climbing, drawing = jax.random.split(named_key(SEED, "sbc", case.name, name))
-        rungs = drawn_from(climb(name, case, made, climbing), drawing, ordered=name == "NUTS")
-        found += [(f"ladder, n = {rung.n}" if name == "ladder" else name, rung) for rung in rungs]
+        sampling, drawing = jax.random.split(named_key(SEED, "sbc", case.name, name))
+        by_n = drawn_from(sample_ladder(name, case, made, sampling), drawing, ordered=name == "NUTS")
+        found += [(f"ladder, n = {one.n}" if name == "ladder" else name, one) for one in by_n]
     for name in ("HMC", "MALA"):
         found.append((name, by_chains(name.lower(), case, made, named_key(SEED, "sbc", case.name, name))))
     return found
@@ -121,9 +121,9 @@ def wrong(case: Case, quadrature: Ladder) -> list[tuple[str, Drawn]]:
     first, second = jax.random.split(named_key(SEED, "sbc", case.name, "wrong"))
     count = len(quadrature.loss)
     prior = jax.vmap(jax.vmap(case.model.sample_prior))(jax.random.split(first, (count, DRAWS)))
-    tempered_weights = quadrature.log_weights + (1 - TEMPERED) * N * quadrature.loss
-    tempered_weights -= tempered_weights.max(axis=-1, keepdims=True)
-    tempered = dataclasses.replace(quadrature, log_weights=tempered_weights)
+    log_weights = quadrature.log_weights + (1 - TEMPERED) * N * quadrature.loss
+    log_weights -= log_weights.max(axis=-1, keepdims=True)
+    tempered = dataclasses.replace(quadrature, log_weights=log_weights)
     return [
         ("the prior", Drawn(N, prior, np.full(count, OK))),
         (f"the posterior at beta = {TEMPERED:g}", drawn_from(tempered, second)[0]),

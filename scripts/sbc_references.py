@@ -1,7 +1,7 @@
-"""Posteriors that are known exactly, and what each sampler says of them.
+"""Posteriors that are known exactly, and each sampler on them.
 
-Eight schools (Rubin 1981; Gelman et al. 2013, "Bayesian data analysis", section 5.5), non-centered, with the priors of
-posteriordb (github.com/stan-dev/posteriordb, eight_schools-eight_schools_noncentered): mu ~ N(0, 5^2), tau ~
+Eight schools (Rubin 1981; Gelman et al. 2013, "Bayesian data analysis", section 5.5), non-centered, with the priors
+of posteriordb (github.com/stan-dev/posteriordb, eight_schools-eight_schools_noncentered): mu ~ N(0, 5^2), tau ~
 half-Cauchy of scale 5. Given tau all else is Gaussian, so that moments are integrals over tau alone.
 """
 
@@ -84,7 +84,7 @@ def eight_schools_exactly(nodes: int = 400) -> Moments:
 
 
 class Reference(NamedTuple):
-    """A posterior known exactly: a model, observations (data set of one), the ladder to its last rung, the samplers
+    """A posterior known exactly: a model, observations (data set of one), the sample sizes, the samplers
     and the exact moments of what `quantities` gives of each parameter."""
 
     name: str
@@ -160,7 +160,7 @@ class Agreement(NamedTuple):
 
 
 def compare(reference: Reference, name: str, key: jax.Array) -> list[Agreement]:
-    """Mean and variance (about the exact mean) of every quantity at the last rung."""
+    """Mean and variance (about the exact mean) of every quantity at the largest n."""
     sampler = reference.samplers[name]
     sample_sizes = (
         reference.sample_sizes if isinstance(sampler, DataTempering) else reference.sample_sizes[-1:]

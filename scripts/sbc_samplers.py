@@ -1,10 +1,10 @@
-"""Every sampler, reduced to what simulation-based calibration asks of it: independent draws, equally weighted.
+"""Every sampler, as simulation-based calibration needs it: independent draws, equally weighted.
 
 * Quadrature, SMC, the ladder: resampled by weight, from all repeats together. The populations hold many times more
   particles than are drawn, since particles with common ancestors are not quite independent.
 * NUTS: evenly spaced along each chain.
 * HMC, MALA and SGLD, the chains of `slt.llc`: as many chains as draws, the last position of each, so that draws are
-  independent by construction. Their target, localized around the origin at t = n, is the posterior (`sbc_cases`).
+  independent by construction. Their target, localized around the origin at nbeta = n, is the posterior (`sbc_cases`).
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from slt.records.posterior import Ladder
 from slt.runtime.long_computation import drive
 
 DRAWS = 63  # L: ranks go from 0 to 63
-RUNGS = (2, 7, 20)
-N = RUNGS[-1]
+SAMPLE_SIZES = (2, 7, 20)
+N = SAMPLE_SIZES[-1]
 CHAINS = 7  # of NUTS
 NUTS_OPTIONS = NUTS(chains=CHAINS, warmup=300, samples=20 * DRAWS // CHAINS)
 LADDERS: dict[str, tuple[LadderSampler, tuple[int, ...]]] = {
     "quadrature": (Quadrature(cells=512), (N,)),
     "SMC": (SMC(particles=192, repeats=2), (N,)),
-    "ladder": (DataTempering(particles=192, repeats=2), RUNGS),
+    "ladder": (DataTempering(particles=192, repeats=2), SAMPLE_SIZES),
     "NUTS": (NUTS_OPTIONS, (N,)),
 }
 GOALS = {"hmc": 0.8, "mala": 0.6}  # acceptance that `slt.llc.mcmc.calibration` tunes to
@@ -57,19 +57,19 @@ class Drawn(NamedTuple):
     status: np.ndarray
 
 
-def climb(name: str, case: Case, made: Replications, key: jax.Array) -> Ladder:
+def sample_ladder(name: str, case: Case, made: Replications, key: jax.Array) -> Ladder:
     """A `LadderSampler` on every replication, each a data set."""
     sampler, sample_sizes = LADDERS[name]
     return drive(sampler.stage(case.model, made.data, sample_sizes), key)
 
 
 def drawn_from(ladder: Ladder, key: jax.Array, ordered: bool = False) -> list[Drawn]:
-    """Independent draws from each rung: spaced evenly where draws are `ordered` (chains), else resampled."""
+    """Independent draws from each sample size: spaced evenly where draws are `ordered` (chains), else resampled."""
     thin = _spaced if ordered else _resampled
     found = []
-    for rung, n in enumerate(ladder.sample_sizes):
-        status = np.array([_worst(repeats) for repeats in ladder.status[:, rung]])
-        found.append(Drawn(int(n), thin(ladder, rung, jax.random.fold_in(key, rung)), status))
+    for n_index, n in enumerate(ladder.sample_sizes):
+        status = np.array([_worst(repeats) for repeats in ladder.status[:, n_index]])
+        found.append(Drawn(int(n), thin(ladder, n_index, jax.random.fold_in(key, n_index)), status))
     return found
 
 
@@ -77,9 +77,9 @@ def _worst(statuses: np.ndarray) -> str:
     return next((str(status) for status in statuses if status != OK), OK)
 
 
-def _resampled(ladder: Ladder, rung: int, key: jax.Array) -> Params:
-    """Draws by weight, with replacement, from every repeat of a rung."""
-    weights = np.exp(ladder.log_weights[:, rung]).reshape(len(ladder.log_weights), -1)
+def _resampled(ladder: Ladder, n_index: int, key: jax.Array) -> Params:
+    """Draws by weight, with replacement, from every repeat at a sample size."""
+    weights = np.exp(ladder.log_weights[:, n_index]).reshape(len(ladder.log_weights), -1)
 
     @jax.jit
     @jax.vmap
@@ -89,14 +89,14 @@ def _resampled(ladder: Ladder, rung: int, key: jax.Array) -> Params:
     which = np.asarray(chosen(jax.random.split(key, len(weights)), jnp.asarray(weights)))
     rows = np.arange(len(weights))[:, None]
     return {
-        name: leaf[:, rung].reshape(*weights.shape, *leaf.shape[4:])[rows, which]
+        name: leaf[:, n_index].reshape(*weights.shape, *leaf.shape[4:])[rows, which]
         for name, leaf in ladder.draws.items()
     }
 
 
-def _spaced(ladder: Ladder, rung: int, key: jax.Array) -> Params:
+def _spaced(ladder: Ladder, n_index: int, key: jax.Array) -> Params:
     every = ladder.loss.shape[-1] * ladder.loss.shape[-2] // DRAWS
-    thinned = {name: leaf[:, rung, :, every - 1 :: every] for name, leaf in ladder.draws.items()}
+    thinned = {name: leaf[:, n_index, :, every - 1 :: every] for name, leaf in ladder.draws.items()}
     return {name: leaf.reshape(len(leaf), DRAWS, *leaf.shape[3:]) for name, leaf in thinned.items()}
 
 
@@ -157,9 +157,9 @@ def _drawn(run: Callable[[Data, jax.Array], Params], made: Replications, key: ja
 
 
 def localized(case: Case, data: Data, step: Any) -> mcmc_kernels.Setting:
-    """Chains around the origin at t = n and gamma = 1 / s^2, where the localizing prior is the model's own."""
+    """Chains around the origin at nbeta = n and gamma = 1 / s^2, where the localizing prior is the model's own."""
     rows = jax.tree.leaves(data)[0].shape[0]
-    full = potential(case.model, data, jnp.ones(rows))  # beta = 1, so that t = n
+    full = potential(case.model, data, jnp.ones(rows))  # beta = 1, so that nbeta = n
     center = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), case.model.sample_prior(jax.random.key(0)))
     gamma = jnp.asarray(case.scale**-2.0)
     around: Any = Neighborhood(case.model, center, jnp.zeros(()), gamma)

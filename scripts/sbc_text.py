@@ -1,4 +1,4 @@
-"""results/sbc.md: the rule, the verdicts and the tables, in words."""
+"""results/sbc.md: the rule, the verdicts and the tables."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scripts.result import table
 from scripts.sbc_cases import CASES
 from scripts.sbc_ranks import ALARM, threshold
 from scripts.sbc_references import PUBLISHED, REPEATS, Moments
-from scripts.sbc_samplers import BATCH, BURN_IN, DRAWS, LADDERS, RUNGS, STEPS, N
+from scripts.sbc_samplers import BATCH, BURN_IN, DRAWS, LADDERS, SAMPLE_SIZES, STEPS, N
 
 
 def verdicts(rows: Sequence[Any], limit: float) -> list[list[str]]:
@@ -70,7 +70,8 @@ samplers would all pass together in at least {1 - ALARM:.0%} of such studies.
 {LADDERS["SMC"][0].draws_per_n} particles; NUTS is thinned, every {_spacing()}th draw of {_chains()} chains. HMC
 and MALA of `slt.llc` run {DRAWS} chains, of which only the last position counts, after {BURN_IN["hmc"]} tuning and
 {STEPS["hmc"]} further steps (MALA {BURN_IN["mala"]} and {STEPS["mala"]}). Their target, localized at the origin with
-the prior's precision at t = n, is the posterior. The ladder climbs n = {", ".join(map(str, RUNGS))} in one pass.
+the prior's precision at nbeta = n, is the posterior. Data tempering samples n = {", ".join(map(str, SAMPLE_SIZES))}
+in one pass.
 
 {table(["model", "sampler", "p-values", "status ok", "verdict"], lines)}
 
@@ -95,8 +96,8 @@ mixtures: the sign of b_2 - b_1.)
 Chains of `slt.llc` without a Metropolis test, {STEPS["sgld"]} steps from the origin, at fixed step sizes in units of
 1 / (n + gamma), with exact gradients and with batches of {BATCH} of {N} observations. "off" is the error of the
 posterior mean of n L_n, in posterior standard deviations, averaged over replications (those in which no chain
-diverged), against quadrature. Small steps have not forgotten where they began; large ones, and the noise of batches,
-temper the posterior.
+diverged), against quadrature. After small steps chains still depend on their start; large steps, and the noise of
+batches, act like a higher temperature.
 
 {_biases(biases)}
 
@@ -116,16 +117,17 @@ half-Cauchy(5). Exact: all but tau integrated in closed form, tau by Gauss-Legen
 
 
 def _why(lines: Sequence[Sequence[str]], failed: Sequence[str]) -> str:
-    """What is behind failures, where there are any: NUTS says so of itself, `slt.llc` cannot."""
+    """Why chains fail, where they do; the status of NUTS shows it, chains of `slt.llc` have none."""
     if not failed:
         return ""
-    said = ", ".join(f"{line[3]} on {line[0]}" for line in lines if line[1] == "NUTS")
+    statuses = ", ".join(f"{line[3]} on {line[0]}" for line in lines if line[1] == "NUTS")
     return f"""**Why chains fail** ({"; ".join(failed)}). Each move leaves the posterior as it is, but a chain that
 cannot cross between two modes stays in the one it first reaches, whatever that mode's mass. Over replications chains
 land on either side about as often as the truth does, which leaves the parameters' ranks nearly uniform; but draws in
-the wrong mode have too low a likelihood, so that the true value ranks too high. SMC and the ladder weigh the modes.
+the wrong mode have too low a likelihood, so that the true value ranks too high. SMC and data tempering weigh the
+modes.
 NUTS starts from prior draws, and its record tells: status ok was
-{said}.
+{statuses}.
 The chains of `slt.llc` are for one point's neighborhood, all start at it, and have no such status here."""
 
 
@@ -161,8 +163,8 @@ def _biases(rows: Sequence[Any]) -> str:
     for case, step in dict.fromkeys((row.case, row.step) for row in rows):
         cells: list[str] = [case, f"{step:g}"]
         for row in (row for row in rows if (row.case, row.step) == (case, step)):
-            lost = f", {row.diverged} diverged" if row.diverged else ""
-            cells += [f"{row.off:+.2f} ± {row.error:.2f}{lost}", f"{row.p:.2g}"]
+            diverged = f", {row.diverged} diverged" if row.diverged else ""
+            cells += [f"{row.off:+.2f} ± {row.error:.2f}{diverged}", f"{row.p:.2g}"]
         lines.append(cells)
     return table(["model", "step", "off", "least p", "off, batches", "least p"], lines)
 

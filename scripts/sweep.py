@@ -1,6 +1,6 @@
 """Does 5 -> 6 stay missing? Batch size x learning rate x number of features, by `slt run -m` and `slt compare`.
 
-Runs are kept in runs/, so that an interrupted study goes on where it stopped.
+Runs are kept in runs/, so that an interrupted study is resumed.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ def command() -> list[str]:
 
 def study() -> Result:
     store = ROOT / "runs"
-    told = _slt("run", "-m", *command(), f"store={store}")
-    folder = next(line.split(maxsplit=1)[1] for line in told.splitlines() if line.startswith("sweep: "))
+    printed = _slt("run", "-m", *command(), f"store={store}")
+    folder = next(line.split(maxsplit=1)[1] for line in printed.splitlines() if line.startswith("sweep: "))
     with tempfile.TemporaryDirectory() as out:
         found = json.loads(_slt("compare", folder, "--out", out, "--json"))
         figure = (Path(out) / "verdicts.png").read_bytes()
@@ -39,7 +39,7 @@ def study() -> Result:
     text = f"""# A sweep: batch size x learning rate x features
 
 `slt run -m {" ".join(command())}`, then `slt compare` on the folder that it names: {runs} runs, of which
-{len(found["without_result"])} are without a result. The posterior does not know of batch size and rate, so that its
+{len(found["without_result"])} are without a result. The posterior does not depend on batch size and rate, so that its
 ladders are made once for each number of features.
 
 ![Verdicts against the options](sweep.png)
@@ -84,6 +84,6 @@ def _answer(rows: list[dict[str, Any]]) -> str:
     at_risk = sum(row.get("at_risk") or 0 for row in asked)
     went = sum(row.get("went") or 0 for row in asked)
     return (
-        f"From the 5-family to the 6-family, over all runs in which it was judged: {went} of {at_risk} seeds that "
-        f"held a 5-gon went on to a 6-gon."
+        f"From the 5-family to the 6-family, over all runs in which it was judged: {went} of {at_risk} seeds in "
+        f"a 5-gon passed to a 6-gon."
     )

@@ -1,4 +1,4 @@
-"""Stages of transformers: coefficients along training, restricted ones, and what the formula says, of two models."""
+"""Stages of two transformers: coefficients along training, refined ones, and the free energy formula."""
 
 from __future__ import annotations
 
@@ -71,13 +71,12 @@ def study() -> Result:
 _HEAD = """# Stages of transformers
 
 Two small transformers, by the trainer, estimators and detectors of every other model. There is no posterior of so
-many weights: what Bayes would say comes from the free energy formula, n L + λ̂ log n, with measured losses and
-coefficients.
+many weights: the free energy formula, n L + λ̂ log n, with measured losses and coefficients, stands in for it.
 The claims about stages themselves have studies of their own: [icl_stages](../experiments/icl_stages/README.md),
 [ridge_retreat](../experiments/ridge_retreat/README.md), [induction](../experiments/induction/README.md).
 
-λ̂ is that of `llc=minibatch`: localized SGLD at t = n β, one step size and one localization for all checkpoints, found
-on four of them. An estimate that found lower loss than its point's, or is negative, is not counted as one.
+λ̂ is that of `llc=minibatch`: localized SGLD at nbeta = n β, one step size and one localization for all checkpoints,
+found on four of them. An estimate that found lower loss than its point's, or is negative, is not counted as one.
 """
 
 
@@ -188,9 +187,9 @@ def _section(title: str, name: str, done: dict[str, Run], seen: dict[str, _Seen]
         ["of these, estimates", f"{whole['counted']} of {whole['points']}"],
         ["flags", ", ".join(f"{flag} {count}" for flag, count in whole["flags"].items()) or "none"],
         ["median standard error of λ̂", f"{whole['median_relative_error']:.1%}"],
-        ["γ, e", f"{setting['localization']:.3g}, {setting['step_size']:.3g}"],
+        ["γ, step size", f"{setting['localization']:.3g}, {setting['step_size']:.3g}"],
         [
-            "λ̂ at ten times γ, at half e, with chains from the point",
+            "λ̂ at ten times γ, at half the step size, with chains from the point",
             ", ".join(_change(setting[f"{kind}sensitivity"]) for kind in ("", "step_", "start_")),
         ],
         ["largest λ̂, by seed", _numbers(whole["llc_largest"])],
@@ -212,15 +211,16 @@ def _section(title: str, name: str, done: dict[str, Run], seen: dict[str, _Seen]
 {done[name].summary["development"]["headline"]}
 
 ![stages](transformers_{name}_stages.png)
-![the way of the function](transformers_{name}_essential.png)
+![essential dynamics of the function](transformers_{name}_essential.png)
 
 {table(["", ""], rows)}
 
-Restricted, of {parts["seeds"]} seed at {parts["checkpoints"]} checkpoints, in {parts["seconds"]["llc"]:,.0f} s:
+Refined coefficients, of {parts["seeds"]} seed at {parts["checkpoints"]} checkpoints, in
+{parts["seconds"]["llc"]:,.0f} s:
 
 {table(["weights or tokens", "course of λ̂", "at the end"], courses)}
 
-![restricted](transformers_{name.removesuffix("_stages")}_parts_llc_restricted.png)
+![refined](transformers_{name.removesuffix("_stages")}_parts_llc_restricted.png)
 """
 
 

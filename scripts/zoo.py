@@ -1,4 +1,4 @@
-"""Every model of the zoo: 256 seeds of SGD and the posterior ladder, and which of its rungs are to be trusted."""
+"""Every model of the collection: 256 seeds of SGD, the posterior, and at which sample sizes it is trusted."""
 
 from __future__ import annotations
 
@@ -48,24 +48,25 @@ def study() -> Result:
             one["phases"],
             f"{one['seeds_ok']} of {SEEDS}",
             f"{one['seed_steps_per_second']:,.0f}",
-            _rungs(one),
+            _untrusted(one),
         ]
         for name, one in found.items()
     ]
     failed = sum("error" in one for one in found.values())
-    doubted = sum(bool(one.get("untrusted")) for one in found.values())
+    untrusted = sum(bool(one.get("untrusted")) for one in found.values())
     header = [
         "model",
         "parameters",
         "phases",
         "seeds that stayed finite",
         "seed-steps/s",
-        "rungs not trusted",
+        "sample sizes not trusted",
     ]
     markdown = (
-        "# The zoo: SGD and the posterior on every model\n\n"
+        "# The model collection: SGD and the posterior on every model\n\n"
         f"`slt run model=NAME {' '.join(OPTIONS)}` for each of {len(found)} configurations: {failed} failed; of "
-        f"{doubted} some rung is not trusted at this number of particles; the report of such a run leaves it out. "
+        f"{untrusted} the posterior is not trusted at some n with so few particles, and "
+        "the report leaves it out. "
         "Rates include compilation. No step size is fitted to a model: a seed that diverges is one for which "
         "learning rate 0.005 is too large.\n\n" + table(header, rows)
     )
@@ -90,5 +91,5 @@ def _measured(one: Run) -> dict[str, Any]:
     }
 
 
-def _rungs(one: dict[str, Any]) -> str:
-    return "; ".join(f"n = {rung['n']}: {rung['why']}" for rung in one["untrusted"]) or "none"
+def _untrusted(one: dict[str, Any]) -> str:
+    return "; ".join(f"n = {row['n']}: {row['why']}" for row in one["untrusted"]) or "none"

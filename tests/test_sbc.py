@@ -10,7 +10,7 @@ from scipy.stats import kstest
 from scripts import sbc, sbc_ranks
 from scripts.sbc_cases import CASES, LOG_LIKELIHOOD, replicate
 from scripts.sbc_references import PUBLISHED, eight_schools_exactly
-from scripts.sbc_samplers import DRAWS, N, by_chains, climb, drawn_from
+from scripts.sbc_samplers import DRAWS, N, by_chains, drawn_from, sample_ladder
 
 COUNT = 100
 LIMIT = sbc_ranks.threshold(12)  # four samplers, right and wrong, three histograms each
@@ -24,7 +24,7 @@ def made():
 
 @pytest.fixture(scope="module")
 def quadrature(made):
-    return climb("quadrature", TANH, made, jax.random.key(1))
+    return sample_ladder("quadrature", TANH, made, jax.random.key(1))
 
 
 def p_values(made, drawn):

@@ -16,9 +16,10 @@ from typing import Any
 import jax
 import numpy as np
 from matplotlib.figure import Figure
-from scipy.stats import binomtest, ncx2, norm
+from scipy.stats import ncx2, norm
 
 from experiments.finding import Finding
+from experiments.statistics import binomial_interval
 from slt.models.crater_staircase import CraterStaircase
 from slt.phases.classification import label_draws, label_trajectory
 from slt.posterior.data_tempering import DataTempering
@@ -30,7 +31,7 @@ CLAIM = (
     "What needs k parameters right at once drains a share of starts that falls exponentially in k; what can be found "
     "parameter by parameter does not; the posterior does not care"
 )
-SOURCE = "a claim of folklore in discussions of learning theory"
+SOURCE = "a claim made in discussions of learning theory, without a source"
 N = 200  # observations of the posterior
 
 
@@ -65,7 +66,7 @@ def _row(model: CraterStaircase, sizes: Sizes) -> dict[str, Any]:
     """Everything at one dimension; pairs are (isolated crater, staircase's crater)."""
     k, a = model.dimension, model.distance / 2
     noisy = _sgd(model, sizes)
-    quiet = _flow(model, sizes)
+    noiseless = _flow(model, sizes)
     return {
         "k": k,
         "geometry": [
@@ -73,16 +74,16 @@ def _row(model: CraterStaircase, sizes: Sizes) -> dict[str, Any]:
             float(norm.sf((model.radius - a) / model.init_scale)),
         ],
         "sgd": [_interval(int(np.sum(noisy == crater)), len(noisy)) for crater in (0, 1)],
-        "flow": [_interval(int(np.sum(quiet == crater)), len(quiet)) for crater in (0, 1)],
+        "flow": [_interval(int(np.sum(noiseless == crater)), len(noiseless)) for crater in (0, 1)],
         "posterior": _exact(model),
         "smc": _smc(model, sizes),
     }
 
 
 def _interval(count: int, total: int) -> dict[str, float]:
-    """A share with its 95 % interval (Clopper and Pearson)."""
-    interval = binomtest(count, total).proportion_ci(0.95, "exact")
-    return {"count": count, "of": total, "share": count / total, "low": interval.low, "high": interval.high}
+    """A share with its 95 % interval."""
+    low, high = binomial_interval(count, total)
+    return {"count": count, "of": total, "share": count / total, "low": low, "high": high}
 
 
 def _sgd(model: CraterStaircase, sizes: Sizes) -> np.ndarray:

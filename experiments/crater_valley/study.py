@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import jax
 import numpy as np
-import scipy.stats
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.finding import Finding
-from experiments.learners import Seen, see, told
+from experiments.finding import Finding, verdict_of
+from experiments.learners import PresetRun, as_data, run_preset
+from experiments.statistics import binomial_interval
 from slt.phases.classification import phase_facts
 from slt.report import style
 
 CLAIM = "A crater that no valley leads to drains a far smaller basin, so SGD seldom finds it; the posterior halves."
-SOURCE = "a claim of folklore"
+SOURCE = "a common claim without a source"
 
 
 def study(reduced: bool = False) -> Finding:
@@ -27,22 +27,22 @@ def study(reduced: bool = False) -> Finding:
         "training.checkpoints=20",
         "posterior.sample_sizes=[5,100,1000]",
     )
-    seen = see("experiment=crater_valley", *(few if reduced else ()))
+    seen = run_preset("experiment=crater_valley", *(few if reduced else ()))
     crater, valley = seen.ends("crater"), seen.ends("valley")
-    interval = scipy.stats.binomtest(crater, max(crater + valley, 1)).proportion_ci(0.95, "exact")
+    low, high = binomial_interval(crater, max(crater + valley, 1))
     halves = bool(np.all(np.abs(seen.share[-1, :2] - 0.5) < 1e-6))
-    seldom = interval.high < 0.25
+    seldom = high < 0.25
     return Finding(
-        verdict="holds" if seldom and halves else "mixed" if seldom or halves else "fails",
+        verdict=verdict_of((seldom, halves)),
         numbers=f"SGD ends in the valley's crater {valley} times, in the other {crater} times, of {len(seen.label)} "
-        f"(the other's share of both: 95 % interval {interval.low:.0%} to {interval.high:.0%}); the posterior gives "
+        f"(the other's share of both: 95 % interval {low:.0%} to {high:.0%}); the posterior gives "
         f"each {seen.share[-1, 0]:.4f} at n = {seen.sample_sizes[-1]:,}",
         figure=_figure(seen),
-        data={**told(seen), "ends": {name: seen.ends(name) for name in seen.names}},
+        data={**as_data(seen), "ends": {name: seen.ends(name) for name in seen.names}},
     )
 
 
-def _figure(seen: Seen) -> Figure:
+def _figure(seen: PresetRun) -> Figure:
     """The plane with the loss and where SGD ends; beside it each learner's shares of the craters."""
     names = [*seen.names[:2], "elsewhere"]
     colors = style.palette(seen.names, phase_facts(seen.model))
@@ -69,7 +69,7 @@ def _figure(seen: Seen) -> Figure:
     return figure
 
 
-def _plane(ax: Axes, seen: Seen, colors: style.Palette) -> None:
+def _plane(ax: Axes, seen: PresetRun, colors: style.Palette) -> None:
     """The loss as shades of gray, and SGD's starts in the colors of where they end."""
     side = np.linspace(-2.8, 2.8, 200)
     grid = np.stack(np.meshgrid(side, side), -1)

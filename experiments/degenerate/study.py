@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from experiments.finding import Finding
-from experiments.learners import picture, see, told
+from experiments.learners import as_data, picture, run_preset
 
 CLAIM = "Of two wells of equal loss the more degenerate wins, its odds growing like n to the difference of lambda."
 SOURCE = "Watanabe 2009, free energy formula"
@@ -20,7 +20,7 @@ def study(reduced: bool = False) -> Finding:
         "training.checkpoints=20",
         "posterior.sample_sizes=[100,500,1000,10000,100000,1000000]",
     )
-    seen = see("experiment=degenerate", *(few if reduced else ()))
+    seen = run_preset("experiment=degenerate", *(few if reduced else ()))
     regular, degenerate = (seen.names.index(name) for name in ("regular", "degenerate"))
     log_odds = np.log(seen.share[:, degenerate] / seen.share[:, regular])
     decade = np.interp(
@@ -42,5 +42,5 @@ def study(reduced: bool = False) -> Finding:
         numbers=f"the odds grow like n^{exponent:.3f} (lambda differs by {expected:g}); {place}; "
         f"{stayed} of {len(seen.label)} seeds stay where they start",
         figure=picture(title, seen, -2, 4),
-        data={**told(seen), "exponent": exponent, "expected exponent": expected},
+        data={**as_data(seen), "exponent": exponent, "expected exponent": expected},
     )

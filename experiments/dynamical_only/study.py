@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from experiments.finding import Finding
-from experiments.learners import picture, see, told
+from experiments.learners import as_data, picture, run_preset
 
 CLAIM = "Every jump of SGD has an antecedent: at some n the posterior passes between the same phases."
 SOURCE = "the Bayesian antecedent hypothesis, read as a law: Chen et al. 2023, arXiv:2310.06301"
@@ -18,7 +18,7 @@ def study(reduced: bool = False) -> Finding:
         "training.checkpoints=20",
         "posterior.sample_sizes=[1,10,100,1000]",
     )
-    seen = see("experiment=dynamical_only", *(few if reduced else ()))
+    seen = run_preset("experiment=dynamical_only", *(few if reduced else ()))
     word = seen.verdict("sharp", "flat")
     sharp, flat = (seen.names.index(name) for name in ("sharp", "flat"))
     leads = bool((seen.share[:, sharp] > seen.share[:, flat]).all())
@@ -31,5 +31,5 @@ def study(reduced: bool = False) -> Finding:
         numbers=f"{went} of {len(seen.label)} seeds go from sharp to flat; the posterior holds {least:.0%} or more "
         f"in sharp at every n from {seen.sample_sizes[0]:,} to {seen.sample_sizes[-1]:,}",
         figure=picture(title, seen, -2.5, 2.5),
-        data=told(seen),
+        data=as_data(seen),
     )

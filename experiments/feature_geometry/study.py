@@ -26,7 +26,7 @@ import optax
 from matplotlib.figure import Figure
 
 from experiments.feature_geometry.geometry import FRACTIONS, Geometry, by_fraction, factor, geometry
-from experiments.finding import Finding
+from experiments.finding import Finding, verdict_of
 from slt.models import datasets
 from slt.models.sparse_superposition import SparseSuperposition
 from slt.posterior.data_tempering import DataTempering
@@ -69,19 +69,21 @@ def study(reduced: bool = False) -> Finding:
         f"features per dimension {rows[0].mean:.2f} ± {rows[0].error:.2f} at S = 0 to {rows[-1].mean:.2f} ± "
         f"{rows[-1].error:.2f} at S = {sparsities[-1]:g}; {plateaus.share:.0%} of SGD's features at the fractions, "
         f"{plateaus.factor:.1f} ({plateaus.low:.1f} to {plateaus.high:.1f}) times as many as at random; of the "
-        f"posterior's at n = {sample_sizes[-1]:,} {last.share:.0%}, {last.factor:.1f} ({last.low:.1f} to {last.high:.1f}) times"
+        f"posterior's at n = {sample_sizes[-1]:,} {last.share:.0%}, {last.factor:.1f} ({last.low:.1f} to "
+        f"{last.high:.1f}) times"
     )
     data = {
         "parts": parts,
         "sgd, all sparsities but 0": plateaus._asdict(),
-        "sgd": {str(s): _told(g, 1) for s, g in large.items()},
-        "small": {"sgd": _told(small, 1)} | {f"n = {n}": _told(g, particles) for n, g in posterior.items()},
+        "sgd": {str(s): _as_data(g, 1) for s, g in large.items()},
+        "small": {"sgd": _as_data(small, 1)}
+        | {f"n = {n}": _as_data(g, particles) for n, g in posterior.items()},
     }
-    verdict = "holds" if all(parts.values()) else "mixed" if any(parts.values()) else "fails"
+    verdict = verdict_of(parts.values())
     return Finding(verdict, numbers, _figure(large, small, posterior), data)
 
 
-def _told(population: Geometry, block: int) -> dict[str, Any]:
+def _as_data(population: Geometry, block: int) -> dict[str, Any]:
     return {
         "features per dimension": population.mean,
         "units": int(population.per_dimension.size),

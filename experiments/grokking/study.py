@@ -18,11 +18,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.finding import Finding
-from experiments.modular import KNOWN, RULE, Trained, first_at, fit
+from experiments.modular import KNOWN, RULE, Trained, fit
+from experiments.statistics import first_step
 from slt.models.modular_addition import ModularAddition
 from slt.report.style import figure, look, plain_log
 
-CLAIM = "A network that knows its examples by heart finds the rule long after, and only with weight regularization."
+CLAIM = "A network that has memorized its examples finds the rule long after, and only with weight regularization."
 SOURCE = "Power et al. 2022, arXiv:2201.02177; Gromov 2023, arXiv:2301.02679, found it without"
 LATE, FEW = 3.0, 0.05
 PATIENCE = (
@@ -75,7 +76,8 @@ def _settings() -> list[dict[str, Any]]:
 def measured(trained: Trained) -> dict[str, Any]:
     """Of one setting: median steps to the examples and to the rule, over the runs that get there, and the end."""
     steps = trained.trajectory.steps
-    known, rule = first_at(steps, trained.train, KNOWN), first_at(steps, trained.test, RULE)
+    known = first_step(steps, trained.train >= KNOWN, np.nan)
+    rule = first_step(steps, trained.test >= RULE, np.nan)
     return {
         "runs": len(known),
         "reached_rule": int(np.isfinite(rule).sum()),

@@ -23,8 +23,9 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments.finding import Finding
-from experiments.in_context import References, first, kept, planned, references, trained
+from experiments.finding import Finding, verdict_of
+from experiments.in_context import References, kept, planned, references, trained
+from experiments.statistics import first_step
 from slt.records.base import Array
 from slt.report import style
 
@@ -79,7 +80,7 @@ def measured(steps: Array, seen: dict[str, Array], known: References) -> dict[st
         "reading": seen["in_context"] <= (silent + ridge) / 2,
         "regressing": seen["last_over_ridge"] <= 1 + HALF,
     }
-    at = {stage: first(steps, there) for stage, there in begun.items()}
+    at = {stage: first_step(steps, there) for stage, there in begun.items()}
     ends = {f"{name} at the end": np.round(curve[:, -1], 5).tolist() for name, curve in seen.items()}
     return {
         "step": steps.tolist(),
@@ -110,7 +111,7 @@ def judged(data: dict[str, Any]) -> tuple[str, str]:
         "overshoot": bool(over.all()),
     }
     good = list(data["parts"].values())
-    verdict = "holds" if all(good) else "mixed" if any(good) else "fails"
+    verdict = verdict_of(good)
     begins = ", ".join(f"{stage} {_median(s)}" for stage, s in zip(STAGES, when, strict=True))
     numbers = (
         f"error at the last position over ridge's {np.median(last):.2f} ({last.min():.2f} to {last.max():.2f}), of "

@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments.finding import Finding
+from experiments.finding import Finding, verdict_of
 from experiments.induction.picture import picture
 from slt.config.composition import compose
 from slt.config.schema import experiment
@@ -172,7 +172,7 @@ def _judge(data: dict[str, Any]) -> tuple[str, str]:
         "hidden": ["previous token" in one["hidden"] for one in seeds],
     }
     true = [sum(each) >= MOST * len(seeds) for each in shown.values()]
-    verdict = "holds" if all(true) else "mixed" if any(true) else "fails"
+    verdict = verdict_of(true)
     medians = ", ".join(f"{stage} {_median(seeds, stage)}" for stage in (*STAGES, COPYING))
     order, halves, hidden = (f"{sum(each)} of {len(seeds)}" for each in shown.values())
     loud = sum(len(one["transitions of the loss"]) for one in seeds)

@@ -1,4 +1,4 @@
-"""Many seeds of one model trained at once on its population loss, with or without a mask on the weights."""
+"""Many seeds of one model trained side by side on its population loss, with or without a mask on the weights."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ import numpy as np
 import scipy.stats
 from matplotlib.figure import Figure
 
-from experiments.finding import Finding
+from experiments.finding import Finding, verdict_of
 from experiments.many_seeds.ensembles import everything, features, largest, starts, structures, train
 from slt.models.superposition import Superposition
 from slt.report import style
@@ -35,7 +35,9 @@ CLAIM = (
     "Many seeds reach similar losses because losses concentrate over many different structures, and a structure "
     "pruned out of a network is a lottery ticket that needs its own initialization"
 )
-SOURCE = "the first half a claim of folklore; the second Frankle and Carbin 2018, arXiv:1803.03635"
+SOURCE = (
+    "the first half a common claim without a source; the second Frankle and Carbin 2018, arXiv:1803.03635"
+)
 SIZES = ((6, 2), (12, 4), (18, 6), (24, 8))  # features, dimensions
 PRUNED = (12, 4)
 KEPT = (0.7, 0.5, 0.3)  # share of the weights
@@ -78,7 +80,7 @@ def study(reduced: bool = False) -> Finding:
             for share, one in compared.items()
         },
     }
-    verdict = "holds" if all(parts.values()) else "mixed" if any(parts.values()) else "fails"
+    verdict = verdict_of(parts.values())
     numbers = _numbers(found, compared[KEPT[1]], tickets[KEPT[0]]["own"].mean() / whole.mean())
     return Finding(verdict, numbers, _figure(found, tickets, whole), data)
 

@@ -1,8 +1,8 @@
-"""Does the learning coefficient tell a network that has found the rule of addition from one that knows it by heart?
+"""Does the learning coefficient tell a network that has found the rule of addition from one that memorized its pairs?
 
 Three kinds of networks, trained alike on 70 % of all pairs: "rule", with weight decay, which ends at test accuracy
-95 % or more; "by heart", the same without decay, which does not; and "random table", with decay, on answers that
-follow no rule, so that there is nothing but to learn them by heart. lambda-hat is measured on the training pairs
+95 % or more; "memorized", the same without decay, which does not; and "random table", with decay, on answers that
+follow no rule, so that they can only be memorized. lambda-hat is measured on the training pairs
 alone, at the one setting `ESTIMATOR`, at n beta = n / log n.
 
 Networks that are not what their kind says are left out. Verdict, for each of the two losses. *Apart*: at every p,
@@ -23,7 +23,7 @@ import scipy.stats
 from jax.flatten_util import ravel_pytree
 from matplotlib.figure import Figure
 
-from experiments.finding import Finding
+from experiments.finding import Finding, verdict_of
 from experiments.modular import RULE, Trained, fit
 from slt.llc.base import LLCProblem
 from slt.llc.mcmc.metropolis import Metropolis
@@ -33,14 +33,14 @@ from slt.records.base import Array
 from slt.report.style import figure, look
 
 CLAIM = (
-    "Networks that know sums by heart and networks that found the rule differ vastly in lambda, which for the latter "
+    "Networks that memorized sums and networks that found the rule differ vastly in lambda, which for the latter "
     "is linear in p, so that generalization is visible without test data."
 )
 SOURCE = (
     'Panickssery and Vaintrob 2023, "Investigating the learning coefficient of modular addition", LessWrong'
 )
 FACTOR = 2.0
-KINDS = ("rule", "by heart", "random table")
+KINDS = ("rule", "memorized", "random table")
 COLORS = dict(zip(KINDS, ("#0072B2", "#D55E00", "#8f8f8f"), strict=True))
 LOSSES = ("squared", "cross_entropy")
 FRACTION = 0.7
@@ -49,7 +49,7 @@ ESTIMATOR = Metropolis(algorithm="hmc", chains=2, localization=1.0, burn_in=300,
 
 @as_model
 class RandomTable(ModularAddition):
-    """The same networks, asked for a table of p^2 answers that was drawn once."""
+    """The same networks, trained on a table of p^2 answers that was drawn once."""
 
     def answers(self) -> np.ndarray:
         return np.eye(self.p)[np.random.default_rng(0).integers(self.p, size=self.p**2)]
@@ -77,7 +77,7 @@ def study(reduced: bool = False) -> Finding:
 
 
 def rank_of_solution(p: int) -> int:
-    """Rank of d f / d w over all pairs at the smallest network that makes every one-hot (`modular_solutions`). Half
+    """Rank of d f / d w over all pairs at the smallest network that makes every one-hot (`solutions`). Half
     of it bounds lambda from below there, for the squared loss on all pairs and in any wider network."""
     model = ModularAddition(p=p, hidden=3 * p - 2)
     flat, unflatten = ravel_pytree(jax.tree.map(np.asarray, model.phases()[-1].point))
@@ -96,7 +96,7 @@ def measured(
         model = build(p=p, hidden=hidden, loss=loss, noise=0.1, replacement=False)
         n = round(FRACTION * p**2)
         runs = [
-            fit(model, n, decay=0.0 if kind == "by heart" else 1.0, seeds=seeds, steps=steps, checkpoints=40)
+            fit(model, n, decay=0.0 if kind == "memorized" else 1.0, seeds=seeds, steps=steps, checkpoints=40)
             for kind in members
         ]
         found = _estimates(model, runs, estimator)
@@ -162,7 +162,7 @@ def judged(rows: list[dict[str, Any]]) -> tuple[str, str, dict[str, Any]]:
             f"{kind} ~ p^{v[0]:.2f} ({v[1]:.2f} to {v[2]:.2f})" for kind, v in slopes[loss].items() if v
         ]
         words.append(f"{loss.replace('_', ' ')}: {', '.join(spans + powers)}")
-    verdict = "holds" if all(good) else "mixed" if any(good) else "fails"
+    verdict = verdict_of(good)
     named = [one for row in rows for one in row["is_as_named"]]
     return (
         verdict,

@@ -1,8 +1,8 @@
 """What helps the posterior of addition modulo p to find the rule: little noise, a tight prior, few neurons?
 
 From one base setting, each option is made smaller and larger, the others staying. A setting's score is the test
-accuracy of posterior draws, its mean over the sample sizes n / p^2 = `SHARES`, with two data sets and two populations on
-each. Settings of one p share their data sets.
+accuracy of posterior draws, its mean over the sample sizes n / p^2 = `SHARES`, with two data sets and two populations
+on each. Settings of one p share their data sets.
 
 Verdict. An option *helps* if the score falls from its smaller to its larger value by more than two standard errors of
 that fall, paired by data set and population. The claim holds if noise, prior scale and width all help, fails if none
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments.finding import Finding
+from experiments.finding import Finding, verdict_of
 from experiments.modular_posterior import draw, mean, posterior_by_n
 from slt.models.modular_addition import ModularAddition
 from slt.posterior.data_tempering import DataTempering
@@ -24,7 +24,7 @@ from slt.records.base import Array
 from slt.report.style import figure, look
 
 CLAIM = "The posterior finds the rule from fewer examples with less noise, a tighter prior and fewer neurons."
-SOURCE = "a claim of folklore"
+SOURCE = "a common claim without a source"
 BASE: dict[str, Any] = {"p": 7, "hidden": 19, "noise": 0.3, "prior_scale": 0.5}
 VARIED: dict[str, tuple[Any, Any]] = {"noise": (0.2, 0.45), "prior_scale": (0.35, 0.7), "hidden": (10, 31)}
 MODULI: tuple[dict[str, Any], ...] = ({"p": 5, "hidden": 13}, {"p": 9, "hidden": 25})
@@ -67,7 +67,7 @@ def judged(
     effects: dict[str, dict[str, float]], rows: list[dict[str, Any]], varied: dict[str, tuple[Any, Any]]
 ) -> tuple[str, str]:
     helps = [one["fall"] > 2 * one["error"] for one in effects.values()]
-    verdict = "holds" if all(helps) else "mixed" if any(helps) else "fails"
+    verdict = verdict_of(helps)
     falls = [
         f"{name} {varied[name][0]:g} to {varied[name][1]:g}: {-one['fall']:+.3f} ± {one['error']:.3f}"
         for name, one in effects.items()

@@ -8,7 +8,7 @@ holds:
 
 * order: both passages are seen on data, and 90 % of SGD's seeds pass through rank 0, rank 1, rank 2 and nothing else.
 * jump: at both crossings of the population ladder fewer than a third of the draws have between a third and two thirds
-  of the mode in question (`middle`).
+  of the mode in question (`ladders.middle_share`).
 * leading, prior, volume: the prediction of both crossings is within 20 % of where the posterior has them without
   data noise (the population ladder).
 
@@ -27,8 +27,8 @@ from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 
-from experiments.finding import Finding
-from experiments.middle import JUMP, middle_share
+from experiments.finding import Finding, verdict_of
+from experiments.ladders import JUMP, middle_share
 from slt.models.deep_linear import DeepLinear
 from slt.models.reduced_rank_regression import learning_coefficient
 from slt.phases.classification import occupancy_summary, phase_facts
@@ -43,7 +43,7 @@ CLAIM = (
     "The posterior of reduced rank regression jumps from rank to rank as n grows, where the free energy formula with "
     "the known lambdas says, and SGD takes the same ranks in the same order."
 )
-SOURCE = "lambda: Aoyagi and Watanabe 2005; the jumps: a claim of folklore"
+SOURCE = "lambda: Aoyagi and Watanabe 2005; the jumps: a common claim without a source"
 MODEL = DeepLinear(widths=(4, 3, 4), singular_values=(2.0, 1.0), prior_scale=0.15)
 
 SEEDS, NEAR = 0.9, 0.2
@@ -83,7 +83,7 @@ def study(reduced: bool = False) -> Finding:
         "lambda": {fact.name: [fact.llc, fact.multiplicity] for fact in facts},
     }
     data["parts"] = parts = judge(data)
-    verdict = "holds" if all(parts.values()) else "mixed" if any(parts.values()) else "fails"
+    verdict = verdict_of(parts.values())
     return Finding(verdict, _numbers(data), _figure(seen, data), data)
 
 
@@ -116,14 +116,17 @@ def crossing(seen: Seen, facts: tuple[PhaseFacts, ...], k: int) -> dict[str, Any
     ]
     nothing: dict[str, Any] = dict.fromkeys(("n", "n_low", "n_high", "separation"))
     measured = found[0] if found else {**nothing, "predicted": []}
-    quiet = [one for one in measured["predicted"] if one["level"] == "population"]
+    populations = (one for one in measured["predicted"] if one["level"] == "population")
+    population = next(populations, None)
     levels = free_energy.every_level(source, target, volume.constants(seen.population, facts) or None)
     return {
         "from": source.name,
         "to": target.name,
         **{name: measured[name] for name in ("n", "n_low", "n_high", "separation")},
-        "population": {name: quiet[0][name] for name in ("n", "n_low", "n_high")} if quiet else None,
-        "middle": middle_share(MODEL, seen.ladder, k, quiet[0]["n"]) if quiet and quiet[0]["n"] else None,
+        "population": population and {name: population[name] for name in ("n", "n_low", "n_high")},
+        "middle": middle_share(MODEL, seen.ladder, k, population["n"])
+        if population and population["n"]
+        else None,
         "predicted": {one.level: one.n for one in levels},
         "why": {one.level: one.why for one in levels if one.n is None},
         "soft threshold": 2 / (MODEL.singular_values[k] * MODEL.prior_scale**2),
@@ -151,12 +154,12 @@ def _near(n: float | None, measured: dict[str, Any] | None) -> bool:
 
 
 def _numbers(data: dict[str, Any]) -> str:
-    def told(one: dict[str, Any]) -> str:
+    def sentence(one: dict[str, Any]) -> str:
         levels = ", ".join(
             f"{level} {'none' if n is None else f'{n:.0f}'}" for level, n in one["predicted"].items()
         )
-        quiet = one["population"]
-        without = "none" if quiet is None or quiet["n"] is None else f"{quiet['n']:.0f}"
+        population = one["population"]
+        without = "none" if population is None or population["n"] is None else f"{population['n']:.0f}"
         measured = "not seen" if one["n"] is None else f"n = {one['n']:.0f} {_interval(one)}"
         middle = one["middle"]
         inside = "unknown" if middle is None else f"{middle['share']:.2f} ± {middle['error']:.2f}"
@@ -165,7 +168,7 @@ def _numbers(data: dict[str, Any]) -> str:
             f"soft threshold {one['soft threshold']:.0f}; share in the middle of the mode {inside}"
         )
 
-    return "; ".join(told(one) for one in data["crossings"])
+    return "; ".join(sentence(one) for one in data["crossings"])
 
 
 def _interval(one: dict[str, Any]) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from experiments.finding import Finding
-from experiments.learners import picture, see, told
+from experiments.finding import Finding, verdict_of
+from experiments.learners import as_data, picture, run_preset
 
 CLAIM = (
     "SGD can make a jump of the posterior the other way round, leaving the better well for the flatter one."
@@ -20,7 +20,7 @@ def study(reduced: bool = False) -> Finding:
         "training.checkpoints=20",
         "posterior.sample_sizes=[1,100,250,350,1000]",
     )
-    seen = see("experiment=reversed", *(few if reduced else ()))
+    seen = run_preset("experiment=reversed", *(few if reduced else ()))
     judged = (
         seen.verdict("sharp", "flat") == "dynamical only",
         seen.verdict("flat", "sharp") == "bayesian only",
@@ -31,10 +31,10 @@ def study(reduced: bool = False) -> Finding:
     )
     went = seen.passages("sharp", "flat")
     return Finding(
-        verdict="holds" if all(judged) else "mixed" if any(judged) else "fails",
+        verdict=verdict_of(judged),
         numbers=f"{went} of {len(seen.label)} seeds go from sharp to flat; {place}",
         figure=picture(
             "Reversed: SGD leaves the sharp well for the flat one, the posterior goes back", seen, -2.5, 2.5
         ),
-        data=told(seen),
+        data=as_data(seen),
     )

@@ -1,7 +1,7 @@
 """Does a network that is trained on M tasks come near to ridge regression, and leave it again for dMMSE?
 
 The preset's network is trained on each M of `TASKS`, and watched on new tasks, where ridge regression is best and
-where dMMSE, which knows the M tasks by heart, differs from it most. Distances are mean squares between predictions,
+where dMMSE, which has the M tasks memorized, differs from it most. Distances are mean squares between predictions,
 over the dimension; curves are running medians over three checkpoints. A seed *retreats* if its distance to ridge ends
 at `RISE` times its minimum or more, while its distance to dMMSE ends lower than it was at that minimum. An M retreats
 if more than half of its seeds do. The parts of the claim, and when each holds:
@@ -31,7 +31,7 @@ from slt.report import style
 
 CLAIM = (
     "Trained on neither few nor very many tasks, a transformer first comes near to ridge regression, which is right "
-    "for all tasks, and then leaves it for the predictor that knows its own tasks by heart"
+    "for all tasks, and then leaves it for the predictor that has memorized its own tasks"
 )
 SOURCE = (
     "Carroll et al. 2025, arXiv:2501.17745; Panwar et al. 2024, arXiv:2306.04891; of transience Singh et al. 2023, "

@@ -26,9 +26,9 @@ class Shape(NamedTuple):
     Attributes:
       plateau: steps until the loss has fallen by 10 %, over those until it has fallen by 90 %; an exponential has
         0.046. NaN where it never falls so far.
-      log_share: the same with log(1 + step) in place of steps.
-      acceleration: the steepest fall over that at the start; an exponential has 1.
-      jumps: accelerations of the loss, found without labels (`slt.transitions.changepoints`). Not of its logarithm, which
+      log_share: the same with log(1 + step) in place of steps. acceleration: the steepest fall over that at the
+      start; an exponential has 1. jumps: accelerations of the loss, found without labels
+      (`slt.transitions.changepoints`). Not of its logarithm, which
         without noise is split in two at rank 1: into the fall, and the exponential approach after it.
       sigmoids: how many sigmoids in log step explain it best (`slt.transitions.sigmoids`).
       rises: times it rises, by 1 % of the loss at the start or more.
@@ -100,7 +100,7 @@ def first(loss: np.ndarray, level: float) -> float:
 
 
 def _rises(loss: np.ndarray) -> int:
-    """How often a curve climbs by `RISE` from its lowest point since the last rise ended."""
+    """How often a curve rises by `RISE` from its lowest point since the last rise ended."""
     count, low, high, rising = 0, loss[0], loss[0], False
     for value in loss:
         if rising:

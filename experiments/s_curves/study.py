@@ -23,8 +23,9 @@ import jax
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments.finding import Finding
+from experiments.finding import Finding, verdict_of
 from experiments.s_curves.curves import Shape, descend, first, shape
+from experiments.statistics import finite
 from slt.llc.base import LLCProblem
 from slt.llc.smc.thermodynamic import Thermodynamic
 from slt.models.common.low_rank import LowRank
@@ -37,7 +38,9 @@ CLAIM = (
     "Learning a matrix by its factors is an S-curve at rank 1 and exponential-like at high rank, where Adam brings "
     "the plateau back; bumps come above rank 1 only, and more with Adam."
 )
-SOURCE = "S-curves: Saxe, McClelland and Ganguli 2014, arXiv:1312.6120; the rest: a claim of folklore"
+SOURCE = (
+    "S-curves: Saxe, McClelland and Ganguli 2014, arXiv:1312.6120; the rest: a common claim without a source"
+)
 
 S, EXPONENTIAL = 0.2, 0.1
 LOSSES: dict[str, type[LowRank]] = {"squared": LowRankFactorization, "cross-entropy": LowRankLogits}
@@ -101,10 +104,10 @@ class Curve(NamedTuple):
     def mean(self, name: str) -> float:
         return float(np.mean([getattr(one, name) for one in self.shapes]))
 
-    def told(self) -> dict[str, Any]:
+    def as_data(self) -> dict[str, Any]:
         """Each shape as JSON; None where the loss never falls so far."""
         names = (*Shape._fields, "bumps")
-        return {name: [_finite(getattr(one, name)) for one in self.shapes] for name in names}
+        return {name: [finite(getattr(one, name)) for one in self.shapes] for name in names}
 
 
 def study(reduced: bool = False) -> Finding:
@@ -117,14 +120,14 @@ def study(reduced: bool = False) -> Finding:
     }
     why = controls(size)
     parts = judge(curves, size.ranks)
-    verdict = "holds" if all(parts.values()) else "mixed" if any(parts.values()) else "fails"
+    verdict = verdict_of(parts.values())
     data = {
         "parts": parts,
         "curves": [
-            {"loss": loss, "optimizer": name, "rank": rank, **found.told()}
+            {"loss": loss, "optimizer": name, "rank": rank, **found.as_data()}
             for (loss, name, rank), found in curves.items()
         ],
-        "controls": {name: found.told() for name, found in why.items()},
+        "controls": {name: found.as_data() for name, found in why.items()},
         "learning coefficients": [
             coefficient(kind(), size.thermodynamic) for kind in list(LOSSES.values())[: size.coefficients]
         ],
@@ -190,8 +193,8 @@ def coefficient(model: LowRank, estimator: Thermodynamic) -> dict[str, Any]:
     return {
         "model": type(model).__name__,
         "theory": truth.llc,
-        "measured": _finite(found.llc[0]),
-        "error": _finite(found.error[0]),
+        "measured": finite(found.llc[0]),
+        "error": finite(found.error[0]),
         "status": str(found.status[0]),
     }
 
@@ -216,15 +219,11 @@ def _pair(one: dict[str, Any]) -> tuple[str, str]:
     return one["from"], one["to"]
 
 
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
-
-
 def _numbers(
     curves: dict[tuple[str, str, int], Curve], ranks: tuple[int, ...], parts: dict[str, bool]
 ) -> str:
     """The plateaus at the lowest and the highest rank."""
-    told = [
+    plateaus = [
         f"{loss}: {curves[loss, DESCENT, ranks[0]].mean('plateau'):.2f} at rank {ranks[0]}, "
         f"{curves[loss, DESCENT, ranks[-1]].mean('plateau'):.2f} at rank {ranks[-1]} "
         f"({curves[loss, ADAM, ranks[-1]].mean('plateau'):.2f} with Adam)"
@@ -232,7 +231,7 @@ def _numbers(
     ]
     return (
         f"{sum(parts.values())} of {len(parts)} parts hold; steps to 10 % over steps to 90 % of the fall "
-        f"(exponential 0.046), " + "; ".join(told)
+        f"(exponential 0.046), " + "; ".join(plateaus)
     )
 
 

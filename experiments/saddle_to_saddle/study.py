@@ -12,7 +12,7 @@ when each holds:
   half of the checkpoints are flagged.
 * shared: the posterior makes both transitions as n grows, and both verdicts are "both".
 * posterior jumps: where it makes them, on the population ladder, fewer than a third of the draws have between a third
-  and two thirds of the mode in question (`middle`).
+  and two thirds of the mode in question (`ladders.middle_share`).
 * ridge: on a path of critical points of equal rank (`ridge`), longer than 0.9, loss and gradient stay within 1e-9,
   and half of the Hessian's eigenvalues or more are zero.
 
@@ -33,9 +33,10 @@ import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments.finding import Finding
-from experiments.middle import JUMP, middle_share
+from experiments.finding import Finding, verdict_of
+from experiments.ladders import JUMP, middle_share
 from experiments.saddle_to_saddle.ridge import Ridge, walk
+from experiments.statistics import finite
 from slt.llc.base import LLCProblem
 from slt.llc.smc.thermodynamic import Thermodynamic
 from slt.models.deep_linear import DeepLinear, learning_coefficient
@@ -53,7 +54,7 @@ CLAIM = (
 )
 SOURCE = (
     "Saxe, McClelland and Ganguli 2014, arXiv:1312.6120; Jacot et al. 2021, arXiv:2106.15933; that lambda-hat rises "
-    "in steps: a claim of folklore"
+    "in steps: a common claim without a source"
 )
 
 SEEDS, NEAR, FLAGGED, FLAT = 0.9, 0.02, 0.5, 1e-9
@@ -111,11 +112,11 @@ def study(reduced: bool = False) -> Finding:
         "theory": saddles,
         "estimates": estimates,
         "posterior": posterior,
-        "ridges": [told(ridge) for ridge in ridges],
+        "ridges": [as_data(ridge) for ridge in ridges],
     }
     parts = judge(data)
     data["parts"] = parts
-    verdict = "holds" if all(parts.values()) else "mixed" if any(parts.values()) else "fails"
+    verdict = verdict_of(parts.values())
     return Finding(verdict, _numbers(data), _figure(model, seen, data), data)
 
 
@@ -156,8 +157,8 @@ def at_saddle(model: DeepLinear, k: int, estimator: Thermodynamic) -> dict[str, 
     return {
         "rank": k,
         "theory": learning_coefficient(model.widths, k)[0],
-        "measured": _finite(found.llc[0]),
-        "error": _finite(found.error[0]),
+        "measured": finite(found.llc[0]),
+        "error": finite(found.error[0]),
         "status": str(found.status[0]),
     }
 
@@ -174,8 +175,8 @@ def along(run: Run) -> list[dict[str, Any]]:
                     "seed": seed,
                     "step": step,
                     "rank": int(labels.label[seed, np.searchsorted(labels.steps, step)]),
-                    "llc": _finite(path.llc[i, j]),
-                    "error": _finite(path.error[i, j]),
+                    "llc": finite(path.llc[i, j]),
+                    "error": finite(path.error[i, j]),
                     "flags": list(flag_names(str(path.status[i, j]))),
                 }
             )
@@ -189,19 +190,21 @@ def passages(model: DeepLinear, run: Run) -> list[dict[str, Any]]:
     found = []
     for one in run.summary["bayesian"]:
         k = int(one["from"].removeprefix("rank "))
-        quiet = [level["n"] for level in one["predicted"] if level["level"] == "population" and level["n"]]
+        population = [
+            level["n"] for level in one["predicted"] if level["level"] == "population" and level["n"]
+        ]
         found.append(
             {
                 **{name: one[name] for name in ("from", "to", "n", "n_low", "n_high", "separation")},
                 "verdict": judged.get((one["from"], one["to"])),
-                "population": quiet[0] if quiet else None,
-                "middle": middle_share(model, ladder, k, quiet[0]) if quiet else None,
+                "population": population[0] if population else None,
+                "middle": middle_share(model, ladder, k, population[0]) if population else None,
             }
         )
     return found
 
 
-def told(ridge: Ridge) -> dict[str, Any]:
+def as_data(ridge: Ridge) -> dict[str, Any]:
     """A ridge as JSON: extremes over its stations."""
     stations = ridge.stations
     return {
@@ -254,10 +257,6 @@ def _theory_rises(saddles: list[dict[str, Any]]) -> bool:
         b["measured"] - a["measured"] > 2 * np.hypot(a["error"], b["error"])
         for a, b in itertools.pairwise(saddles)
     )
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
 
 
 def _numbers(data: dict[str, Any]) -> str:

@@ -18,9 +18,10 @@ import jax
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments.finding import Finding
+from experiments.finding import Finding, verdict_of
+from experiments.ladders import ladder_on_data, sampler_facts
 from experiments.sparse_parity import picture
-from slt.models import datasets
+from experiments.statistics import all_finite, upward_crossing
 from slt.models.base import Params
 from slt.models.common.boolean_functions import is_learned
 from slt.models.sparse_parity import SparseParity
@@ -51,23 +52,27 @@ def study(reduced: bool = False) -> Finding:
         many = SparseParity(tasks=3, bits=3, hidden=24)
         runs = {name: _descend(many, one, seeds=2, steps=2000) for name, one in OPTIMIZERS.items()}
         few = SparseParity()
-        ladder = _climb(few, (20, 80, 400), count=2, particles=16, repeats=1, rounds=1)
+        ladder = ladder_on_data(
+            few, (20, 80, 400), DataTempering(particles=16, repeats=1, max_rounds=1), count=2, key=KEY
+        )
     else:
         many = SparseParity(tasks=10, bits=6, hidden=64)
         runs = {name: _descend(many, one, seeds=16, steps=20_000) for name, one in OPTIMIZERS.items()}
         few = SparseParity()
         sample_sizes = (10, 20, 30, 40, 60, 80, 110, 150, 200, 260, 340, 450, 600, 800)
-        ladder = _climb(few, sample_sizes, count=8, particles=128, repeats=2, rounds=4)
+        ladder = ladder_on_data(
+            few, sample_sizes, DataTempering(particles=128, repeats=2, max_rounds=4), count=8, key=KEY
+        )
     along = {name: _along(many, run, 1 if reduced else TAKEN_APART) for name, run in runs.items()}
     bayes = _posterior(few, ladder)
     data = {
         "frequencies": many.frequencies.tolist(),
-        **{name: told["data"] for name, told in along.items()},
+        **{name: found["data"] for name, found in along.items()},
         "Bayes": bayes["data"],
     }
     verdict, numbers = _judge(data)
     figure: Figure = picture.draw(many, along["Adam"], few, bayes)
-    return Finding(verdict, numbers, figure, _plain(data))
+    return Finding(verdict, numbers, figure, all_finite(data))
 
 
 # -- SGD -------------------------------------------------------------------------------------------
@@ -156,25 +161,14 @@ def _one_width(steps: np.ndarray, curve: np.ndarray) -> float:
 
 
 # -- Bayes -----------------------------------------------------------------------------------------
-def _climb(
-    model: SparseParity,
-    sample_sizes: tuple[int, ...],
-    *,
-    count: int,
-    particles: int,
-    repeats: int,
-    rounds: int,
-) -> Ladder:
-    sampler = DataTempering(particles=particles, repeats=repeats, max_rounds=rounds)
-    return drive(sampler.stage(model, datasets.draw(model, 0, count, sample_sizes[-1]), sample_sizes), KEY)
-
-
 def _posterior(model: SparseParity, ladder: Ladder) -> dict[str, Any]:
     """At which n each task is learned."""
     knows, _ = classification.at_points(_learned, model, ladder.draws, axes=4)
     by_repeat = np.stack([knows[f"{i}"].mean(axis=3) for i in range(model.tasks)], axis=-1)
     share = by_repeat.mean(axis=2)  # (dataset, n, task)
-    n = np.array([[_rise(ladder.sample_sizes, of[:, i]) for i in range(model.tasks)] for of in share])
+    n = np.array(
+        [[upward_crossing(ladder.sample_sizes, of[:, i]) for i in range(model.tasks)] for of in share]
+    )
     data = {
         "frequencies": model.frequencies.tolist(),
         "n by data set": n.tolist(),
@@ -183,11 +177,7 @@ def _posterior(model: SparseParity, ladder: Ladder) -> dict[str, Any]:
         "n against 1 / frequency, exponent": _mean(np.array([_slope(model, row) for row in n])),
         "in order of frequency": float(np.mean((np.diff(n, axis=1) > 0).all(axis=1))),
         "scatter of shares between repeats": float(by_repeat.std(axis=2).mean()),
-        "scatter of log Z between repeats": float(np.mean(np.std(ladder.log_evidence, axis=2))),
-        "acceptance": float(np.mean(ladder.info["acceptance"])),
-        "least ancestors": float(np.min(ladder.info["ess"])),
-        "failed": int(np.sum(ladder.status != "ok")),
-        "sample_sizes": ladder.sample_sizes.tolist(),
+        **sampler_facts(ladder),
         "share that knows each task": share.mean(axis=0).tolist(),
     }
     return {"sample_sizes": ladder.sample_sizes, "share": share, "data": data}
@@ -196,18 +186,6 @@ def _posterior(model: SparseParity, ladder: Ladder) -> dict[str, Any]:
 def _learned(model: Any, w: Params) -> dict[str, jax.Array]:
     known = is_learned(model.correlations(w))
     return {f"{i}": known[i] for i in range(model.tasks)}
-
-
-def _rise(sample_sizes: np.ndarray, share: np.ndarray) -> float:
-    """n at which a share last passes one half upwards, log-linear between rungs; inf where it ends below."""
-    below = np.flatnonzero(share < 0.5)
-    if not len(below):
-        return float(sample_sizes[0])
-    i = int(below[-1])
-    if i + 1 == len(sample_sizes):
-        return float("inf")
-    part = (0.5 - share[i]) / (share[i + 1] - share[i])
-    return float(np.exp(np.log(sample_sizes[i]) + part * np.log(sample_sizes[i + 1] / sample_sizes[i])))
 
 
 # -- what follows ----------------------------------------------------------------------------------
@@ -220,13 +198,13 @@ def _judge(data: dict[str, Any]) -> tuple[str, str]:
         adam["power law of the total: median R2 of log loss"],
     )
     parts = (one >= 0.95, abs(exponent - 1) <= max(0.2, 1.96 * error), smooth >= 0.95)
-    verdict = "holds" if all(parts) else "mixed" if any(parts) else "fails"
+    verdict = verdict_of(parts)
     slope = adam["power law of the total: exponent"]
-    told = bayes["n against 1 / frequency, exponent"]
+    by_n = bayes["n against 1 / frequency, exponent"]
     sgd = data["SGD"]["time against 1 / frequency, exponent"]
     return verdict, (
         f"one sigmoid explains {100 * one:.1f} % of a task's curve; time ~ p^-x with x = {exponent:.2f} ± "
-        f"{error:.2f} (Adam), {sgd[0]:.2f} ± {sgd[1]:.2f} (SGD), {told[0]:.2f} ± {told[1]:.2f} (Bayes, in n); a "
+        f"{error:.2f} (Adam), {sgd[0]:.2f} ± {sgd[1]:.2f} (SGD), {by_n[0]:.2f} ± {by_n[1]:.2f} (Bayes, in n); a "
         f"power law explains {100 * smooth:.1f} % of the log of the total, exponent {slope[0]:.2f} ± {slope[1]:.2f} "
         f"({adam['exponent expected of infinitely many tasks']:.2f} for infinitely many tasks)"
     )
@@ -244,14 +222,3 @@ def _mean(values: np.ndarray) -> tuple[float, float]:
     if len(values) < 2:
         return (float(values[0]) if len(values) else float("nan")), float("nan")
     return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
-
-
-def _plain(value: Any) -> Any:
-    """For JSON: numbers that are not finite become null."""
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value

@@ -39,14 +39,14 @@ def draw(times: dict[str, dict[int, np.ndarray]], slopes: dict[str, tuple], both
     over_d.set_xticks([], minor=True)
     over_d.set_title("SGD: median and quartiles over seeds", fontsize=10)
     over_d.legend(fontsize=8)
-    for name, told in both.items():
+    for name, found in both.items():
         style = {"color": _COLORS[name], "label": _NAMES[name]}
-        sgd.plot(told["trajectory steps"][1:], told["learned"].mean(axis=0)[1:], **style)
-        mean = told["share"].mean(axis=0)
-        error = told["share"].std(axis=0, ddof=1) / np.sqrt(len(told["share"]))
-        bayes.plot(told["sample_sizes"], mean, marker="o", markersize=3, **style)
+        sgd.plot(found["trajectory steps"][1:], found["learned"].mean(axis=0)[1:], **style)
+        mean = found["share"].mean(axis=0)
+        error = found["share"].std(axis=0, ddof=1) / np.sqrt(len(found["share"]))
+        bayes.plot(found["sample_sizes"], mean, marker="o", markersize=3, **style)
         bayes.fill_between(
-            told["sample_sizes"], mean - error, mean + error, color=_COLORS[name], alpha=0.2, lw=0
+            found["sample_sizes"], mean - error, mean + error, color=_COLORS[name], alpha=0.2, lw=0
         )
     sgd.set(xscale="log", xlabel="SGD step (8 observations each)", ylabel="share of seeds that know x0x1x2")
     sgd.set_title("SGD, five bits", fontsize=10)

@@ -1,4 +1,4 @@
-"""Does the way up matter? Staircases, a target with a gap, and a parity alone, for SGD and for Bayes.
+"""Do lower degrees help to learn higher ones? Staircases, a target with a gap, and a parity, for SGD and Bayes.
 
 Rules of the verdict. Three parts: (1) order: of the staircase's runs that learn all of it, 90 % or more at every d
 learn its monomials in order of degree; (2) exponents: for each leap, the 95 % interval of the slope of log time
@@ -19,10 +19,11 @@ import scipy.stats
 from matplotlib.figure import Figure
 
 from experiments.finding import Finding
+from experiments.ladders import ladder_on_data, sampler_facts
 from experiments.staircase import picture
 from experiments.staircase.sgd import learning_times
+from experiments.statistics import all_finite, first_step, upward_crossing
 from slt.comparer.assemble import Sides, assemble
-from slt.models import datasets
 from slt.models.base import phase_names
 from slt.models.common.boolean_network import TwoLayer
 from slt.models.staircase import Staircase, Terms, leap
@@ -83,11 +84,11 @@ def study(reduced: bool = False) -> Finding:
             *(both[name]["steps"] for name in ("parity", "staircase"))
         ),
         "parity over staircase, Bayes, five bits": _paired(both["parity"]["n"], both["staircase"]["n"]),
-        "five bits": {name: told["data"] for name, told in both.items()},
+        "five bits": {name: found["data"] for name, found in both.items()},
     }
     verdict, numbers = _judge(data)
     figure: Figure = picture.draw(times, slopes, both)
-    return Finding(verdict, numbers, figure, _plain(data))
+    return Finding(verdict, numbers, figure, all_finite(data))
 
 
 def _best(terms: Terms, d: int, rates: tuple[float, ...], seeds: int, most: int) -> np.ndarray:
@@ -148,18 +149,20 @@ def _both(model: Staircase, reduced: bool) -> dict[str, Any]:
     """Both learners on five bits: when each learns the last degree, and what a comparison says."""
     trajectory = _descend(model, seeds=8 if reduced else 64, steps=1000 if reduced else 10_000)
     if reduced:
-        ladder = _climb(model, (5, 20, 60), count=2, particles=16, repeats=1, rounds=1)
+        sampler = DataTempering(particles=16, repeats=1, max_rounds=1)
+        ladder = ladder_on_data(model, (5, 20, 60), sampler, count=2, key=KEY)
     else:
         sample_sizes = (2, 4, 7, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 70, 80, 100, 130, 160)
-        ladder = _climb(model, sample_sizes, count=8, particles=128, repeats=2, rounds=4)
+        sampler = DataTempering(particles=128, repeats=2, max_rounds=4)
+        ladder = ladder_on_data(model, sample_sizes, sampler, count=8, key=KEY)
     occupancy = classification.label_ladder(model, ladder, ordered=False)
     comparison = _compare(model, trajectory, ladder, occupancy)
     last = len(model.phases()) - 1
     share = classification.mean_of(occupancy.share[..., last], axis=2)  # (dataset, n)
     top = trajectory.observables[max(trajectory.observables, key=lambda name: name.count("x"))]
     learned = top > 0.5
-    steps = np.where(learned.any(axis=1), trajectory.steps[learned.argmax(axis=1)], np.inf)
-    n = np.array([_crossing(ladder.sample_sizes, row) for row in share])
+    steps = first_step(trajectory.steps, learned)
+    n = np.array([upward_crossing(ladder.sample_sizes, row) for row in share])
     return {
         "trajectory steps": trajectory.steps,
         "learned": learned,
@@ -177,11 +180,7 @@ def _both(model: Staircase, reduced: bool) -> dict[str, Any]:
                     strict=True,
                 )
             ),
-            "sample_sizes": ladder.sample_sizes.tolist(),
-            "scatter of log Z between repeats": float(np.mean(np.std(ladder.log_evidence, axis=2))),
-            "acceptance": float(np.mean(ladder.info["acceptance"])),
-            "least ancestors": float(np.min(ladder.info["ess"])),
-            "failed": int(np.sum(ladder.status != "ok")),
+            **sampler_facts(ladder),
             "verdicts": {f"{v.source} -> {v.target}": v.verdict for v in comparison.verdicts},
             "headline": comparison.headline,
         },
@@ -193,13 +192,6 @@ def _descend(model: Staircase, *, seeds: int, steps: int) -> Trajectory:
         seeds=seeds, steps=steps, batch_size=8, n=None, checkpoints=80, optimizer=Sgd(learning_rate=0.05)
     )
     return drive(trainer.stage(model, None), KEY)
-
-
-def _climb(
-    model: Staircase, sample_sizes: tuple[int, ...], *, count: int, particles: int, repeats: int, rounds: int
-) -> Ladder:
-    sampler = DataTempering(particles=particles, repeats=repeats, max_rounds=rounds)
-    return drive(sampler.stage(model, datasets.draw(model, 0, count, sample_sizes[-1]), sample_sizes), KEY)
 
 
 def _compare(model: Staircase, trajectory: Trajectory, ladder: Ladder, occupancy: Occupancy) -> Comparison:
@@ -214,18 +206,6 @@ def _compare(model: Staircase, trajectory: Trajectory, ladder: Ladder, occupancy
     return assemble(model, sides, hysteresis=2)[0]
 
 
-def _crossing(sample_sizes: np.ndarray, share: np.ndarray) -> float:
-    """n at which a share last passes one half upwards, log-linear between rungs; inf where it ends below."""
-    below = np.flatnonzero(share < 0.5)
-    if not len(below):
-        return float(sample_sizes[0])
-    i = int(below[-1])
-    if i + 1 == len(sample_sizes):
-        return float("inf")
-    part = (0.5 - share[i]) / (share[i + 1] - share[i])
-    return float(np.exp(np.log(sample_sizes[i]) + part * np.log(sample_sizes[i + 1] / sample_sizes[i])))
-
-
 def _judge(data: dict[str, Any]) -> tuple[str, str]:
     """The verdict by the module's rule, and its numbers on one line."""
     order = min(data["in order"].values())
@@ -237,7 +217,7 @@ def _judge(data: dict[str, Any]) -> tuple[str, str]:
     ratio, low, high = data["parity over staircase, SGD"]
     parts = (order >= 0.9, all(agree.values()), low >= FAR)
     verdict = "holds" if all(parts) else "mixed" if parts[0] or parts[2] else "fails"
-    told = ", ".join(
+    each = ", ".join(
         f"leap {leap(TARGETS[name])}: {s['value']:.2f} [{s['low']:.2f}, {s['high']:.2f}] for "
         f"{expected[name][0]:.0f} to {expected[name][1]:.2f}"
         for name, s in slopes.items()
@@ -246,19 +226,8 @@ def _judge(data: dict[str, Any]) -> tuple[str, str]:
     bayes, bayes_low, bayes_high = data["parity over staircase, Bayes, five bits"]
     five = data["parity over staircase, SGD, five bits"]
     return verdict, (
-        f"at every d {100 * order:.0f} % or more in order; exponents {told} (between the two largest d {last[0]:.2f} "
+        f"at every d {100 * order:.0f} % or more in order; exponents {each} (between the two largest d {last[0]:.2f} "
         f"[{last[1]:.2f}, {last[2]:.2f}]); parity over staircase {ratio:.1f} "
         f"[{low:.1f}, {high:.1f}] at the largest d; among five bits {five[0]:.2f} [{five[1]:.2f}, {five[2]:.2f}] for "
         f"SGD, {bayes:.2f} [{bayes_low:.2f}, {bayes_high:.2f}] for Bayes"
     )
-
-
-def _plain(value: Any) -> Any:
-    """For JSON: numbers that are not finite become null."""
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value

@@ -1,14 +1,13 @@
-"""Superposition of six features in two dimensions: SGD stops at the 5-gon, the posterior goes on to the 6-gon."""
+"""Superposition of six features in two dimensions: SGD stops at the 5-gon, the posterior passes to the 6-gon."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.finding import Finding
-from experiments.learners import Seen, see, shares, step_axis, told
+from experiments.learners import PresetRun, as_data, draw_shares, families, run_preset
 from slt.phases import classification
 from slt.report import style
 
@@ -31,7 +30,7 @@ FEW = (
 def study(reduced: bool = False) -> Finding:
     """The demo's four data sets. Holds where the comparer finds 5-family -> 6 to be the posterior's alone; fails
     where it finds it in SGD as well, or in neither; else mixed."""
-    seen = see("experiment=demo", *(FEW if reduced else ()))
+    seen = run_preset("experiment=demo", *(FEW if reduced else ()))
     rows = seen.summary["comparison"]
     judged = next((row for row in rows if (row["from"], row["to"]) == PAIR), None)
     words = {"bayesian only": "holds", "both": "fails", "dynamical only": "fails", None: "fails"}
@@ -39,7 +38,7 @@ def study(reduced: bool = False) -> Finding:
         verdict=words.get(judged and judged["verdict"], "mixed"),
         numbers=_numbers(judged, len(seen.label)),
         figure=_figure(seen),
-        data={**told(seen), "judged": judged},
+        data={**as_data(seen), "judged": judged},
     )
 
 
@@ -56,23 +55,15 @@ def _numbers(judged: dict[str, Any] | None, seeds: int) -> str:
     return f"{sgd}; the posterior passes at n = {found['n']:.0f}{interval}"
 
 
-def _figure(seen: Seen) -> Figure:
+def _figure(seen: PresetRun) -> Figure:
     """Shares of the families, of SGD's seeds by step and of the posterior by n."""
-    facts = classification.phase_facts(seen.model)
-    names, index = classification.families(facts)
-    belongs = np.equal.outer(index, np.arange(len(names))).astype(float)  # (phase, family)
-    colors = style.palette(seen.names, facts)
+    colors = style.palette(seen.names, classification.phase_facts(seen.model))
     with style.look():
         figure = Figure(figsize=(10, 3.8), layout="constrained")
         sgd, posterior = figure.subplots(1, 2)
-        title = "Superposition: SGD stops at the 5-gon, the posterior goes on to the 6-gon"
+        title = "Superposition: SGD stops at the 5-gon, the posterior passes to the 6-gon"
         figure.suptitle(title, x=0.01, ha="left", fontsize=12)
-        shares(sgd, seen.steps, seen.curves @ belongs, names, colors)
-        step_axis(sgd, int(seen.steps[-1]))
-        sgd.set(title="SGD", ylabel="share of seeds")
-        shares(posterior, seen.sample_sizes, seen.share @ belongs, names, colors)
-        style.n_axis(posterior, seen.sample_sizes)
-        posterior.set(title="Posterior", ylabel="probability")
+        draw_shares(sgd, posterior, seen, colors, families(seen))
         handles, labels = posterior.get_legend_handles_labels()
         figure.legend(handles, labels, loc="upper right", ncols=len(labels))
     return figure

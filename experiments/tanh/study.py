@@ -1,4 +1,4 @@
-"""Three tanh units and nothing to learn: which of them are still in use, as n grows and as SGD goes on?"""
+"""Three tanh units and nothing to learn: which of them are still in use, as n grows and along SGD?"""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from experiments.finding import Finding
 from experiments.learners import n_axis, step_axis
+from experiments.statistics import mean_and_error
 from slt.models.tanh_network import learning_coefficient
 from slt.pipeline.execute import run
 from slt.records.base import Array, from_dataset
@@ -18,7 +19,10 @@ from slt.records.training import Trajectory
 from slt.report import style
 
 CLAIM = "Units that the truth does not need fall out of use as n grows, at lambda instead of d/2, and in SGD alike."
-SOURCE = "Aoyagi and Watanabe 2005, Aoyagi 2006 for lambda; that SGD drops spare units is folklore"
+SOURCE = (
+    "Aoyagi and Watanabe 2005, Aoyagi 2006 for lambda; that SGD drops units that are not needed is a common claim "
+    "without a source"
+)
 USED = 0.1  # root mean square output of a unit that counts as used; the noise of one observation has 1
 FEW = (
     "model.hidden=1",
@@ -58,16 +62,16 @@ def study(reduced: bool = False) -> Finding:
     llc, multiplicity = learning_coefficient(hidden)
     slope, error = _coefficient(found, multiplicity)
     cheap = abs(slope - llc) < max(3 * error, 0.05)
-    posterior, posterior_error = _mean(found.posterior[-1])
-    sgd, sgd_error = _mean(found.sgd[:, -1])
+    posterior, posterior_error = mean_and_error(found.posterior[-1])
+    sgd, sgd_error = mean_and_error(found.sgd[:, -1])
     posterior_drops, sgd_drops = posterior < 0.5, sgd + 2 * sgd_error < 0.5
     verdict = "holds" if cheap and posterior_drops and sgd_drops else "mixed"
     return Finding(
         verdict=verdict if posterior_drops or sgd_drops else "fails",
-        numbers=f"in use of {hidden} units: posterior {found.posterior[0].mean():.2f} at n = {found.sample_sizes[0]:,}, "
-        f"{posterior:.2f} +- {posterior_error:.2f} at n = {found.sample_sizes[-1]:,}; SGD {found.sgd[:, 0].mean():.2f} at "
-        f"first, {sgd:.2f} +- {sgd_error:.2f} after {found.steps[-1]:,} steps; lambda {slope:.3f} +- {error:.3f} "
-        f"(theory {llc:.3f}, d/2 = {hidden})",
+        numbers=f"in use of {hidden} units: posterior {found.posterior[0].mean():.2f} at n = "
+        f"{found.sample_sizes[0]:,}, {posterior:.2f} +- {posterior_error:.2f} at n = {found.sample_sizes[-1]:,}; "
+        f"SGD {found.sgd[:, 0].mean():.2f} at first, {sgd:.2f} +- {sgd_error:.2f} after {found.steps[-1]:,} steps; "
+        f"lambda {slope:.3f} +- {error:.3f} (theory {llc:.3f}, d/2 = {hidden})",
         figure=_figure(found, hidden),
         data={
             "n": found.sample_sizes.tolist(),
@@ -95,11 +99,6 @@ def _measured(*overrides: str) -> Measured:
         steps=trajectory.steps,
         sgd=_used(trajectory.params),
     )
-
-
-def _mean(values: Array) -> tuple[float, float]:
-    """Mean and its standard error."""
-    return float(values.mean()), float(values.std(ddof=1) / np.sqrt(values.size))
 
 
 def _used(params: dict[str, Array]) -> Array:

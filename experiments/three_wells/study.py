@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 from experiments.finding import Finding
-from experiments.learners import picture, see, told
+from experiments.learners import as_data, picture, run_preset
 
 CLAIM = "Phases of falling loss and growing lambda are taken in turn, at the n that the free energy formula gives."
 SOURCE = "Watanabe 2009, free energy formula; Chen et al. 2023, arXiv:2310.06301, internal model selection"
@@ -21,7 +21,7 @@ def study(reduced: bool = False) -> Finding:
         "training.checkpoints=20",
         "posterior.sample_sizes=[10,200,400,2000,4000]",
     )
-    seen = see("experiment=three_wells", *(few if reduced else ()))
+    seen = run_preset("experiment=three_wells", *(few if reduced else ()))
     leads = [seen.names[index] for index in seen.share.argmax(axis=1)]
     in_turn = [name for name, _ in itertools.groupby(leads)] == ["broad", "middle", "sharp"]
     found = []
@@ -39,5 +39,5 @@ def study(reduced: bool = False) -> Finding:
         verdict=verdict,
         numbers=f"{places}; {stayed} of {len(seen.label)} seeds stay where they start",
         figure=picture(title, seen, -3.5, 3.5),
-        data=told(seen),
+        data=as_data(seen),
     )

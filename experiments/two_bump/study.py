@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from experiments.finding import Finding
-from experiments.learners import picture, see, told
+from experiments.learners import as_data, picture, run_preset
 
 CLAIM = "The posterior leaves a well for a slightly lower one where the free energy formula says; SGD never sees it."
 SOURCE = "Watanabe 2009, free energy formula; Chen et al. 2023, arXiv:2310.06301, Bayesian transitions without SGD's"
@@ -14,7 +14,7 @@ def study(reduced: bool = False) -> Finding:
     """Holds where the jump is the posterior's alone, no seed makes it, and the formula with the prior density at the
     bottoms has its n within 5 %; mixed where that n is further off; else fails."""
     few = ("training.seeds=48", "training.checkpoints=20", "posterior.sample_sizes=[5000,10000,10500,11000]")
-    seen = see("experiment=two_bump", *(few if reduced else ()))
+    seen = run_preset("experiment=two_bump", *(few if reduced else ()))
     jump = seen.crossing("wide", "narrow")
     seeds, stayed = len(seen.label), seen.ends("wide")
     if jump is None or seen.verdict("wide", "narrow") != "bayesian only":
@@ -29,5 +29,5 @@ def study(reduced: bool = False) -> Finding:
         verdict=verdict,
         numbers=f"{place}; {stayed} of {seeds} seeds end in the wide well",
         figure=picture(title, seen, -6, 14),
-        data=told(seen),
+        data=as_data(seen),
     )

@@ -10,7 +10,7 @@ import scipy.special
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.finding import Finding
+from experiments.finding import Finding, verdict_of
 from slt.models.monomial import Monomial
 from slt.records.base import Array
 from slt.report import style
@@ -59,7 +59,7 @@ def study(reduced: bool = False) -> Finding:
         for name, (phase, _, law, _) in found.items()
     ]
     return Finding(
-        verdict="holds" if all(right) else "mixed" if any(right) else "fails",
+        verdict=verdict_of(right),
         numbers="; ".join(each),
         figure=_figure(found, log_eps),
         data={

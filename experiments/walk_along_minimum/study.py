@@ -1,4 +1,4 @@
-"""SGD on the surface of a minimum: which way it walks, how fast, and what changes on the way.
+"""SGD on a manifold of minima: in which direction it moves, how fast, and what changes.
 
 Verdict, of three parts; it holds with all, fails with none, and is mixed otherwise:
 
@@ -8,7 +8,7 @@ Verdict, of three parts; it holds with all, fails with none, and is mixed otherw
 * control: without noise in the labels no seed moves by more than 1e-6 of its norm.
 
 What becomes of lambda is no part of the claim: it is measured by MALA chains on the population loss at points of the
-minimum, and told beside it.
+minimum, and reported beside it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments.finding import Finding
+from experiments.finding import Finding, verdict_of
 from experiments.walk_along_minimum.walk import FLATTEST, MODEL, SIZE, measure, walk
 from slt.llc.base import LLCProblem
 from slt.llc.mcmc.metropolis import Metropolis
@@ -54,7 +54,7 @@ def study(reduced: bool = False) -> Finding:
     ratio = np.array([rate for rate, _ in fits]) / theory
     ratio_error = np.array([error for _, error in fits]) / theory
     moved = _moved(seen["point"])
-    trace, lost = seen["trace"], seen["loss"]
+    trace, loss = seen["trace"], seen["loss"]
     late = slice(-max(2, checkpoints // 4), None)
     llc = _lambda(seen["point"], time, 1 if reduced else 4, 2 if reduced else 6, 64 if reduced else 2000)
     still = float(moved[-1].max())
@@ -70,13 +70,13 @@ def study(reduced: bool = False) -> Finding:
         "rate over theory, error": ratio_error.tolist(),
         "step": time.tolist(),
         "trace": trace.mean(axis=1).tolist(),
-        "loss": lost.mean(axis=1).tolist(),
+        "loss": loss.mean(axis=1).tolist(),
         "loss over theory, late": [
-            float(lost[i, :, late].mean() / (rates[i] * trace[i, :, late].mean() / (4 * BATCH)))
+            float(loss[i, :, late].mean() / (rates[i] * trace[i, :, late].mean() / (4 * BATCH)))
             for i in range(len(RATES))
         ],
         "loss over theory, early": [
-            float(lost[i, :, 1].mean() / (rates[i] * trace[i, :, :2].mean() / (4 * BATCH)))
+            float(loss[i, :, 1].mean() / (rates[i] * trace[i, :, :2].mean() / (4 * BATCH)))
             for i in range(len(RATES))
         ],
         "distance moved, relative": moved.mean(axis=1)[:, -1].tolist(),
@@ -90,10 +90,10 @@ def study(reduced: bool = False) -> Finding:
         f"{FLATTEST:g}); rate over theory "
         + ", ".join(f"{r:.3f} ± {e:.3f}" for r, e in zip(ratio, ratio_error, strict=True))
         + f"; lambda {first:.2f} ± {llc['error'][0]:.2f} to {last:.2f} ± {llc['error'][-1]:.2f}; "
-        f"loss {lost[MIDDLE, :, 1].mean():.3f} to {lost[MIDDLE, :, late].mean():.3f}; without noise moved {still:.0e}"
+        f"loss {loss[MIDDLE, :, 1].mean():.3f} to {loss[MIDDLE, :, late].mean():.3f}; without noise moved {still:.0e}"
     )
-    verdict = "holds" if all(parts.values()) else "mixed" if any(parts.values()) else "fails"
-    return Finding(verdict, numbers, _figure(time, left, trace, lost, llc, theory), data)
+    verdict = verdict_of(parts.values())
+    return Finding(verdict, numbers, _figure(time, left, trace, loss, llc, theory), data)
 
 
 def _left(imbalance: Array) -> Array:

@@ -1,4 +1,4 @@
-"""The posterior: the whole ladder against its last rung alone, its cost against n, and against numpyro's NUTS.
+"""The posterior: the whole ladder against its last n alone, its cost against n, and against numpyro's NUTS.
 
 Superposition at six features; the ladder has 1,024 particles.
 """
@@ -11,7 +11,7 @@ import numpy as np
 
 from scripts.benchmarks.timing import paired, spread, timed
 
-RUNGS = (20, 35, 60, 100, 150, 200, 300, 400, 600, 800, 1200, 2000)
+SAMPLE_SIZES = (20, 35, 60, 100, 150, 200, 300, 400, 600, 800, 1200, 2000)
 PARTICLES, REPEATS, PAIRS, ROUNDS = 1024, 4, 2, 7
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 CHAINS, WARMUP, DRAWS = 8, 300, 700
@@ -29,17 +29,18 @@ NUTS_HEADER = [
 
 
 def rows() -> tuple[list[list[str]], dict[str, Any]]:
-    whole, last = _ladder(RUNGS), _ladder(RUNGS[-1:])
+    whole, last = _ladder(SAMPLE_SIZES), _ladder(SAMPLE_SIZES[-1:])
     whole(), last()  # compiles
     both = paired(last, whole, PAIRS)
     row = both.row(
-        f"the ladder of {len(RUNGS)} rungs to n = 2,000 (other); its last rung alone (slt)", "at most 1.5"
+        f"the ladder of {len(SAMPLE_SIZES)} sample sizes to n = 2,000 (other); its last n alone (slt)",
+        "at most 1.5",
     )
-    return [row], {"whole / last rung alone": both.numbers()}
+    return [row], {"ladder / last sample size alone": both.numbers()}
 
 
 def cost_against_n() -> tuple[list[list[str]], list[dict[str, Any]]]:
-    """From the prior to the posterior at n in one rung: seconds, temperatures, and seconds for each log n."""
+    """From the prior to the posterior at n at one sample size: seconds, temperatures, and seconds for each log n."""
     runs = {n: _ladder((n,), repeats=2) for n in SIZES}
     info = {n: run().info for n, run in runs.items()}  # compiles
     taken: dict[int, list[float]] = {n: [] for n in SIZES}
@@ -72,8 +73,8 @@ def against_nuts() -> tuple[list[list[Any]], list[dict[str, Any]]]:
     table: list[list[Any]] = []
     numbers: list[dict[str, Any]] = []
     for n in NUTS_AT:
-        rungs = (*(rung for rung in RUNGS if rung < n), n)
-        run = _ladder(rungs, repeats=OCCUPANCY_REPEATS)
+        sample_sizes = (*(size for size in SAMPLE_SIZES if size < n), n)
+        run = _ladder(sample_sizes, repeats=OCCUPANCY_REPEATS)
         ladder = run()  # compiles
         took = timed(run)
         share = _is_hexagon(ladder.draws, (0, -1)).mean(axis=-1)  # (repeat,)
@@ -117,7 +118,7 @@ def _data(n: int) -> Any:
     return jax.vmap(lambda key: Superposition().sample(key, n))(jax.random.split(jax.random.key(0), 1))
 
 
-def _ladder(rungs: tuple[int, ...], repeats: int = REPEATS) -> Any:
+def _ladder(sample_sizes: tuple[int, ...], repeats: int = REPEATS) -> Any:
     import jax
 
     from slt.models.superposition import Superposition
@@ -125,13 +126,13 @@ def _ladder(rungs: tuple[int, ...], repeats: int = REPEATS) -> Any:
     from slt.runtime.long_computation import drive
 
     stage = DataTempering(particles=PARTICLES, repeats=repeats).stage(
-        Superposition(), _data(rungs[-1]), rungs
+        Superposition(), _data(sample_sizes[-1]), sample_sizes
     )
     return lambda: drive(stage, jax.random.key(1))
 
 
 def _is_hexagon(draws: Any, where: tuple[int, int]) -> np.ndarray:
-    """Whether each draw is a 6-gon of any kind; `where` picks dataset and rung."""
+    """Whether each draw is a 6-gon of any kind; `where` picks data set and n."""
     import jax
     import jax.numpy as jnp
 

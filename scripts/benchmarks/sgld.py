@@ -21,12 +21,11 @@ PROGRAM = (sys.executable, "-m", "scripts.benchmarks.sgld")
 
 
 def ours(batch: int | None, checkpoints: int = 1) -> Any:
-    """A call that makes the estimate at the 6-gon, or at the `checkpoints` of one seed of SGD, all at once."""
+    """A call that makes the estimate at the 6-gon, or at the `checkpoints` of one seed of SGD, in one batch."""
     import jax
     import jax.numpy as jnp
 
     from slt.llc.base import LLCProblem
-    from slt.llc.mcmc.sgld import SGLD
     from slt.models.superposition import Superposition
 
     model = Superposition(features=6)
@@ -36,7 +35,15 @@ def ours(batch: int | None, checkpoints: int = 1) -> Any:
         points = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], phase.point)
     else:
         points = _trajectory(model, data, checkpoints)
-    estimator = SGLD(
+    sgld = estimator(batch)
+    return lambda: sgld(LLCProblem(model, points, data), jax.random.key(1)).llc
+
+
+def estimator(batch: int | None) -> Any:
+    """Our SGLD at devinterp's settings."""
+    from slt.llc.mcmc.sgld import SGLD
+
+    return SGLD(
         chains=CHAINS,
         batch=batch,
         step_size=STEP_SIZE,
@@ -45,7 +52,6 @@ def ours(batch: int | None, checkpoints: int = 1) -> Any:
         draws=DRAWS,
         every=1,
     )
-    return lambda: estimator(LLCProblem(model, points, data), jax.random.key(1)).llc
 
 
 def _trajectory(model: Any, data: Any, checkpoints: int) -> Any:
@@ -107,7 +113,7 @@ def rows() -> tuple[list[list[str]], dict[str, Any]]:
         many = ours(batch, CHECKPOINTS)
         many()
         each = Pairs([timed(many) / CHECKPOINTS for _ in range(pairs)], one.theirs)
-        table.append(each.row(f"the same for {CHECKPOINTS} checkpoints at once, each", "no slower"))
+        table.append(each.row(f"the same for {CHECKPOINTS} checkpoints in one batch, each", "no slower"))
         numbers[name] = {"warm": one.numbers(), "each of many": each.numbers()}
     table_cold, numbers["whole process, batch 100"] = _cold()
     return table + table_cold, numbers
@@ -115,10 +121,10 @@ def rows() -> tuple[list[list[str]], dict[str, Any]]:
 
 def _warm(other: Any, pairs: int, **environment: str) -> Pairs:
     """Warm estimates with batches of 100 and `other`, in turn. Ours has a process of its own: in this one PyTorch's
-    threads go on spinning for a while after their work."""
+    threads keep spinning for a while after their work."""
     both = Pairs([], [])
     for _ in range(pairs):
-        both.ours.append(process([*PROGRAM, "warm"], **environment).said["seconds"])
+        both.ours.append(process([*PROGRAM, "warm"], **environment).reported["seconds"])
         both.theirs.append(timed(other))
     return both
 
@@ -137,7 +143,7 @@ def _cold() -> tuple[list[list[str]], dict[str, Any]]:
                 mine.append(_process("ours", cache))
                 others.append(_process("theirs", cache))
         both = Pairs([p.seconds for p in mine], [p.seconds for p in others])
-        imports = [spread([p.said["imports"] for p in kind])[1] for kind in (mine, others)]
+        imports = [spread([p.reported["imports"] for p in kind])[1] for kind in (mine, others)]
         name = f"the same, batch 100, as a whole process, compilation cache {state}"
         table.append(both.row(f"{name} (imports: {imports[0]:.1f} and {imports[1]:.1f} s)", "6"))
         numbers[state] = both.numbers() | {"imports": imports}

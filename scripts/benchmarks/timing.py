@@ -72,7 +72,7 @@ class Process(NamedTuple):
 
     seconds: float
     mib: float
-    said: Any
+    reported: Any
 
 
 def process(arguments: Sequence[str], **environment: str) -> Process:
@@ -94,7 +94,7 @@ def process(arguments: Sequence[str], **environment: str) -> Process:
     if child.returncode:
         raise RuntimeError(f"{' '.join(arguments)} ended with {child.returncode}:\n{written[-2000:]}")
     try:
-        said = json.loads(written.strip().splitlines()[-1])
+        reported = json.loads(written.strip().splitlines()[-1])
     except (IndexError, json.JSONDecodeError):
-        said = None
-    return Process(took, usage.ru_maxrss / 1024, said)
+        reported = None
+    return Process(took, usage.ru_maxrss / 1024, reported)

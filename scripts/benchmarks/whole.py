@@ -40,14 +40,14 @@ def _default(folder: Path) -> tuple[list[list[str]], dict[str, Any]]:
         "again as it was (nothing to compute)": (again, ""),
     }
     table = [
-        [name, f"{one.seconds:.1f}", f"{one.said['compiling']:.1f}", f"{one.mib:.0f}", bar]
+        [name, f"{one.seconds:.1f}", f"{one.reported['compiling']:.1f}", f"{one.mib:.0f}", bar]
         for name, (one, bar) in named.items()
     ]
     numbers = {
-        name: {"seconds": one.seconds, "mib": one.mib, "compiling": one.said["compiling"]}
+        name: {"seconds": one.seconds, "mib": one.mib, "compiling": one.reported["compiling"]}
         for name, (one, _) in named.items()
     }
-    numbers["compiling_second_over_first"] = second.said["compiling"] / first.said["compiling"]
+    numbers["compiling_second_over_first"] = second.reported["compiling"] / first.reported["compiling"]
     return table, numbers
 
 
@@ -72,7 +72,7 @@ def _memory(folder: Path) -> tuple[list[list[str]], dict[str, Any]]:
     table, numbers = [], {}
     for i, (name, (words, bar)) in enumerate(asked.items()):
         one = process(_slt(*SGD_ALONE, *words, f"store={folder / f'memory{i}'}"))
-        table.append([name, f"{one.seconds:.1f}", f"{one.said['compiling']:.1f}", f"{one.mib:.0f}", bar])
+        table.append([name, f"{one.seconds:.1f}", f"{one.reported['compiling']:.1f}", f"{one.mib:.0f}", bar])
         numbers[name] = {"seconds": one.seconds, "mib": one.mib}
     return table, numbers
 

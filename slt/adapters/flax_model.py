@@ -1,4 +1,4 @@
-"""A network of flax, linen or nnx, with data and a loss: a model of one's own without writing one.
+"""A network of flax, linen or nnx, with data and a loss, as a model.
 
     _target_: slt.adapters.flax_model.FlaxModel
     module: my_project.make_module # a function that returns the network; for nnx, make_module(rngs)
@@ -35,12 +35,12 @@ from slt.adapters.user_model import (
     modules_of,
     source,
     tried,
-    untraced,
 )
 from slt.errors import ConfigError, suggestion
 from slt.models.base import Params, as_model, static
 from slt.models.common.checks import check_positive
 from slt.models.common.gaussian import draw_normal
+from slt.models.common.sampled_population import untraced
 from slt.runtime.random_keys import random_key
 
 Loss = Callable[[jax.Array, Rows], jax.Array]  # outputs, rows -> (n,) nats
@@ -65,7 +65,7 @@ class FlaxModel(UserModel):
       watch: dotted path to f(params) -> named scalars, observables along training, of the parameters nested as flax
         has them; null: the norm of the parameters.
       population: how many observations, drawn once, stand for the population; 0: no population loss. With one,
-        phases are found and posteriors climbed free of the noise of data.
+        phases and posteriors are found without data noise.
 
     Raises ConfigError for what is not of this form; it names the option.
     """
@@ -131,8 +131,8 @@ def _squared(outputs: jax.Array, rows: Rows, noise: float) -> jax.Array:
 
 def _cross_entropy(outputs: jax.Array, rows: Rows, noise: float) -> jax.Array:
     targets = rows["y"]
-    whole = jnp.issubdtype(targets.dtype, jnp.integer) and targets.ndim == 1
-    if not whole or outputs.ndim != 2 or outputs.shape[1] < 2:
+    integers = jnp.issubdtype(targets.dtype, jnp.integer) and targets.ndim == 1
+    if not integers or outputs.ndim != 2 or outputs.shape[1] < 2:
         raise ConfigError(
             "loss: cross_entropy needs logits (n, classes >= 2) and whole-number y (n,), not outputs "
             f"{outputs.shape} and y {targets.shape} of {targets.dtype}"

@@ -51,7 +51,7 @@ class NumpyroModel(UserModel):
         those arrays out, and their sites are called as the arguments that observe them.
       init_scale: SGD starts at a draw of N(0, init_scale^2) in unconstrained space; null: from the prior.
       population: how many observations, drawn once, stand for the population; 0: no population loss. With one,
-        phases are found and posteriors climbed free of the noise of data.
+        phases and posteriors are found without data noise.
 
     Raises ConfigError for what is not of this form; it names the option.
     """

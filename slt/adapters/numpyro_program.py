@@ -1,4 +1,4 @@
-"""A numpyro program as pure functions of unconstrained parameters, once it has been seen to be one model."""
+"""A numpyro program as pure functions of unconstrained parameters, once it is verified to be one model."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from slt.adapters.user_model import (
     first,
     function,
     tried,
-    untraced,
 )
 from slt.errors import ConfigError
 from slt.models.base import Params
+from slt.models.common.sampled_population import untraced
 from slt.runtime.random_keys import random_key
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Program:
-    """What a program says of its latent sites and of each row of its data.
+    """The prior of a program's latent sites and the likelihood of each row of its data.
 
     Attributes:
       call: the program.
@@ -64,7 +64,7 @@ class Program:
         return self.log_prior_beside(w, self.example)
 
     def log_prior_beside(self, w: Params, rows: Rows) -> jax.Array:
-        """Log density of the unconstrained parameters, nats, as the program has it when it meets `rows`."""
+        """Log density of the unconstrained parameters, nats, as the program has it on `rows`."""
         terms, trace = self._log_probs(w, rows)
         total = jnp.zeros((), jnp.result_type(*w.values()))
         for name, site in self.latent.items():
@@ -83,7 +83,7 @@ class Program:
         return self.constrained_beside(w, self.example)
 
     def constrained_beside(self, w: Params, rows: Rows) -> dict[str, jax.Array]:
-        """The same, as the program has them when it meets `rows`."""
+        """The same, as the program has them on `rows`."""
         return constrain_fn(self.call, (), rows, self._by_site(w), return_deterministic=True)
 
     def observables(self, w: Params) -> dict[str, jax.Array]:

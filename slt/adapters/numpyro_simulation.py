@@ -13,8 +13,9 @@ import numpy as np
 from numpyro import handlers
 
 from slt.adapters.numpyro_sites import Site, look
-from slt.adapters.user_model import MORE, Rows, Source, check_arguments, checked, function, tried, untraced
+from slt.adapters.user_model import MORE, Rows, Source, check_arguments, checked, function, tried
 from slt.errors import ConfigError, suggestion
+from slt.models.common.sampled_population import untraced
 from slt.runtime.random_keys import random_key
 
 

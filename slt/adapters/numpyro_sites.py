@@ -1,4 +1,4 @@
-"""The sites of a numpyro program: which it has, before anything is computed, and which make no model."""
+"""The sites of a numpyro program: found before anything is computed, and refused where they make no model."""
 
 from __future__ import annotations
 

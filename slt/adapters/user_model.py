@@ -1,4 +1,4 @@
-"""What a model takes over from its user: functions by dotted path, observations from a file or a function."""
+"""What a user provides for a model: functions by dotted path, observations from a file or a function."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import hashlib
 import importlib
 import inspect
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,23 +17,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from slt.errors import ConfigError, suggestion
-from slt.models.base import Model, Params
+from slt.models.common.sampled_population import POPULATION, SampledPopulation, untraced
 from slt.runtime.jax_setup import owned, require_float64
 from slt.runtime.random_keys import random_key
 
 Rows = dict[str, Any]  # name -> array with leading axis n
-FEW, MORE = 3, 5  # rows at which a borrowed function is tried, to see what depends on how many there are
+FEW, MORE = 3, 5  # rows on which a user's function is tried, to see what depends on their number
 PROBED = 1000  # rows of a function that tell its data from others
 
 
-class UserModel(Model):
-    """A model that rests on something outside its own file.
-
-    A sample of `population` observations, drawn once, stands for the population: its mean loss is no expectation in
-    closed form, and the difference of two losses errs by its standard deviation / sqrt(population). 0: no such loss.
-    """
-
-    population: int
+class UserModel(SampledPopulation):
+    """A model that rests on something outside its own file."""
 
     @abc.abstractmethod
     def modules(self) -> tuple[str, ...]:
@@ -47,15 +40,8 @@ class UserModel(Model):
     def sample(self, key: jax.Array, n: int) -> Rows:
         return self.rows().sample(key, n)
 
-    @property
-    def has_population_loss(self) -> bool:
-        return self.population > 0
-
-    def population_loss(self, w: Params) -> jax.Array:
-        """Mean loss over the sample that stands for the population, nats per observation."""
-        if not self.has_population_loss:
-            return super().population_loss(w)
-        return jnp.mean(self.losses(w, _population(self.rows(), self.population)))
+    def population_sample(self) -> Rows:
+        return _population(self.rows(), self.population)
 
 
 # -- names ------------------------------------------------------------------------------------------------------
@@ -68,12 +54,12 @@ def named(path: str, option: str) -> Any:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if not error.name or not f"{module_name}.".startswith(f"{error.name}."):
-            raise ConfigError(f"{option}: {module_name} cannot be imported\n{_told(error)}") from error
+            raise ConfigError(f"{option}: {module_name} cannot be imported\n{_described(error)}") from error
         raise ConfigError(
             f"{option}: there is no module {module_name!r}\nIts folder must be the working directory or on PYTHONPATH"
         ) from error
     except Exception as error:
-        raise ConfigError(f"{option}: {module_name} cannot be imported\n{_told(error)}") from error
+        raise ConfigError(f"{option}: {module_name} cannot be imported\n{_described(error)}") from error
     require_float64()  # which the module may have switched off
     if not hasattr(module, name):
         public = [key for key in vars(module) if not key.startswith("_")]
@@ -98,21 +84,15 @@ def modules_of(paths: tuple[str | None, ...]) -> tuple[str, ...]:
 
 
 def tried(call: Callable[[], Any], option: str, path: str) -> Any:
-    """`call()`; what a borrowed function raises becomes a ConfigError that says what, and of which option."""
+    """`call()`; what a user's function raises becomes a ConfigError that names the error and the option."""
     try:
         return call()
     except ConfigError:
         raise
     except Exception as error:
         raise ConfigError(
-            f"{option}: {path} fails on {MORE} rows of the data or fewer\n{_told(error)}"
+            f"{option}: {path} fails on {MORE} rows of the data or fewer\n{_described(error)}"
         ) from error
-
-
-def untraced(call: Callable[[], Any]) -> Any:
-    """`call()`, computed now even where a trace is under way: traces belong to their thread."""
-    with ThreadPoolExecutor(max_workers=1) as elsewhere:
-        return elsewhere.submit(call).result()
 
 
 def check_alone(alone: Any, among: Any, option: str, path: str) -> None:
@@ -124,7 +104,7 @@ def check_alone(alone: Any, among: Any, option: str, path: str) -> None:
         )
 
 
-def _told(error: Exception) -> str:
+def _described(error: Exception) -> str:
     return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"
 
 
@@ -214,7 +194,7 @@ def checked(rows: Source) -> Source:
 @functools.lru_cache(maxsize=16)
 def _population(rows: Source, size: int) -> Rows:
     """(size,) observations, apart from those of any data set where they are drawn afresh."""
-    return untraced(lambda: jax.device_get(rows.sample(random_key(2**32 - 5), size)))
+    return untraced(lambda: jax.device_get(rows.sample(random_key(POPULATION), size)))
 
 
 def check_population(size: int, rows: Source) -> None:
@@ -259,7 +239,7 @@ def _from_file(path: str, absolute: str, mtime: int, size: int) -> Source:
         with np.load(absolute, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except Exception as error:
-        raise ConfigError(f"data: {path} is not an .npz file of arrays\n{_told(error)}") from error
+        raise ConfigError(f"data: {path} is not an .npz file of arrays\n{_described(error)}") from error
     return checked(Source(path, table=_table(arrays, path)))
 
 
@@ -281,9 +261,9 @@ def _check_table(table: Mapping[str, Any], path: str) -> None:
             raise ConfigError(f"data: {name!r} of {path} must hold finite real numbers throughout")
     sizes = {name: len(leaf) if np.ndim(leaf) else None for name, leaf in table.items()}
     if len(set(sizes.values())) > 1 or None in sizes.values():
-        told = ", ".join(f"{name}: {leaf.shape}" for name, leaf in table.items())
+        shapes = ", ".join(f"{name}: {leaf.shape}" for name, leaf in table.items())
         raise ConfigError(
-            f"data: the arrays of {path} must share their first axis, one row an observation\n{told}"
+            f"data: the arrays of {path} must share their first axis, one row an observation\n{shapes}"
         )
 
 

@@ -18,7 +18,7 @@ Summary = Any  # whatever `summed_loss` needs of weighted observations
 
 @dataclasses.dataclass(frozen=True)
 class Phase:
-    """A named region of parameter space, known by a critical point at its heart.
+    """A named region of parameter space, represented by a critical point in it.
 
     Attributes:
       name: e.g. "5+".
@@ -94,15 +94,15 @@ class Model(abc.ABC):
         return type(self).population_loss is not Model.population_loss
 
     def arrange(self, data: Data) -> Data:
-        """The observations prepared for being summarized again and again with other weights; `data` itself where
-        nothing would be gained. Every array of it has a leading axis, and that of the first is the observations'."""
+        """The observations prepared so that they can be summarized many times with different weights; `data` itself
+        where that saves nothing. Every array of it has a leading axis, and that of the first is the observations'."""
         return data
 
     def summarize(self, data: Data, weights: jax.Array) -> Summary:
         """What `summed_loss` needs of observations, as they are or arranged, each counted `weights[i]` >= 0 times.
 
-        Weights serve three ends at once: zeros pad a data set so that one compiled program serves every n,
-        fractions temper observations in, and any other values reweight the data.
+        Weights do three things: zeros pad a data set so that one compiled program serves every n, fractions temper
+        observations, and any other values reweight the data.
         """
         return Weighted(data, weights)
 
@@ -112,8 +112,8 @@ class Model(abc.ABC):
 
     def coreset(self, data: Data, weights: jax.Array, rows: int) -> tuple[Data, jax.Array]:
         """About `rows` observations and their weights, of the same total, whose summed loss hardly differs from that
-        of `data` (Huggins, Campbell and Broderick 2016, arXiv:1605.06423). The ladder climbs on them where
-        observations are many and steps over to all of them at each rung. See `has_coreset`."""
+        of `data` (Huggins, Campbell and Broderick 2016, arXiv:1605.06423). Where observations are many, data
+        tempering moves particles on these, and changes to all of them at each sample size. See `has_coreset`."""
         raise TypeError(f"{type(self).__name__} has no coreset")
 
     @property
@@ -122,12 +122,12 @@ class Model(abc.ABC):
 
     def nearest_copy(self, w: Params, to: Params) -> Params:
         """Of all parameters that the model's symmetries make equal to `w`, one that lies near `to`; `w` itself where
-        a model says nothing of its symmetries."""
+        a model does not define its symmetries."""
         return w
 
     def phases(self) -> tuple[Phase, ...]:
-        """The known phases, by decreasing loss where that makes sense. Without any they are looked for
-        (`slt.phases.discovery`)."""
+        """The known phases, by decreasing loss where that makes sense. Without any they are found by
+        clustering (`slt.phases.discovery`)."""
         return ()
 
     def classify(self, w: Params) -> jax.Array:
@@ -135,7 +135,7 @@ class Model(abc.ABC):
         return jnp.asarray(len(self.phases()), jnp.int32)
 
     def observables(self, w: Params) -> dict[str, jax.Array]:
-        """Named scalars worth watching along training."""
+        """Named scalars that are recorded along training."""
         return {}
 
 

@@ -1,6 +1,6 @@
-"""A loss made to measure: wells cut into a plateau, one parameter, a Gaussian prior.
+"""A loss with chosen minima: wells in a plateau, one parameter, a Gaussian prior.
 
-Every observation has the same loss, so there is no noise from data and L_n = L for every n. With depth
+Every observation has the same loss, so there is no data noise and L_n = L for every n. With depth
 d_i = plateau - height_i, well i is the monomial height_i + c_i (w - p_i)^k_i / k_i, rounded off where it
 meets the plateau, at distance r_i = (k_i d_i / c_i)^(1/k_i) from its bottom:
 
@@ -8,7 +8,7 @@ meets the plateau, at distance r_i = (k_i d_i / c_i)^(1/k_i) from its bottom:
     T(t) = t + (1 - t) S(2 t - 1),
 
 where S is the quintic smoothstep (0 below 0, 1 above 1). The lower half of every well is the monomial itself
-and nothing but it, since wells reach no further than r_i and may not overlap: heights are exact, lambda_i is
+since wells reach no further than r_i and may not overlap: heights are exact, lambda_i is
 1 / k_i and the multiplicity 1. L is twice continuously differentiable (the minimum only picks the well that w
 lies in), and its slope never exceeds 1.5 times the steepest slope of the bare monomial, c_i r_i^(k_i - 1).
 
@@ -40,11 +40,11 @@ class Crafted(Model):
       orders: k_i, even and at least 2.
       plateau: loss outside the wells, nats per observation, above every height.
       names: one for each well; default "well at p_i".
-      mirrored: whether L(w) = L(-w), so that positions say |w|.
+      mirrored: whether L(w) = L(-w), so that positions are those of |w|.
       prior_scale: standard deviation of the prior.
       init_center, init_scale: SGD starts at a draw of N(init_center, init_scale^2).
 
-    Raises ValueError where these do not make wells that stand apart.
+    Raises ValueError where these do not make separate wells.
     """
 
     positions: tuple[float, ...] = static()
@@ -102,7 +102,7 @@ class Crafted(Model):
         return loss
 
     def summarize(self, data: jax.Array, weights: jax.Array) -> jax.Array:
-        """(): the total weight is all there is to know."""
+        """(): the total weight, the sufficient statistic."""
         return jnp.sum(weights)
 
     def summed_loss(self, w: Params, summary: jax.Array) -> jax.Array:
@@ -148,12 +148,14 @@ def _smoothstep(x: jax.Array) -> jax.Array:
 
 
 def _check(model: Crafted) -> None:
-    """Raises ValueError for what would not be wells, or not apart."""
+    """Raises ValueError for options that do not give wells, or give wells that overlap."""
     lists = ("positions", "heights", "curvatures", "orders", "names")
     lengths = {field: len(getattr(model, field)) for field in lists}
     if not model.positions or len(set(lengths.values())) != 1:
         counts = ", ".join(f"{length} {field}" for field, length in lengths.items())
-        raise ValueError(f"every well needs one of each, and there must be a well; given: {counts}")
+        raise ValueError(
+            f"every well needs one of each, and there must be at least one well; given: {counts}"
+        )
     numbers = (*model.positions, *model.heights, *model.curvatures, model.plateau, model.init_center)
     if not all(math.isfinite(number) for number in numbers):
         raise ValueError("positions, heights, curvatures, plateau and init_center must be finite numbers")

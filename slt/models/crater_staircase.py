@@ -1,26 +1,27 @@
-"""Two craters alike in k dimensions: down to one leads a staircase that finds one coordinate after another.
+"""Two equal craters in k dimensions; to one of them a staircase of steps leads, one for each coordinate.
 
     K(w) = min(c r^2 / 2, G(w)), the corner rounded off;      r: distance to the nearer bottom
     G(w) = depth - drop / k  sum_j R_j(u_j) prod_{i<j} B(u_i / width)
     R_1(t) = B(t / first), R_j(t) = B(t / reach) beyond;      B(t) = (1 - t^2)^3 for |t| < 1, else 0
 
 The bottoms lie at (-a, 0, ..., 0), alone in the plateau G = depth, and at (a, 0, ..., 0); u is counted from the
-second. Step j of the staircase pulls u_j to 0 from as far as `reach`, but is felt only where the j - 1 coordinates
-before it are found, |u_i| < width: valleys of codimension 1, 2, ..., k, each cut into the floor of the one before.
-Step 1 begins where the slab of the other crater ends, first = 2 a - radius. On the staircase every |u_j| falls along
-the gradient flow until all are found, so the share of space that drains into the second crater hardly depends on k.
-The first crater drains its own ball alone, a share that falls with k like radius^k / Gamma(k / 2 + 1).
+second. Step j of the staircase has a gradient that moves u_j to 0 from as far as `reach`, but only where the j - 1
+coordinates before it are found, |u_i| < width: valleys of codimension 1, 2, ..., k, each in the floor of the one
+before. Step 1 begins where the slab of the other crater ends, first = 2 a - radius. On the staircase every |u_j|
+falls along the gradient flow until all are found, so the volume of the second crater's basin of attraction hardly
+depends on k. The first crater's basin is its own ball alone, whose share falls with k like radius^k / Gamma(k / 2 +
+1).
 
-The posterior does not care. As in `slt.models.crater_valley` the loss *is* c r^2 / 2 around both bottoms wherever
-that is below `level`, and the signal behind the data is the same at w and in its mirror (-w_1, w_2, ...):
+The posterior depends on neither basin. As in `slt.models.crater_valley` the loss *is* c r^2 / 2 around both bottoms
+wherever that is below `level`, and the signal behind the data is the same at w and in its mirror (-w_1, w_2, ...):
 
     f(w) = sqrt(2 K) v / |v|,   v = (s(w_1) - a, w_2, ..., w_k),   |f|^2 / 2 = K,
 
 where s(x) is |x|, made smooth for |x| < a - radius. So the craters have equal shares for every data set and every k,
 but for what lies above the level, which vanishes like exp(-level n). Both have lambda = k / 2, m = 1.
 
-The noise of gradients turns v / |v| and cannot change |v|: on the plateau it carries runs round the nearer bottom,
-not towards it.
+The noise of gradients changes the direction v / |v| and cannot change |v|: on the plateau it moves runs around the
+nearer bottom, not towards it.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from slt.models.drawing import Drawing
 
 @as_model
 class CraterStaircase(TwoCraters):
-    """Two identical craters in `dimension` parameters, one of them at the foot of a staircase.
+    """Two identical craters in `dimension` parameters, one of them at the end of a staircase.
 
     Args:
       dimension: k >= 1 parameters, each of them a step.

@@ -1,4 +1,4 @@
-"""Two craters alike but for the ground around them: into one a long valley descends.
+"""Two equal craters that differ in the ground around them: a long valley leads to one.
 
     K(w) = min(c r^2 / 2, G(w)), the corner rounded off;      r: distance to the nearer bottom
     G(w) = depth - drop B(s / length) B((|w| - a) / width);   B(t) = (1 - t^2)^3 for |t| < 1, else 0
@@ -8,12 +8,12 @@ the circle |w| = a: s = a arg w is the distance from the second bottom along it,
 the plateau by drop = slope x length; the longest that is allowed stops at the first crater.
 
 The rounding is over where c r^2 / 2 and G differ by 0.2 depth. So wherever c r^2 / 2 is below 0.8 depth - drop, the
-loss *is* c r^2 / 2 around both bottoms: not a bit of it depends on the valley. What lies above that level has a share
-of the posterior that vanishes like exp(-level n). Both craters have lambda = 1, m = 1 and, in mirror places, equal
+loss *is* c r^2 / 2 around both bottoms and does not depend on the valley. What lies above that level has a share of
+the posterior that vanishes like exp(-level n). Both craters have lambda = 1, m = 1 and, in mirror places, equal
 prior.
 
-Yet they drain very different parts of the plane. Descent cannot leave the valley, where G only falls, and G has no
-resting point there but at the second crater; the first drains its own disc alone.
+Yet their basins of attraction are very different. Descent cannot leave the valley, where G only falls, and the only
+critical point of G there is at the second crater; the first crater's basin is its own disc alone.
 
 Data are noise around a signal of two outputs (`slt.models.common.signal`). In complex notation, with |f|^2 / 2 = K,
 

@@ -1,4 +1,4 @@
-"""The data sets that both learners meet: drawn once, in float64, and kept."""
+"""The data sets that both learners get: drawn once, in float64, and stored."""
 
 from __future__ import annotations
 
@@ -26,16 +26,20 @@ class DataSets:
 
     DIMS: ClassVar[dict[str, tuple[str, ...]]] = {"leaves": ("dataset", "observation", "...")}
 
+    @classmethod
+    def of(cls, data: Data) -> DataSets:
+        """`data` has leading axes (dataset, observation)."""
+        return cls({f"leaf_{i}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(data))})
+
     def first(self, model: Model, size: int) -> Data:
-        """The first `size` observations of every data set, as data of `model`: leading axes
-        (dataset, observation)."""
+        """The first `size` observations of every data set, as data of `model`."""
         one = jax.eval_shape(lambda: model.sample(random_key(0), 1))
-        leaves = [self.leaves[f"leaf_{i}"][:, :size] for i in range(len(jax.tree.leaves(one)))]
-        return jax.tree.unflatten(jax.tree.structure(one), leaves)
+        leaves = [self.leaves[f"leaf_{i}"] for i in range(len(jax.tree.leaves(one)))]
+        return first(jax.tree.unflatten(jax.tree.structure(one), leaves), size)
 
 
-def draw(model: Model, seed: int, datasets: int, size: int) -> DataSets:
-    """`datasets` data sets of `size` observations.
+def draw(model: Model, seed: int, datasets: int, size: int) -> Data:
+    """`datasets` data sets of `size` observations: leading axes (dataset, observation).
 
     Data set i depends on `seed` and i alone; its first m observations do not depend on `size`.
 
@@ -44,5 +48,9 @@ def draw(model: Model, seed: int, datasets: int, size: int) -> DataSets:
     require_float64()
     keys = jax.numpy.stack([named_key(seed, "data", i) for i in range(datasets)])
     sample = jax.jit(jax.vmap(lambda key: model.sample(key, size)))
-    leaves = jax.tree.leaves(jax.device_get(sample(keys)))
-    return DataSets({f"leaf_{i}": np.asarray(leaf) for i, leaf in enumerate(leaves)})
+    return jax.tree.map(np.asarray, jax.device_get(sample(keys)))
+
+
+def first(data: Data, size: int) -> Data:
+    """The first `size` observations of every data set."""
+    return jax.tree.map(lambda leaf: leaf[:, :size], data)

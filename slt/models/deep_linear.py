@@ -1,15 +1,15 @@
-"""Deep linear networks, y = W_L ... W_1 x + noise: SGD learns the teacher's modes one by one, saddle after saddle.
+"""Deep linear networks, y = W_L ... W_1 x + noise: SGD learns the teacher's modes one by one, passing saddles.
 
 The learning coefficient, for widths H_0 ... H_L and a teacher of rank r: let M_i = H_i - r be the excess widths, in
 rising order. Take the ell + 1 smallest, as many as keep each below S / ell, S being their sum (two at least; a wider
-layer constrains nothing). With Q the sum of their squares, a = S - (ceil(S / ell) - 1) ell:
+layer has no effect). With Q the sum of their squares, a = S - (ceil(S / ell) - 1) ell:
 
     lambda = r (H_0 + H_L - r) / 2 + (S^2 - ell Q + a (ell - a)) / (4 ell),         m = a (ell - a) + 1
 
 Source: Aoyagi 2024, "Consideration on the learning efficiency of multiple-layered neural networks with linear units",
 Neural Networks 172, 106132, main theorem, with its sum over pairs written as (S^2 - Q) / 2. At depth 2 it is the
 formula of reduced rank regression. Saddles and their order: Saxe, McClelland and Ganguli 2014 (arXiv:1312.6120).
-Conventions for the data and the loss: see `linear_networks`.
+Conventions for the data and the loss: see `slt.models.common.linear_networks`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How a model shows one of its parameters to a person."""
+"""How a model draws one of its parameters."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _AXES = {"bars": 1, "curves": 2, "matrix": 2, "arrows": 2}
 
 @dataclasses.dataclass(frozen=True)
 class Drawing:
-    """What a person would look at to see one parameter.
+    """A picture of one parameter, as numbers.
 
     Attributes:
       kind: "bars": values (k,), one bar each, named by `labels`; "curves": values (line, point) over `x`, lines named

@@ -1,4 +1,4 @@
-"""A mixture of Gaussians fitted to one Gaussian: known weights, free means, truth N(0, 1).
+"""A mixture of Gaussians fitted to one Gaussian: known weights, unknown means, truth N(0, 1).
 
     p(x | b) = sum_h pi_h N(x; b_h, 1),   loss = -log(p(x | b) / N(x; 0, 1)) = -log(1 + delta),
     delta(x) = sum_h pi_h (exp(b_h x - b_h^2 / 2) - 1),   K(b) = E[-log(1 + delta)] = E[delta - log(1 + delta)]
@@ -10,7 +10,7 @@ lambda = (H + 1) / 4, m = 1. For delta = sum_k He_k(x) m_k / k! with the moments
 orthogonal, so that near b = 0 K is between constants times sum_k m_k^2. The second moment is a positive definite form
 in b, so |m_k| <= C |b| m_2 for k >= 3, and the first two moments suffice: K ~ m_1^2 + m_2^2. Take u = m_1 as a
 coordinate and v, H - 1 others; modulo u, m_2 is a positive definite form in v. So K ~ u^2 + |v|^4, which gives
-lambda = 1/2 + (H - 1) / 4. For H = 1 the model is regular. The same leading terms, with the weights free as well,
+lambda = 1/2 + (H - 1) / 4. For H = 1 the model is regular. The same leading terms, with unknown weights as well,
 are in Yamazaki and Watanabe 2003, "Singularities in mixture models and upper bounds of stochastic complexity", Neural
 Networks 16, 1029-1038.
 """
@@ -36,7 +36,7 @@ _SERIES = 0.1  # below this |delta| a series replaces delta - log(1 + delta)
 
 @as_model
 class GaussianMixture(Model):
-    """Unit-variance components at free means, fitted to a single one at 0.
+    """Unit-variance components with unknown means, fitted to a single one at 0.
 
     Parameters {"b": (components,)}; data x of shape (n,). SGD starts at a draw from the prior.
 
@@ -88,7 +88,7 @@ class GaussianMixture(Model):
                 llc=llc,
                 multiplicity=multiplicity,
                 log_prior=log_normal_peak(components, self.prior_scale),
-                source="K ~ m_1^2 + m_2^2 in the moments; see the module's text",
+                source="K ~ m_1^2 + m_2^2 in the moments; see the module's docstring",
             ),
         )
 
@@ -120,7 +120,7 @@ class GaussianMixture(Model):
 
 
 def learning_coefficient(components: int) -> tuple[float, int]:
-    """lambda and m for this many free means."""
+    """lambda and m for this many unknown means."""
     return (components + 1) / 4, 1
 
 

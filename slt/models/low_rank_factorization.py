@@ -7,7 +7,7 @@ the mean of D^2 / 2 over the entries. How often each entry was seen and its summ
 The critical points that descent from small weights visits are the target's best approximations of rank k (Eckart and
 Young 1936; that all others are saddles too: Baldi and Hornik 1989). Up to the factor rows x columns the population
 loss is that of reduced rank regression with as many inputs as rows, and has its learning coefficient: Aoyagi and
-Watanabe 2005, main theorem. Target and factors: see `low_rank`.
+Watanabe 2005, main theorem. Target and factors: see `slt.models.common.low_rank`.
 """
 
 from __future__ import annotations

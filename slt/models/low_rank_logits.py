@@ -8,12 +8,13 @@ its value at the truth. With D = W - T, each row less its mean under p_i, it is 
 and the population loss, KL(p_i || softmax(W_i)) averaged over rows, is the mean of C_i: exact, with no cancellation
 but D itself. How often each pair was seen is sufficient.
 
-Softmax does not see a constant added to a row, so near the truth the population loss is, up to bounded factors,
+Softmax does not depend on a constant added to a row, so near the truth the population loss is, up to bounded factors,
 squared error on the centered product A (B - row means). These centered factors have one column less, and the learning
 coefficient is that of reduced rank regression of that size: Aoyagi and Watanabe 2005, main theorem.
 
 Here the best approximation of rank k is no truncation of the target; it is found by minimization among tables of
-rank k, from the truncation. Padded with zeros it is a saddle of the full model. Target and factors: see `low_rank`.
+rank k, from the truncation. Padded with zeros it is a saddle of the full model. Target and factors: see
+`slt.models.common.low_rank`.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ class LowRankLogits(LowRank):
 
     def classify(self, w: Params) -> jax.Array:
         ranks = [k for k, _ in self._known()]
-        index = np.full(self.rank + 2, len(ranks), np.int32)  # by what `LowRank` says; others are "other"
+        index = np.full(self.rank + 2, len(ranks), np.int32)  # by the index of `LowRank`; others are "other"
         index[ranks] = range(len(ranks))
         return jnp.asarray(index)[super().classify(w)]
 
@@ -122,12 +123,13 @@ class LowRankLogits(LowRank):
 
 @functools.lru_cache(maxsize=32)
 def _saddles(model: LowRankLogits) -> tuple[tuple[int, np.ndarray], ...]:
-    """Rank and product of the best tables of rank 1 to the target's less one; none where `phases` says so."""
+    """Rank and product of the best tables of rank 1 to the target's less one; none in the cases
+    that `phases` names."""
     if model.width * (model.rows + model.columns) > _LARGEST:
         return ()
     u, s, v = model.modes()
     found = []
-    with jax.ensure_compile_time_eval():  # the classifier is traced, and needs to know the phases
+    with jax.ensure_compile_time_eval():  # the classifier is traced, and needs the phases
         for k in range(1, model.rank):
             product = _best(model, u[:, :k] * np.sqrt(s[:k]), np.sqrt(s[:k])[:, None] * v[:, :k].T)
             strengths = np.diagonal(u.T @ product @ v) / s if product is not None else np.zeros(model.rank)

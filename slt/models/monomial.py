@@ -1,4 +1,4 @@
-"""Sums of squared monomials: normal crossings, sums of powers, and everything between them.
+"""Sums of squared monomials: normal crossings, sums of powers, and all combinations of them.
 
     K(w) = 1/2 sum_j prod_i w_i^(2 k_ji),   prior density proportional to prod_i |w_i|^(h_i) exp(-w_i^2 / (2 s^2))
 
@@ -36,8 +36,8 @@ class Monomial(Signal):
     """Monomials seen through noise, one output for each; the phase is the origin, where all vanish together.
 
     Args:
-      exponents: k_ji >= 0, one row for each term j, one column for each coordinate i; no row is all zero. A
-        coordinate whose column is zero is free.
+      exponents: k_ji >= 0, one row for each term j, one column for each coordinate i; no row is all zero. The
+        loss does not depend on a coordinate whose column is zero.
       prior_exponents: h_i >= 0, one for each coordinate; default all 0, a Gaussian prior. Where one is positive the
         prior density is zero at the origin; lambda then belongs to this prior, not to a Gaussian around the point.
       prior_scale: s, the prior's scale.
@@ -78,7 +78,7 @@ class Monomial(Signal):
         return jnp.sum(vanishing - w["w"] ** 2 / (2 * s**2) - normalizer)
 
     def sample_prior(self, key: jax.Array) -> Params:
-        """w^2 / (2 s^2) is a gamma variable of shape (h + 1) / 2, and the sign is free."""
+        """w^2 / (2 s^2) is a gamma variable of shape (h + 1) / 2, and both signs are as likely."""
         h = np.asarray(self.prior_exponents)
         if not h.any():
             return super().sample_prior(key)
@@ -107,8 +107,8 @@ def learning_coefficient(
     """lambda and m at the origin, from the exponents k (term, coordinate) and h (coordinate,).
 
     The optimal face's dimension comes from a second linear program, whose solution lies in the face's relative
-    interior: as many inequalities as possible hold there with room to spare. Those that do not, hold as equalities on
-    all of the face. Homogeneous coordinates (alpha, tau) make the room 1 whatever the scale.
+    interior: as many inequalities as possible are strict there. Those that are not, are equalities on all of the
+    face. Homogeneous coordinates (alpha, tau) make the slack 1 whatever the scale.
     """
     powers, cost = 2 * np.asarray(exponents, float), np.asarray(prior_exponents, float) + 1
     terms, dimension = powers.shape
@@ -119,17 +119,17 @@ def learning_coefficient(
     values = scipy.sparse.block_array(
         [[scipy.sparse.eye_array(dimension), None], [sparse, scipy.sparse.csr_array(-np.ones((terms, 1)))]]
     )
-    rooms = scipy.sparse.hstack([-values, scipy.sparse.eye_array(count)])
+    slacks = scipy.sparse.hstack([-values, scipy.sparse.eye_array(count)])
     inside = scipy.optimize.linprog(
         np.r_[np.zeros(dimension + 1), -np.ones(count)],
-        A_ub=rooms,
+        A_ub=slacks,
         b_ub=np.zeros(count),
         A_eq=np.r_[cost, -best, np.zeros(count)][None],
         b_eq=[0.0],
         bounds=[(0, None)] * dimension + [(1, None)] + [(0, 1)] * count,
     )
-    room = inside.x[dimension + 1 :] > 0.5
-    positive, tight = room[:dimension], ~room[dimension:]
+    slack = inside.x[dimension + 1 :] > 0.5
+    positive, tight = slack[:dimension], ~slack[dimension:]
     face = int(positive.sum() - np.linalg.matrix_rank(powers[tight][:, positive]))
     return float(best), 1 + face
 
@@ -147,7 +147,7 @@ def _factors(exponents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _highest_prior(model: Monomial) -> float:
     """Highest prior log density on the true set, where every term has a vanishing coordinate.
 
-    Coordinates with h > 0 would rather not vanish, their density being zero there; where each term has another that
+    Coordinates with h > 0 do not vanish at the highest density, which is zero there; where each term has another that
     can, every coordinate sits at its own mode |w| = s sqrt(h).
     """
     h, s = np.asarray(model.prior_exponents, float), model.prior_scale

@@ -1,9 +1,10 @@
-"""The regular model: a quadratic loss, where singular learning theory must give back what has always been known.
+"""The regular model: a quadratic loss, where singular learning theory must agree with the classical result.
 
     K(w) = 1/2 sum_i h_i w_i^2,   lambda = d/2,   m = 1
 
 Source: Schwarz 1978, "Estimating the dimension of a model" (BIC); Watanabe 2009, "Algebraic geometry and statistical
-learning theory", section 1.1. Neither number depends on the curvatures h_i, but how hard they are to measure does.
+learning theory", section 1.1. Neither number depends on the curvatures h_i, but the difficulty of estimating lambda
+does.
 """
 
 from __future__ import annotations

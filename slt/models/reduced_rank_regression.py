@@ -1,6 +1,6 @@
 """Reduced rank regression: linear regression through a bottleneck, y = B A x + noise.
 
-Its learning coefficient was the first to be known for a singular model of any size. With s = hidden + rank:
+The first singular model whose learning coefficient was known at any size. With s = hidden + rank:
 
     N + r <= M + H, M + r <= N + H, s <= M + N:  lambda = (2 s (M + N) - (M - N)^2 - s^2) / 8,            m = 1
                                                  if M + H + N + r is even; and lambda + 1/8, m = 2 if it is odd
@@ -9,7 +9,8 @@ Its learning coefficient was the first to be known for a singular model of any s
     s > M + N:                                   lambda = M N / 2,                                        m = 1
 
 Source: Aoyagi and Watanabe 2005, "Stochastic complexities of reduced rank regression in Bayesian estimation", Neural
-Networks 18, 924-933, main theorem. Conventions for the data and the loss: see `linear_networks`.
+Networks 18, 924-933, main theorem. Conventions for the data and the loss: see
+`slt.models.common.linear_networks`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Multitask sparse parity: many tasks of unequal frequency, each with its own jump; is their sum a smooth curve?
+"""Multitask sparse parity: many tasks of unequal frequency, each learned in a sudden transition.
 
     input = (which task, one of `tasks` control bits; `bits` bits, uniform on {-1, 1})
     target = the parity of the `degree` bits that belong to this task; task i has frequency p_i ~ i^-(alpha + 1)
@@ -8,8 +8,8 @@ while there are many of them.
 
 Sources: Barak et al. 2022, "Hidden progress in deep learning: SGD learns parities near the computational limit"
 (arXiv:2207.08799), for one parity; Michaud, Liu, Girit and Tegmark 2023, "The quantization model of neural scaling"
-(arXiv:2303.13506), for many. Their loss is a cross-entropy; here it is the squared loss of `boolean_network`, which
-has the conventions.
+(arXiv:2303.13506), for many. Their loss is a cross-entropy; here it is the squared loss of
+`slt.models.common.boolean_network`, which has the conventions.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from slt.models.drawing import Drawing
 class SparseParity(BooleanNetwork):
     """A two-layer network that learns one parity for each control bit.
 
-    Phase "k tasks" has learned k of them, whichever: 2^tasks phases would be too many to follow. Its point has the k
+    Phase "k tasks" has learned k of them, whichever: 2^tasks phases would be too many. Its point has the k
     most frequent, so its loss is the lowest of the class.
 
     Args:

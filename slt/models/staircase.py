@@ -1,14 +1,16 @@
-"""Staircases: sums of monomials of bits, in which each degree may show the way to the next, or not.
+"""Staircases: sums of monomials of bits; where each adds one bit to an earlier one, SGD learns them in order.
 
     target(x) = sum_S prod_{i in S} x_i   over the sets S in `terms`,   x uniform on {-1, 1}^d
 
-A monomial is easy once all but one of its bits matter already. The leap of a target is the number of new bits in the
-hardest step of the easiest order of its monomials: 1 for x0 + x0 x1 + x0 x1 x2, k for a parity of k bits alone. SGD
-is said to need about d^max(leap - 1, 1) observations, for it passes from one saddle to the next.
+A monomial is learned fast once all but one of its bits are in monomials that are learned. The leap of a target is the
+number of new bits in the hardest step of the easiest order of its monomials: 1 for x0 + x0 x1 + x0 x1 x2, k for a
+parity of k bits alone. The conjecture is that SGD needs about d^max(leap - 1, 1) observations, since it passes from
+one saddle to the next.
 
 Sources: Abbe, Boix-Adsera and Misiakiewicz 2022, "The merged-staircase property" (arXiv:2202.08658); and 2023, "SGD
 learning on neural networks: leap complexity and saddle-to-saddle dynamics" (arXiv:2302.11055), whose conjecture is a
-time of d^max(leap, 2), d for each observation. Conventions for the network and the loss: see `boolean_network`.
+time of d^max(leap, 2), d for each observation. Conventions for the network and the loss: see
+`slt.models.common.boolean_network`.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ class Staircase(BooleanNetwork):
     """A two-layer network that learns a sum of monomials, each with coefficient 1.
 
     Phase "degree k" has learned the monomials of the target up to degree k, and "none" has learned none. They are
-    told apart by the network's Fourier coefficients on the target's monomials alone.
+    distinguished by the network's Fourier coefficients on the target's monomials alone.
 
     Args:
       bits: d, at most 16, so that all 2^d inputs can be listed.
@@ -122,7 +124,7 @@ class Staircase(BooleanNetwork):
         left = set(np.ndindex(spectrum.shape)) - set(of_bits)
         others = sorted(
             left, key=lambda at: (-round(float(abs(spectrum[at])), 9), sum(at), at)
-        )  # rounding has no order
+        )  # ties up to rounding
         shown = [*of_bits, *others[:_OTHERS]]
         return Drawing(
             kind="bars",

@@ -1,4 +1,4 @@
-"""Two strata of one true set, with different learning coefficients: lambda belongs to a point, not to a model.
+"""Two strata of one true set, with different learning coefficients: lambda is a property of a point, not of a model.
 
     f(w) = (w_1 - 1) (w_1^2 + w_2^2)^2,   K = f^2 / 2
 

@@ -1,4 +1,4 @@
-"""A network of tanh units with nothing to learn: the truth is zero, and every unit is one too many.
+"""A network of tanh units whose truth is zero, so that no unit is needed.
 
     y = f(x) + noise,   f(x) = sum_h b_h tanh(a_h x),   x ~ U(-1, 1),   noise ~ N(0, 1),   the truth being f = 0
 

@@ -1,4 +1,4 @@
-"""A record is its recipe: what a model borrows is part of it, to the last line of code and row of data."""
+"""A record is its recipe: what a model uses from outside is part of it, to the last line of code and row of data."""
 
 import importlib
 import sys
@@ -37,7 +37,7 @@ def _write_rows(seed):
     np.savez("rings.npz", x=x, y=(x[:, 0] > 0).astype(int))
 
 
-def test_records_go_stale_with_what_a_model_borrows(rings, tmp_path):
+def test_records_go_stale_with_what_a_model_uses_from_outside(rings, tmp_path):
     first = rings()
     assert rings() == first
     code = (tmp_path / "stale_rings.py").read_text()

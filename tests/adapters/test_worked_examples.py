@@ -1,4 +1,4 @@
-"""The worked examples of docs/: short, they run as written, and they pass what every model of the zoo must."""
+"""The worked examples of docs/: short, they run as written, and they pass what every model of the collection must."""
 
 import runpy
 import shlex

@@ -11,7 +11,7 @@ import numpy as np
 
 from experiments import making
 from experiments.feature_geometry.geometry import Factor
-from experiments.learners import Seen
+from experiments.learners import PresetRun
 from experiments.s_curves.curves import Shape
 from experiments.s_curves.study import ADAM, DESCENT, LOSSES, Curve
 
@@ -47,7 +47,7 @@ def seen(names, share, words=(), crossings=(), ends=(0,), sample_sizes=None, llc
     evidence = {"evidence": {"at_risk": 8, "went": 0}}
     predicted = [{"level": "leading", "n": 1.0}, {"level": "prior", "n": 100.0}]
     found = [{"from": a, "to": b, "n": n, "predicted": predicted} for a, b, n in crossings]
-    run = Seen(
+    run = PresetRun(
         model=None,
         names=names,
         summary={
@@ -61,11 +61,11 @@ def seen(names, share, words=(), crossings=(), ends=(0,), sample_sizes=None, llc
         sample_sizes=np.array(sample_sizes or [10 * (i + 1) for i in range(len(share))]),
         share=np.array(share, float),
     )
-    return {"see": always(run)}
+    return {"run_preset": always(run)}
 
 
 def kept_seen(data):
-    """The run that was told as `data`; which seed is which is not kept, only how many are where."""
+    """The run that was kept as `data`; which seed is which is not kept, only how many are where."""
     seeds = data["seeds"]
     counts = np.rint(np.array(data["share of seeds"]) * seeds).astype(int)
     label = np.stack([np.repeat(np.arange(len(row)), row) for row in counts], axis=1)
@@ -78,7 +78,11 @@ def kept_seen(data):
     }
     share = np.array(data["posterior share"])
     steps, sample_sizes = np.array(data["step"]), np.array(data["n"])
-    return {"see": always(Seen(None, tuple(data["phases"]), summary, steps, label, {}, sample_sizes, share))}
+    return {
+        "run_preset": always(
+            PresetRun(None, tuple(data["phases"]), summary, steps, label, {}, sample_sizes, share)
+        )
+    }
 
 
 def two_bump(word, n):
@@ -160,7 +164,7 @@ def feature_geometry(means=(1.0, 2.0, 3.0), plateaus=3.1, posterior=3.1):
     def posteriors(sample_sizes, *_):
         return dict.fromkeys(sample_sizes, "first") | {sample_sizes[-1]: "last"}
 
-    return {"trained": trained, "posteriors": posteriors, "factor": factor, "_told": always({})}
+    return {"trained": trained, "posteriors": posteriors, "factor": factor, "_as_data": always({})}
 
 
 def many_seeds(effective=11.0, spread=0.5, fresh=0.1, own=1.09):
@@ -189,7 +193,7 @@ def kept_many_seeds(data):
     def ticket(_, share, *__):
         return {"own": np.array([data["pruned"][str(share)]["own"]])}
 
-    def compared(arms):  # told by what they end at
+    def compared(arms):  # distinguished by what they end at
         return next(one for one in data["pruned"].values() if one["own"] == arms["own"][0])
 
     return {"_seeds": seeds, "_ticket": ticket, "_compared": compared}
@@ -350,7 +354,7 @@ def kept_saddle_to_saddle(data):
         "along": always(data["estimates"]),
         "passages": always(data["posterior"]),
         "walk": lambda model, k, stations: data["ridges"][k],
-        "told": lambda ridge: ridge,
+        "as_data": lambda ridge: ridge,
     }
 
 

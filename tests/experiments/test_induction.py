@@ -46,11 +46,11 @@ def test_stages_are_passed_half_way_and_hidden_where_the_loss_does_not_jump():
             assert one["passed"][stage] == 10 * AT[stage]
         assert one["passed"][COPYING] == 10 * (AT[COPYING] + 1)  # 1.5 nats, a little past its own middle
         assert all(one["begins"][stage] < one["passed"][stage] for stage in STAGES)
-    quiet, loud = seeds
-    assert quiet["transitions of the loss"] == []
-    assert set(quiet["hidden"]) == set(STAGES)
-    assert len(loud["transitions of the loss"]) == 1
-    assert set(loud["hidden"]) == set(STAGES) - {"previous token"}
+    hidden, seen = seeds
+    assert hidden["transitions of the loss"] == []
+    assert set(hidden["hidden"]) == set(STAGES)
+    assert len(seen["transitions of the loss"]) == 1
+    assert set(seen["hidden"]) == set(STAGES) - {"previous token"}
 
 
 def test_a_head_that_does_not_form_is_passed_nowhere():

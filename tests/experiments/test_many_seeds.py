@@ -1,4 +1,4 @@
-"""Structures are told apart whatever the rotation and the order of features; masks keep what they should."""
+"""Structures are distinguished whatever the rotation and the order of features; masks keep what they should."""
 
 import jax
 import jax.numpy as jnp

@@ -47,9 +47,11 @@ def test_dmmse_is_the_posterior_mean_over_a_list_of_tasks():
     for i in range(len(x)):
         for k in range(x.shape[1]):
             likelihood = [np.prod(scipy.stats.norm.pdf(y[i, :k], x[i, :k] @ t, VARIANCE**0.5)) for t in tasks]
-            weight, said = np.array(likelihood) / sum(likelihood), tasks @ x[i, k]
-            assert ideal.mean[i, k] == pytest.approx(weight @ said)
-            assert ideal.variance[i, k] == pytest.approx(VARIANCE + weight @ said**2 - (weight @ said) ** 2)
+            weight, outputs = np.array(likelihood) / sum(likelihood), tasks @ x[i, k]
+            assert ideal.mean[i, k] == pytest.approx(weight @ outputs)
+            assert ideal.variance[i, k] == pytest.approx(
+                VARIANCE + weight @ outputs**2 - (weight @ outputs) ** 2
+            )
 
 
 def test_dmmse_knows_a_single_task_and_is_ridge_of_very_many():
@@ -91,8 +93,8 @@ def test_tasks_are_as_many_as_asked_and_the_first_of_more():
     more = dataclasses.replace(SMALL, tasks=5)
     np.testing.assert_array_equal(more.table[:3], SMALL.table)
     assert not np.array_equal(dataclasses.replace(SMALL, task_seed=1).table, SMALL.table)
-    quiet = dataclasses.replace(SMALL, variance=1e-12)
-    x, y = quiet.sample(jax.random.key(0), 50)
+    noiseless = dataclasses.replace(SMALL, variance=1e-12)
+    x, y = noiseless.sample(jax.random.key(0), 50)
     solved = np.stack([np.linalg.lstsq(a, b)[0] for a, b in zip(x, y, strict=True)])
     which = np.argmin(np.linalg.norm(solved[:, None] - SMALL.table, axis=-1), axis=1)
     np.testing.assert_allclose(solved, SMALL.table[which], atol=1e-4)

@@ -1,4 +1,4 @@
-"""Functions on {-1, 1}^d: monomials, the ReLU units that make up a parity, and when a coefficient counts as learned."""
+"""Functions on {-1, 1}^d: monomials, parities as sums of ReLU units, and when a coefficient counts as learned."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def parity_units(d: int, subset: tuple[int, ...]) -> list[Unit]:
     """ReLU units whose sum, plus (-1)^k, is the parity of k = len(subset) bits of d.
 
     The parity is a zigzag in s = sum of the bits, which takes the values -k, -k + 2, ..., k. Unit m has its kink in
-    the middle between two of them, at s = -k + 1 + 2 m, so that the loss is smooth where the units stand.
+    the middle between two of them, at s = -k + 1 + 2 m, so that the loss is smooth there.
     """
     k = len(subset)
     s = np.arange(-k, k + 1, 2)
@@ -48,7 +48,7 @@ def parity_units(d: int, subset: tuple[int, ...]) -> list[Unit]:
 
 
 def balance(unit: Unit) -> Unit:
-    """The same unit as a function, with |(w, b)| = |a|: the likeliest under the prior of all its rescalings."""
+    """The same unit as a function, with |(w, b)| = |a|: which has the highest prior density of all its rescalings."""
     size = math.hypot(float(np.linalg.norm(unit.w)), unit.b)
     scale = math.sqrt(abs(unit.a) / size)
     return Unit(unit.w * scale, unit.b * scale, unit.a / scale)

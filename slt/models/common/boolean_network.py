@@ -1,12 +1,12 @@
-"""What `staircase` and `sparse_parity` share: a two-layer ReLU network on finitely many inputs, all of them known.
+"""A two-layer ReLU network on finitely many inputs, all of them listed: `staircase` and `sparse_parity`.
 
     y = target(x) + noise,   f(x) = c + sum_i a_i ReLU(w_i . x + b_i),   noise ~ N(0, sigma^2)
 
 The loss is the negative log-likelihood less its value at the target. With the gap g = f - target it is
 (g^2 / 2 - noise g) / sigma^2 nats, so that the population loss is K = E[g^2] / (2 sigma^2): zero on the true set.
 
-Inputs are few enough to be listed. So the population loss is a sum, and of a data set only two numbers for each
-input matter: how often it was seen, and the sum of its noise.
+Inputs are few enough to be listed. So the population loss is a sum, and two numbers for each input are sufficient
+statistics of a data set: how often it was observed, and the sum of its noise.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Counts(NamedTuple):
 
 class TwoLayer(nn.Module):
     """f(x) above, (..., d) to (...,); weights from N(0, scale^2 / fan in), biases of the hidden units from
-    N(0, scale^2): without them ReLU units hold no odd monomial but x_j to learn from."""
+    N(0, scale^2): without them ReLU units have no odd monomial but x_j."""
 
     hidden: int
     scale: float
@@ -143,7 +143,7 @@ class BooleanNetwork(Model):
         return outputs - jnp.asarray(self.target(), outputs.dtype)
 
     def point_of(self, units: list[Unit], offset: float) -> Params:
-        """The network of these units and `offset` for c; units to spare are zero."""
+        """The network of these units and `offset` for c; units that are not needed are zero."""
         dimension = self.inputs().shape[1]
         balanced = [balance(unit) for unit in units]
         spare = [Unit(np.zeros(dimension), 0.0, 0.0)] * (self.hidden - len(units))

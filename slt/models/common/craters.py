@@ -23,7 +23,7 @@ ROUNDING = 0.2  # of the depth: half the range of c r^2 / 2 - G over which the c
 
 
 class TwoCraters(Signal):
-    """Craters at (-a, 0, ...), which is isolated, and at (a, 0, ...), with a = distance / 2; `NAMES` of both phases."""
+    """Craters at (-a, 0, ...), which is isolated, and at (a, 0, ...), a = distance / 2; `NAMES` are the phases'."""
 
     NAMES: ClassVar[tuple[str, str]]
 

@@ -1,9 +1,9 @@
-"""What reduced rank regression and deep linear networks share: linear regression by a product of matrices.
+"""Linear regression by a product of matrices: reduced rank regression and deep linear networks.
 
     y = P x + noise,   P = W_L ... W_1,   x ~ N(0, I),   noise ~ N(0, I)
 
 The truth is y = T x + noise. The teacher T is diagonal, its singular values in decreasing order: any other T is a
-rotation of inputs and outputs away, and neither the inputs, the noise nor the prior notice rotations.
+rotation of inputs and outputs away, and inputs, noise and prior are invariant under rotations.
 
 The loss is the negative log-likelihood less its value at the truth. With D = P - T it is |D x|^2 / 2 - noise . D x,
 and the population loss is K = |D|^2 / 2 in the Frobenius norm: zero on the true set, with no cancellation but D

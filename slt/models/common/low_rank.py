@@ -1,9 +1,9 @@
-"""What the low-rank models share: a target matrix of known rank, and its factorization W = A B.
+"""A target matrix of known rank, and its factorization W = A B: the low-rank models.
 
 The target is T = sum_k s_k u_k v_k^T with s_k proportional to k^(-decay), scaled such that its entries have the root
-mean square `scale` whatever the size. The frames u and v are random orthonormal ones, the same in every process: no
-entry is special, as it would be in a diagonal target, which matters to optimizers that treat each entry by itself
-(Adam). Every v_k sums to zero, so that T is also a table of logits without a part that softmax would not see.
+mean square `scale` whatever the size. The frames u and v are random orthonormal ones, the same in every process: all
+entries are alike, unlike in a diagonal target, which matters to optimizers that scale each entry by itself (Adam).
+Every v_k sums to zero, so that T is also a table of logits without a part that softmax does not depend on.
 
 From small weights gradient descent learns the modes one by one, the largest first, each along a sigmoid in time:
 Saxe, McClelland and Ganguli 2014 (arXiv:1312.6120).
@@ -58,8 +58,8 @@ class LowRank(Model):
         largest = min(self.rows, self.columns - 1)
         if not 1 <= self.rank <= largest:
             raise ValueError(
-                f"rank must lie between 1 and {largest}, what a {self.rows} x {self.columns} matrix has room for "
-                f"when its rows sum to zero, not {self.rank}"
+                f"rank must lie between 1 and {largest}, the largest rank of a {self.rows} x {self.columns} matrix "
+                f"whose rows sum to zero, not {self.rank}"
             )
         if self.width < self.rank:
             raise ValueError(f"hidden must be at least the rank, {self.rank}, not {self.hidden}")
@@ -100,14 +100,14 @@ class LowRank(Model):
 
     def classify(self, w: Params) -> jax.Array:
         """k where the product has more than half of exactly the k largest modes, else "other". Like the loss, it
-        sees the product alone, which A G and G^-1 B share."""
+        depends on the product alone, which A G and G^-1 B share."""
         learned = self.strengths(w) > 0.5
         in_order = jnp.all(learned[1:] <= learned[:-1])
         return jnp.where(in_order, jnp.sum(learned), self.rank + 1).astype(jnp.int32)
 
     def singular_values(self, w: Params) -> jax.Array:
         """(hidden,) of the product, falling. At the cost of the factors: those of R_A R_B^T where A = Q_A R_A and
-        B^T = Q_B R_B, so that nothing of size rows x columns is taken apart."""
+        B^T = Q_B R_B, so that nothing of size rows x columns is decomposed."""
         right = jnp.linalg.qr(w["A"], mode="r")
         left = jnp.linalg.qr(w["B"].T, mode="r")
         return jnp.linalg.svd(right @ left.T, compute_uv=False)

@@ -1,4 +1,4 @@
-"""A signal seen through unit noise: what truth models without inputs share.
+"""A signal with unit noise: models without inputs, whose truth is 0.
 
     y = f(w) + noise,   noise ~ N(0, I),   the truth being f = 0
 
@@ -19,7 +19,7 @@ from slt.models.common.gaussian import log_normal
 
 
 class Totals(NamedTuple):
-    """All that a sum of losses needs: the total weight (), and the weighted sum of y (outputs,)."""
+    """Sufficient statistics: the total weight (), and the weighted sum of y (outputs,)."""
 
     weight: jax.Array
     y: jax.Array
@@ -69,7 +69,7 @@ class Signal(Model):
         return {"w": self.prior_scale * jax.random.normal(key, (self.shape()[0],))}
 
     def classify(self, w: Params) -> jax.Array:
-        """0: a model with one phase has it everywhere. Models with more say which."""
+        """0: a model with one phase has it everywhere. Models with more override this."""
         return jnp.zeros((), jnp.int32)
 
     def observables(self, w: Params) -> dict[str, jax.Array]:

@@ -1,4 +1,4 @@
-"""A small decoder-only transformer, whose parameters are a flat dict and whose heads are parameters of their own.
+"""A small decoder-only transformer; parameters are a flat dict, and every head has its own matrices.
 
     x = embed(tokens) + position,   x <- x + attention(norm(x)),   x <- x + mlp(norm(x)),   outputs = unembed(norm(x))
 
@@ -6,8 +6,8 @@ with causal softmax attention (Vaswani et al. 2017, arXiv:1706.03762), normaliza
 2020, arXiv:2002.04745) and learned positions. Without neurons there is no mlp: the attention-only transformers of
 Elhage et al. 2021, "A mathematical framework for transformer circuits".
 
-Every head has its own four matrices, "layer_0.head_1.query" and so on, so that a learning coefficient can be
-restricted to a head by name.
+Every head has its own four matrices, "layer_0.head_1.query" and so on, so that a refined
+learning coefficient can select a head by name.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class Transformer(nn.Module):
 
 
 def check_shape(width: int, heads: int, layers: int) -> None:
-    """Raises ValueError for sizes that make no transformer."""
+    """Raises ValueError for invalid sizes."""
     for name, value in (("width", width), ("heads", heads), ("layers", layers)):
         if value < 1:
             raise ValueError(f"{name} must be at least 1, not {value}")

@@ -1,13 +1,13 @@
-"""Linear regression in context: a transformer reads x_1, y_1, x_2, y_2, ... and says each y before it comes.
+"""Linear regression in context: a transformer reads x_1, y_1, x_2, y_2, ... and predicts each y.
 
     y_k = t . x_k + noise,   x_k ~ N(0, I_D),   noise ~ N(0, variance),   one task t for a whole sequence
 
 Tasks are new draws from N(0, I_D) for every sequence, or one of M that were drawn once. Then two predictors compete,
-ridge regression, which is right for all tasks, and dMMSE, which knows the M by heart (`icl_ideal`).
+ridge regression, which is right for all tasks, and dMMSE, which has the M memorized (`ideal_predictors`).
 
 Sources: Garg et al. 2022 (arXiv:2208.01066) and Raventos et al. 2023 (arXiv:2306.15063) for the task and its tokens;
 Hoogland et al. 2024 (arXiv:2402.02364) for the stages of its training; Carroll et al. 2025 (arXiv:2501.17745) for
-ridge regression that comes and goes where M lies between few and many.
+a transient approach to ridge regression where M is neither small nor large.
 
 Conventions. An observation is a whole sequence. Its loss is the sum over positions of (y_k - f_k)^2 / (2 variance),
 in nats: the negative log-likelihood of Gaussian outputs less its constant. The literature's loss is the mean of
@@ -33,7 +33,7 @@ from slt.models.common.transformer import Transformer
 from slt.models.drawing import Drawing
 from slt.models.icl_linear_regression import ideal_predictors
 
-PROBE = 256  # sequences by which a network is seen
+PROBE = 256  # sequences on which observables are computed
 FAR = 3.0  # times as large are inputs that no network was trained on
 SLICES = ("all", "early", "late", "first", "last")
 
@@ -60,7 +60,7 @@ class ICLLinearRegression(SequenceModel):
       input_scale: standard deviation of inputs.
       width, heads, layers, neurons: of the network; without neurons it is attention only.
       slice: the positions that losses count: "all"; "early", the first half of them, and "late", the others; "first",
-        where nothing is known of the task, and "last". Data are the same, and so is the network.
+        before any pair of the task, and "last". Data are the same, and so is the network.
       prior_scale: standard deviation of the prior.
       population: see `SequenceModel`.
 
@@ -118,8 +118,8 @@ class ICLLinearRegression(SequenceModel):
         return transformer.start(self.network, self.dimension + 1, key)
 
     def tokens(self, data: Sequences) -> jax.Array:
-        """(n, 2 length - 1, dimension + 1): [0, x_1], [y_1, 0], ..., [0, x_K]. After y_K there is nothing to say, so
-        it is no token."""
+        """(n, 2 length - 1, dimension + 1): [0, x_1], [y_1, 0], ..., [0, x_K]. After y_K nothing is predicted, so it
+        is no token."""
         x = jnp.pad(data.x, ((0, 0), (0, 0), (1, 0)))
         y = jnp.pad(data.y[..., None], ((0, 0), (0, 0), (0, self.dimension)))
         return jnp.stack([x, y], axis=2).reshape(x.shape[0], 2 * self.length, -1)[:, :-1]
@@ -158,7 +158,7 @@ class ICLLinearRegression(SequenceModel):
         return dataclasses.replace(self, tasks=0)
 
     def observables(self, w: Params) -> dict[str, jax.Array]:
-        """Mean squares over `PROBE` sequences and, unless said otherwise, over positions; errors are expected ones,
+        """Mean squares over `PROBE` sequences and, unless noted, over positions; errors are expected ones,
         given each x and the pairs before it.
 
         "error": of predictions, on tasks like those of training; "error_far": on new tasks from N(0, I) and inputs
@@ -175,7 +175,7 @@ class ICLLinearRegression(SequenceModel):
         data = jax.tree.map(lambda *parts: np.concatenate(parts), known.data, unknown.data, beyond.data)
         on_known, on_unknown, on_beyond = jnp.split(
             self.predictions(w, data), 3
-        )  # at once: one program, not three
+        )  # in one batch: one program, not three
         error = known.errors(on_known)
         watched = {
             "error": jnp.mean(error),
@@ -200,8 +200,8 @@ class ICLLinearRegression(SequenceModel):
 
 
 class _Seen(NamedTuple):
-    """A probe; what ridge regression and dMMSE say of it, (PROBE, length), the latter NaN without a list of tasks;
-    and the better of the two there."""
+    """A probe; the predictions of ridge regression and dMMSE on it, (PROBE, length), the latter NaN without a list of
+    tasks; and the better of the two there."""
 
     data: Sequences
     ridge: np.ndarray
@@ -215,7 +215,7 @@ class _Seen(NamedTuple):
 
 @functools.lru_cache(maxsize=32)
 def _seen(model: ICLLinearRegression, on: ICLLinearRegression) -> _Seen:
-    """The probe of `on`, by who knows the tasks of `model`."""
+    """The probe of `on`, and the predictions on it given the tasks of `model`."""
     x, y = data = on.probe(PROBE)
     ridge = ideal_predictors.ridge(x, y, model.variance)
     if not model.tasks:

@@ -1,4 +1,4 @@
-"""What can best be said of y_k = t . x_k + noise from the pairs before it: the two Bayesian predictors.
+"""The two Bayesian predictors of y_k = t . x_k + noise from the pairs before it.
 
 A sequence has one task t. Under t ~ N(0, I) the posterior mean is ridge regression with penalty `variance`; where t
 is one of finitely many tasks, each as likely, it is the discrete minimum-mean-squared-error predictor, dMMSE
@@ -17,7 +17,7 @@ Array = np.ndarray
 
 
 class Ideal(NamedTuple):
-    """What the pairs before position k say of y_k, (n, K) each.
+    """The posterior of y_k given the pairs before position k, (n, K) each.
 
     Attributes:
       mean: of y_k under the posterior: the prediction with the least expected squared error.

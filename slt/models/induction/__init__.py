@@ -1,12 +1,12 @@
 """Attention-only transformers on sequences that repeat themselves: the model of induction heads.
 
-A network reads tokens and predicts each next one. The language (`slt.models.induction.synthetic_language`) has tokens that are
-commoner than others, pairs that belong together, triples, and copying: where the token at hand occurred before, what
-followed it then is likely to follow again. Copying takes two layers: a *previous-token head*, by which each position
-knows what came before it, and an *induction head* that looks for positions which the token at hand came before
-(Elhage et al. 2021; Olsson et al. 2022, arXiv:2209.11895; Reddy 2023, arXiv:2312.03002; the stages of Hoogland et al.
-2024, arXiv:2402.02364, and Edelman et al. 2024, arXiv:2402.11004). Wang et al. 2024 (arXiv:2410.02984) restrict
-learning coefficients to kinds of data, as `slice` does, and to heads.
+A network reads tokens and predicts each next one. The language (`slt.models.induction.synthetic_language`) has
+unequal token frequencies, bigrams, trigrams, and copying: where the current token occurred before, what followed it
+then is likely to follow again. Copying takes two layers: a *previous-token head*, which writes at each position the
+token before it, and an *induction head*, which attends to positions whose previous token is the current one (Elhage
+et al. 2021; Olsson et al. 2022, arXiv:2209.11895; Reddy 2023, arXiv:2312.03002; the stages of Hoogland et al. 2024,
+arXiv:2402.02364, and Edelman et al. 2024, arXiv:2402.11004). Wang et al. 2024 (arXiv:2410.02984) refine learning
+coefficients to kinds of data, as `slice` does, and to heads.
 """
 
 from __future__ import annotations
@@ -215,7 +215,7 @@ def prefix_matching(patterns: jax.Array, tokens: jax.Array) -> jax.Array:
 
 
 def _cross(law: jax.Array, log_p: jax.Array) -> jax.Array:
-    """(n, position) cross-entropy of predictions, nats per token, expected over what the language says next."""
+    """(n, position) cross-entropy of predictions, nats per token, expected over the language's next token."""
     return -jnp.sum(law * log_p, axis=-1)
 
 

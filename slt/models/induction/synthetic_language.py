@@ -1,16 +1,16 @@
-"""A language of random tokens that has bigrams, trigrams and copying, and whose best predictors are known in full.
+"""A language of random tokens with bigrams, trigrams and copying, whose best predictors are known exactly.
 
     p(c | ..., a, b) = (1 - copying) T(c | a, b) + copying F(c)
 
-F is how often each token followed the earlier occurrences of b in this very sequence; where b occurs for the first
-time there is nothing to copy, and T stands alone. F is what an induction head finds that looks at all matches alike:
-the statistical induction head of Edelman et al. 2024 (arXiv:2402.11004), here beside a chain that never changes.
+F is how often each token followed the earlier occurrences of b in this sequence; where b occurs for the first time
+there is nothing to copy, and T stands alone. F is what an induction head finds that looks at all matches alike:
+the statistical induction head of Edelman et al. 2024 (arXiv:2402.11004), here beside a fixed chain.
 
 T is a chain of second order, of random logits u(c) + v(b, c), and + s(a, c) after those tokens a that are half of the
 vocabulary: there a trigram tells more than a bigram. The bigram and the unigram predictor are the stationary
-conditionals of T, so that each is the best of its kind for a sequence without copying. Copying makes sequences go
-round in short circles and so shifts the frequencies a little: with 24 tokens and copying 0.5 the best predictor from
-one token alone lies 0.006 nats from the bigram predictor here.
+conditionals of T, so that each is the best of its kind for a sequence without copying. Copying makes sequences repeat
+themselves and so shifts the frequencies a little: with 24 tokens and copying 0.5 the best predictor from one token
+alone lies 0.006 nats from the bigram predictor here.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def sample(key: jax.Array, n: int, length: int, law: tuple[int, int, float]) -> 
 def predictions(tokens: jax.Array, law: tuple[int, int, float]) -> dict[str, jax.Array]:
     """Probabilities by each of `PREDICTORS`, (n, length - 1, vocabulary), float64; "copying" is the law itself.
 
-    Position i predicts token i + 1 from tokens 0..i. At the first one the trigram predictor has a bigram's view.
+    Position i predicts token i + 1 from tokens 0..i. At the first one the trigram predictor is the bigram predictor.
     """
     vocabulary, seed, copying = law
     unigram, bigram, trigram = (jnp.asarray(table) for table in language(vocabulary, seed)[:3])
@@ -105,7 +105,7 @@ def predictions(tokens: jax.Array, law: tuple[int, int, float]) -> dict[str, jax
 
 
 def kinds(tokens: jax.Array, law: tuple[int, int, float]) -> jax.Array:
-    """(n, length - 1, 3) float64, one-hot: which of `KINDS` each prediction is, by what it sees, not by what comes.
+    """(n, length - 1, 3) float64, one-hot: which of `KINDS` each prediction is, by what comes before it.
 
     "copy": the token at hand occurred before; else "trigram": T depends on the last two tokens; or "bigram".
     """

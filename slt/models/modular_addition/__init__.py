@@ -1,4 +1,4 @@
-"""Addition modulo p by a network with one hidden layer, the model of grokking: by heart, or by the rule.
+"""Addition modulo p by a network with one hidden layer, the model of grokking.
 
     f(x) = phi(x W) V,   x = (e_a, e_b),   W of shape (2p, hidden), V of shape (hidden, p),   phi(z) = z^2 or ReLU
 
@@ -7,8 +7,8 @@ its solution with phi(z) = z^2, in which every neuron is a wave of one frequency
 the output whose phase is the sum of the other two.
 
 Conventions. The target is the one-hot of (a + b) mod p and carries no noise. "squared" is |y - f|^2 / (2 noise^2),
-the negative log-likelihood of Gaussian outputs less its constant: `noise` only says how much a miss costs, like a
-temperature. "cross_entropy" takes f for logits.
+the negative log-likelihood of Gaussian outputs less its constant: `noise` only scales the loss, like a temperature.
+"cross_entropy" takes f for logits.
 
 There are only p^2 inputs. So the counts of the pairs are sufficient statistics, `summed_loss` costs the same at every
 n, and the population loss, the mean over all p^2 pairs, is exact.
@@ -125,7 +125,7 @@ class ModularAddition(Model):
         return jnp.argmax(self.table(w), axis=1) == self.answers().argmax(axis=1)
 
     def train_and_test(self, w: Params, counts: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Accuracy on the pairs that a data set has, and on those that it has not (NaN where it has them all).
+        """Accuracy on the pairs in a data set, and on all others (NaN where there are none).
 
         Args:
           w: parameters.
@@ -143,18 +143,19 @@ class ModularAddition(Model):
 
     # -- phases -----------------------------------------------------------------------------------------
     def phases(self) -> tuple[Phase, ...]:
-        """Chance, memorizing and generalizing, told apart by the accuracy over all p^2 pairs; see `classify`.
+        """Chance, memorizing and generalizing, distinguished by the accuracy over all p^2 pairs; see `classify`.
 
-        Their points: no weights at all; random neurons whose outputs are fitted to some pairs; and a solution made by
-        hand (`modular_solutions`).
+        Their points: no weights at all; random neurons whose outputs are fitted to some pairs; and an exact or
+        approximate solution (`solutions`).
         """
         return phases(self)
 
     def classify(self, w: Params) -> jax.Array:
         """0 below accuracy 2 / p, twice that of a guess; 2 from 0.95 on; 1 between.
 
-        A parameter does not say which pairs it was trained on. So "memorizing" is knowing some sums and not others: a
-        network half way to the rule is here too, and a lookup table of more than 95 % of all sums generalizes.
+        A parameter does not say which pairs it was trained on. So "memorizing" means some right sums and some wrong
+        ones: a network half way to the rule is here too, and a lookup table of more than 95 % of all sums
+        generalizes.
         """
         right = jnp.sum(self.correct(w))
         return ((right >= 2 * self.p).astype(jnp.int32) + (right >= GENERALIZING * self.p**2)).astype(

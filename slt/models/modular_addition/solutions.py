@@ -1,15 +1,15 @@
-"""Networks that add modulo p, made by hand: for `modular_addition`, whose docstring has the shapes. NumPy.
+"""Explicit networks that add modulo p; shapes are those of `ModularAddition`. NumPy.
 
 Quadratic neurons. With waves A = cos(t a + alpha) and B = cos(t b + beta), t = 2 pi k / p, two neurons make a
 product, (A + B)^2 - (A - B)^2 = 4 A B. The three products with alpha = beta = 0, 2 pi / 3, 4 pi / 3, each times a
-wave over the output of phase alpha + beta, sum to 3 cos t (a + b - c): all else has an angle that the three turn
-right round. (Three are the products of real numbers in one of complex numbers.) So six neurons make one frequency.
+wave over the output of phase alpha + beta, sum to 3 cos t (a + b - c): all else has an angle whose three values
+cancel. (Three are the products of real numbers in one of complex numbers.) So six neurons make one frequency.
 All (p - 1) / 2 of them, and one neuron that is constant, make the one-hot of (a + b) mod p exactly, since
 
     1 + 2 sum_k cos(2 pi k d / p) = p if d = 0 mod p, else 0.
 
-With fewer frequencies the largest output is still the right one, and the squared loss is stationary: what is missing
-is orthogonal to all that these neurons can make or change. Gromov 2023 (arXiv:2301.02679), section 3, has the same
+With fewer frequencies the largest output is still the right one, and the squared loss is stationary: the residual is
+orthogonal to all that these neurons can represent or change. Gromov 2023 (arXiv:2301.02679), section 3, has the same
 waves with random phases, for which the rest averages out as the network grows.
 
 ReLU neurons. All that matters is s = a + b, one of 0 ... 2p - 2. Hinges max(0, s - t) for t = -1 ... 2p - 3 make any
@@ -39,7 +39,7 @@ def answers(p: int) -> Array:
 
 
 def narrowest(activation: str, p: int) -> int:
-    """How many neurons the smallest solution has that `solution` knows."""
+    """The number of neurons of the smallest solution that `solution` constructs."""
     return _PER_FREQUENCY + 1 if activation == "quadratic" else 2 * p - 1
 
 
@@ -76,7 +76,7 @@ def memorized(
             if memorizes(w):
                 return w
     raise ValueError(
-        f"no network of {hidden} {activation} neurons was found that knows some sums mod {p} by heart"
+        f"no network of {hidden} {activation} neurons was found that memorizes some sums mod {p}"
     )
 
 
@@ -121,6 +121,6 @@ def _features(first: Array, activation: str) -> Array:
 
 
 def _padded(w: Params, hidden: int) -> Params:
-    """With neurons that do nothing, up to `hidden`."""
+    """With zero neurons, up to `hidden`."""
     spare = hidden - len(w["V"])
     return {"W": np.pad(w["W"], ((0, 0), (0, spare))), "V": np.pad(w["V"], ((0, spare), (0, 0)))}

@@ -3,8 +3,8 @@
     y = P x + noise,   f(y) = V ReLU(W y + b),   loss |x - f(y)|^2
 
 Each of four features is present (x_i = 1) or not, independently, with a small `frequency`. The fixed P puts them on
-the corners of a square (`slt.models.monosemantic.square`), so opposite features cancel. A neuron is monosemantic where, of its
-answers to the four features alone, one makes up nearly all of the sum.
+the corners of a square (`slt.models.monosemantic.square`), so opposite features cancel. A neuron is monosemantic
+where, of its activations by the four features alone, one makes up nearly all of the sum.
 
 Source: Jermyn, Schiefer and Hubinger 2022, "Engineering monosemanticity in toy models" (arXiv:2211.09169): their
 feature decoder, layer by layer, their loss and their measure of neurons. Smaller, to be solved exactly: they have 512
@@ -12,8 +12,8 @@ features of uniform size on random directions in 64 dimensions, and call a neuro
 on.
 
 The loss is unhalved: a Gaussian of variance 1/2. The noise, ours, takes the values +- `noise` on each of the plane's
-two axes, so there are 64 inputs in all: the population loss is their sum, and counts of them are all that a data set
-says.
+two axes, so there are 64 inputs in all: the population loss is their sum, and their counts are sufficient
+statistics.
 
 Eight neurons reach the same loss, within 0.3 % of the least possible, with or without monosemantic neurons; four
 reach it with them alone.
@@ -35,7 +35,7 @@ from slt.models.common.gaussian import draw_normal, log_normal, log_normal_peak
 from slt.models.drawing import Drawing
 from slt.models.monosemantic import square
 
-PURE = 0.9  # a neuron is monosemantic from this share of its largest answer on
+PURE = 0.9  # a neuron is monosemantic from this share of its largest activation on
 ALIVE = 0.05  # a neuron adds more than this to the outputs, for at least one feature
 _SIGNS = np.array(list(itertools.product([-1.0, 1.0], repeat=2)))
 _BITS = np.array([8, 4, 2, 1])

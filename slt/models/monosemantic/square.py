@@ -1,17 +1,17 @@
-"""Four features on the corners of a square: what hidden neurons make of them, and the square's symmetries.
+"""Four features on the corners of a square: three codes of hidden neurons, and the square's symmetries.
 
-A neuron is (w, b, v): direction (2,), bias, and what it adds to the four outputs. Three codes in which nothing is
-left but to solve for v by least squares, and for one bias:
+A neuron is (w, b, v): direction (2,), bias, and what it adds to the four outputs. Three codes in which only v
+is solved for, by least squares, and one bias:
 
 * on corners: one neuron on each corner. Its neighbors' features are at right angles to it, so with any b < 0 it
-  answers to its own feature alone, and always with the same activation.
-* on sides: one neuron on the middle of each side, which answers to two features alike.
-* octagon: eight neurons at equal angles. What reaches the neurons takes nine values, {-1, 0, 1}^2, and eight neurons
+  is activated by its own feature alone, and always equally.
+* on sides: one neuron on the middle of each side, activated by two features alike.
+* octagon: eight neurons at equal angles. The inputs of the neurons take nine values, {-1, 0, 1}^2, and eight neurons
   that are silent at 0 fit any outputs at the other eight: the expectation of the features given what is seen. No
-  network does better but by saying something at 0, which is worth 4 (frequency^2)^2 at most.
+  network does better but by an output at 0, which lowers the loss by 4 (frequency^2)^2 at most.
 
 The first two are the best among the codes of their symmetry, so they are stationary among all (Palais 1979, "The
-principle of symmetric criticality"). The third leaves no error that depends on what is seen, so it is stationary too.
+principle of symmetric criticality"). The third leaves no error that depends on the input, so it is stationary too.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _side_bias(frequency: float) -> float:
 def octagon(neurons: int, frequency: float) -> Code:
     """Eight neurons an eighth of a turn apart, the first a quarter of that from a corner; the rest dead.
 
-    None answers to one feature alone: the larger answer is at most 0.86 of the sum.
+    None is activated by one feature alone: the larger activation is at most 0.86 of the sum.
     """
     angles = np.pi / 16 + np.pi / 4 * np.arange(OCTAGON)
     W = 2 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
@@ -80,7 +80,7 @@ def half_turned(neurons: int, frequency: float) -> Code:
 
 
 def _code(W: np.ndarray, b: np.ndarray, neurons: int, frequency: float) -> Code:
-    """Neurons with their best decoder; the rest silent: they answer to nothing and add nothing."""
+    """Neurons with their best decoder; the rest silent: they have no activation and no output."""
     rest = neurons - len(W)
     V, _ = decoder(W, b, frequency)
     return {
@@ -100,7 +100,7 @@ def nearest_copy(w: Code, to: Code) -> Code:
     """The copy of `w` nearest to `to`: turned or mirrored with the square, neurons permuted and rescaled.
 
     A neuron (w, b, v) does the same as (s w, s b, v / s). Copies are compared with every neuron at equal lengths of
-    (w, b) and v; the one chosen is given the scale of the neuron in `to` that it stands for.
+    (w, b) and v; the one chosen gets the scale of its counterpart in `to`.
     """
     goal = _balanced(np.vstack([to["W"].T, to["b"], to["V"]]))
     best, least = w, np.inf

@@ -1,4 +1,4 @@
-"""A two-layer ReLU network in the plane: how many nodes does it use, and which way do they face?
+"""A two-layer ReLU network in the plane, whose phases differ in how many nodes are used and which way they face.
 
     y = f(x) + noise,   f(x) = c + sum_i q_i max(0, <w_i, x> + b_i),   noise ~ N(0, noise^2)
 
@@ -135,10 +135,10 @@ class ReluNetwork(Model):
         return phases(self)
 
     def classify(self, w: Params) -> jax.Array:
-        """The number of kinks, told apart by facing where all m are there.
+        """The number of kinks; where all m are present, also which way they face.
 
-        Kinks have to be worth something: a network of one or more belongs to a phase only where it does better than
-        the best function without. Without kinks it may have twice that function's loss. All else is "other", and so
+        A network with one kink or more belongs to a phase only where its loss is lower than that of the best function
+        without. Without kinks it may have twice that function's loss. All else is "other", and so
         are more than m kinks, and m that do not face the same way.
         """
         kinks, inward = self._effective(w)

@@ -72,8 +72,8 @@ def _rank_at_minimum(model: ReluNetwork, point: Params, kinks: int) -> int | Non
 
 
 def _point(model: ReluNetwork, fit: Fit) -> Params:
-    """Nodes of equal inner and outer norm, the likeliest of their scales; the linear part is a node that is active
-    everywhere; what is left is dead."""
+    """Nodes of equal inner and outer norm, which has the highest prior density; the linear part is a node that is
+    active everywhere; the rest is dead."""
     slope, level = fit.linear[:2], fit.linear[2]
     planes, signs = fit.planes, fit.signs
     if np.abs(slope).max() > 1e-9:

@@ -1,4 +1,4 @@
-"""The full toy model of superposition: sparse features of unequal importance, squeezed through r hidden dimensions.
+"""The full toy model of superposition: sparse features of unequal importance, compressed to r hidden dimensions.
 
     f(x) = ReLU(W^T W x + b),   loss = sum_i I_i (x_i - f_i)^2,   W of shape (r, c), b of shape (c,)
 
@@ -7,13 +7,14 @@ importance is I_i = importance^i. Source: Elhage et al. 2022, "Toy models of sup
 `superposition` is the limit S -> 1 seen from the observations in which anything is active at all.
 
 Conventions: the loss is not halved (a Gaussian of variance 1 / (2 I_i)), and the prior is N(0, 1) on every parameter.
-Observations count whether anything is active in them or not, so that for S near 1 most of them say little.
+Observations count whether anything is active in them or not, so that for S near 1 most of them carry little
+information.
 
-What is not known: the expectation of the loss is a sum over 3^c corners, over products of slopes that may vanish,
-which is no use as a closed form. So there is no population loss here; nor are there statistics, since the sign of an
+The expectation of the loss is a sum over 3^c corners, over products of slopes that may vanish, which is not usable as
+a closed form. So there is no population loss here; nor are there sufficient statistics, since the sign of an
 output depends on the whole vector x.
 
-Geometry is told by two kinds of numbers, both of Elhage et al. ("The geometry of superposition"):
+Geometry is described by two kinds of numbers, both of Elhage et al. ("The geometry of superposition"):
 
     features per dimension   |W|_F^2 / r
     dimensionality           D_i = |W_i|^2 / sum_j (W_i . W_j / |W_i|)^2
@@ -39,9 +40,10 @@ from slt.models.sparse_superposition.critical_points import REPRESENTED, Setting
 class SparseSuperposition(Model):
     """`features` sparse features in `hidden` dimensions; observations are rows x, (n, features).
 
-    Phases are told by how many features are represented, those whose column of W is longer than 0.5. The classifier
-    counts, so that rotations and permutations do not matter; which features are represented, and in which shape, it
-    does not say: that is what the observables are for. With more than 10 features phases are looked for instead.
+    Phases are distinguished by how many features are represented, those whose column of W is longer than 0.5. The
+    classifier counts, so that rotations and permutations do not matter; it does not depend on which features are
+    represented, and in which shape; observables show that. With more than 10 features phases are found by clustering
+    instead.
 
     Args:
       features: c >= 1.
@@ -83,7 +85,7 @@ class SparseSuperposition(Model):
         return {"W": self.init_scale * jax.random.normal(key, shape), "b": jnp.zeros(self.features)}
 
     def sample(self, key: jax.Array, n: int) -> jax.Array:
-        # one number says both: below 1 - S the feature is active, and where below is uniform
+        # one number decides both: below 1 - S the feature is active, and where below is uniform
         active = 1 - self.sparsity
         uniform = jax.random.uniform(key, (n, self.features), jnp.float64)
         return jnp.where(uniform < active, uniform / active, 0.0)
@@ -100,7 +102,7 @@ class SparseSuperposition(Model):
         return draw_normal(key, {"W": (self.hidden, self.features), "b": (self.features,)}, 1.0)
 
     def phases(self) -> tuple[Phase, ...]:
-        """By number of represented features, as far as there is such a stationary point (`represented`)."""
+        """By number of represented features, as far as there is such a stationary point (`critical_points`)."""
         return tuple(self._phase(k, point) for k, point in critical_points.points(self.setting).items())
 
     def classify(self, w: Params) -> jax.Array:
@@ -122,7 +124,7 @@ class SparseSuperposition(Model):
         }
 
     def drawing(self, w: Params) -> Drawing:
-        """Columns of W as arrows in the plane; in other dimensions W^T W, what each feature says to each output."""
+        """Columns of W as arrows in the plane; in other dimensions W^T W, the weights from features to outputs."""
         W = np.asarray(w["W"], float)
         if self.hidden == 2:
             return Drawing("arrows", W.T, labels=tuple(f"feature {i}" for i in range(self.features)))

@@ -2,7 +2,7 @@
 
 The k most important features have columns of W; the others have none, and for bias the mean of their inputs, their
 best constant output. That is stationary in the columns that are zero too: a dead input is independent of all errors,
-and all errors average to zero, by the biases of the living.
+and all errors average to zero, by the biases of the represented features.
 
 Up to k = hidden the columns are orthonormal and reproduce their features exactly; the loss is known. Beyond that,
 neither has a closed form: the point is the best of `STARTS` descents on fixed observations, the loss a mean
@@ -79,7 +79,7 @@ def _exact(setting: Setting, k: int) -> Point:
 
 def _descended(setting: Setting, k: int) -> Point | None:
     """The best point that descents from `STARTS` places reach with all k columns long; None if none does."""
-    random = np.random.default_rng(k)  # a draw of NumPy's: these points are made while JAX traces
+    random = np.random.default_rng(k)  # NumPy, since these points are computed while JAX traces
     x, weight = _observations(setting, random, ROWS, k), importances(setting)[:k]
     shape = (setting.hidden + 1, k)  # the bias is the last row
     best: Any = None

@@ -1,4 +1,4 @@
-"""The toy model of superposition: c features squeezed through r hidden dimensions and a ReLU.
+"""The toy model of superposition: c features compressed to r hidden dimensions, and a ReLU.
 
     f(x) = ReLU(W^T W x + b),   W of shape (r, c), b of shape (c,)
 
@@ -8,7 +8,7 @@ and Murfet 2023 (arXiv:2310.06301): one feature i is active, uniform on {1..c}, 
 Conventions: the loss is ||x - f(x)||^2, unhalved (a Gaussian of variance 1/2), and the prior is N(0, 1) on
 every parameter. Predicted crossings depend on both.
 
-Everything follows from one fact: on input t e_i, output j is ReLU(a t + b_j) with a = w_j . w_i, which is
+On input t e_i, output j is ReLU(a t + b_j) with a = w_j . w_i, which is
 positive on one interval of t. On it the squared error is a quadratic in t, so its sum over any set of inputs
 needs only the sums of (1, t, t^2) over an interval: moments of U[0, 1] for the population loss, differences
 of prefix sums of the sorted inputs for a data set. The latter makes n L_n and its gradient exact at a cost of

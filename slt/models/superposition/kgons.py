@@ -1,4 +1,4 @@
-"""The k-gon phases of superposition in two hidden dimensions: their critical points, and who is in which.
+"""The k-gon phases of superposition in two hidden dimensions: their critical points, and the classifier.
 
 A k-gon has k columns of W at equal length l and angles 2 pi / k with equal bias b; the other c - k columns
 are zero ("dead") with b <= 0, so that they output nothing. Each "+" makes one dead feature's bias 1/(2c), its
@@ -23,7 +23,7 @@ ALIVE = 0.6  # a column longer than this is alive; k-gon columns are at least 1 
 DEAD_BIAS = -0.25  # the representative's dead biases: inside the flat set b < 0, away from its edge
 LARGEST_MINIMUM = 9  # k-gons with more columns are stationary but saddles
 ANGLES = 180
-SMALLEST = 4  # fewer columns can turn against one another freely: no isolated shape, no single phase
+SMALLEST = 4  # fewer columns can rotate relative to one another: no isolated shape, no single phase
 _SOURCE = "Chen et al. 2023, arXiv:2310.06301"
 
 

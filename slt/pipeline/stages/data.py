@@ -39,6 +39,5 @@ def plan(experiment: Experiment) -> Plan | None:
 
 def run(experiment: Experiment, inputs: Inputs, drive: Driver) -> DataSets:
     assert experiment.data is not None
-    return datasets.draw(
-        experiment.model, experiment.seed, experiment.data.datasets, derived.rows(experiment)
-    )
+    count, rows = experiment.data.datasets, derived.rows(experiment)
+    return DataSets.of(datasets.draw(experiment.model, experiment.seed, count, rows))
