@@ -3,13 +3,13 @@
 Data sets are nested, so the posterior at n is the natural starting point for the posterior at n'. Bridging from
 one to the other costs only the new information, and gives log Z, hence the free energy F_n = -log Z, at every
 n. Repeats are independent populations; their scatter is the honest error, since an error estimated inside
-one population misses what the complete population missed.
+one population misses what all of that population missed.
 
 Up to `MANY` observations two compiled programs serve every n (`tempering`): observations not yet seen have weight
 zero, and weights are arguments. Beyond, there are two for each size of table: each end's sums are formed once, since
-forming them at every look would cost as much as moving, and populations stop on their way. Where the model knows of
-coresets, whose tables fit a cache, they are tempered to the next n's and from there it is one small step to all of
-its observations. Where it knows of none they stop at `MANY` observations.
+forming them at every evaluation would cost as much as moving, and populations stop on their way. Where the model
+knows of coresets, whose tables fit a cache, they are tempered to the next n's and from there it is one small step to
+all of its observations. Where it knows of none they stop at `MANY` observations.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import jax.numpy as jnp
 from slt.models.base import Data, Model
 from slt.posterior import paths, tempering
 from slt.posterior.base import stack_ladder
-from slt.posterior.particles import ParticleSampler, to_posterior
+from slt.posterior.particles import ParticleSampler, to_posteriors
 from slt.posterior.targets import Potential, potential, prefix_weights
 from slt.records.posterior import Ladder, Posterior
 from slt.runtime.devices import spread_populations
@@ -117,15 +117,7 @@ class LadderRun:
             onward = now.populations._replace(phi=jnp.zeros_like(phi))
             return State(now._replace(populations=onward), segment + 1), None
         now = now._replace(populations=now.populations._replace(phi=self._way(segment, last, phi)))
-        loss = _losses(self._path(last), now.populations.particles)
-        posteriors = [
-            to_posterior(
-                now._replace(populations=jax.tree.map(lambda leaf, i=i: leaf[i], now.populations)),
-                loss[i],
-                options,
-            )
-            for i in range(self.datasets)
-        ]
+        posteriors = to_posteriors(now, self._path(last), options)
         return State(tempering.start_path(now), last + 1), posteriors
 
     def finish(self, chunks: list[list[Posterior] | None]) -> Ladder:
@@ -194,14 +186,3 @@ class LadderRun:
     def _shared(self, tree: Any) -> Any:
         """The same for every data set."""
         return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (self.datasets, *jnp.shape(leaf))), tree)
-
-
-@jax.jit
-def _losses(path: paths.Path, particles: Any) -> jax.Array:
-    """(dataset, repeat, draw) mean losses at the end of the path."""
-
-    def one(path: paths.Path, particles: Any) -> jax.Array:
-        target = path.at(jnp.ones(()))
-        return jax.vmap(jax.vmap(target.loss))(particles)
-
-    return jax.vmap(one)(path, particles)

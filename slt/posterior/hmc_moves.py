@@ -71,8 +71,8 @@ def _masses(states: hmc.HMCState, options: Options) -> tuple[jax.Array, jax.Arra
     """Inverse masses (kind, P, d) of every kind of move, and how far above the steepest directions' the step sizes
     of wide ones may lie, nats (P,).
 
-    Those of one half come from the other: a particle that had a say in its own would not quite leave the target as it
-    is, by about 1 / P in the mean energy. Neighbors share ancestors, so each half is of consecutive particles.
+    Those of one half come from the other: a particle that influenced its own would change the target by about 1 / P
+    in the mean energy. Neighbors share ancestors, so each half is of consecutive particles.
     """
     half = options.particles // 2
     own = (jnp.arange(options.particles) >= half).astype(int)

@@ -1,7 +1,7 @@
 """The No-U-Turn sampler (Hoffman and Gelman 2014), numpyro's, with all chains in one compiled program.
 
-NUTS is the cross-check of the ladder where chains still mix between phases. Where they do not, the diagnostics
-say so: R-hat and effective sample size are computed on the loss, which no symmetry of the model moves.
+NUTS is the cross-check of data tempering where chains still mix between phases. Where they do not, the diagnostics
+show it: R-hat and effective sample size are computed on the loss, which no symmetry of the model moves.
 """
 
 from __future__ import annotations

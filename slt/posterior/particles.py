@@ -6,9 +6,11 @@ import dataclasses
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from slt.posterior.base import LadderSampler
+from slt.posterior.paths import Path
 from slt.posterior.population import Options, ParticleOptions, Population
 from slt.posterior.tempering import State
 from slt.records.base import OK
@@ -36,30 +38,42 @@ class ParticleSampler(ParticleOptions, LadderSampler):
         return self.chosen()
 
 
-def to_posterior(state: State, loss: Any, options: Options) -> Posterior:
-    """The record of populations with one leading axis, (repeat,), and their losses (repeat, draw).
+def to_posteriors(state: State, path: Path, options: Options) -> list[Posterior]:
+    """The record of each path's populations, with losses at its end.
 
     Info: "ess" (distinct ancestors among the particles at the path's start: a bound on independent draws),
     "acceptance" of the last HMC moves, "correlation" of energies across the last temperature's moves (1: nothing was
     decorrelated), "temperatures" and "mcmc_steps" spent.
     """
-    one = jax.tree.map(np.asarray, state.populations)
-    repeats, count = one.ancestors.shape
-    distinct = np.array([np.unique(ancestors).size for ancestors in one.ancestors])
-    return Posterior(
-        draws=one.particles,
-        log_weights=np.full((repeats, count), -np.log(count)),
-        loss=np.asarray(loss),
-        log_evidence=one.log_evidence,
-        info={
+    losses = np.asarray(_losses(path, state.populations.particles))
+    everything = jax.tree.map(np.asarray, state.populations)
+    made = []
+    for i, loss in enumerate(losses):
+        one = jax.tree.map(lambda leaf, i=i: leaf[i], everything)
+        repeats, count = one.ancestors.shape
+        distinct = np.array([np.unique(ancestors).size for ancestors in one.ancestors])
+        info = {
             "ess": distinct.astype(float),
             "acceptance": one.acceptance,
             "correlation": one.correlation,
             "temperatures": np.full(repeats, float(state.temperatures)),
             "mcmc_steps": np.full(repeats, float(state.mcmc_steps)),
-        },
-        status=np.array([_status(one, i, distinct[i], options) for i in range(repeats)]),
-    )
+        }
+        weights = np.full((repeats, count), -np.log(count))
+        status = np.array([_status(one, repeat, distinct[repeat], options) for repeat in range(repeats)])
+        made.append(Posterior(one.particles, weights, loss, one.log_evidence, info, status))
+    return made
+
+
+@jax.jit
+def _losses(path: Path, particles: Any) -> jax.Array:
+    """(path, repeat, draw) mean losses at the end of each path."""
+
+    def one(path: Path, particles: Any) -> jax.Array:
+        target = path.at(jnp.ones(()))
+        return jax.vmap(jax.vmap(target.loss))(particles)
+
+    return jax.vmap(one)(path, particles)
 
 
 def _status(one: Population, repeat: int, distinct: int, options: Options) -> str:

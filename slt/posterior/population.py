@@ -12,11 +12,13 @@ from jax.flatten_util import ravel_pytree
 from slt.models.base import Params
 from slt.posterior.targets import Prior
 
-# Kinds of HMC moves: where their masses come from, and which step sizes they take. "variance": the particles'
-# variances, which suit a valley along the axes. "gradient": mean squared gradients, which suit the steepest
-# directions: where symmetric copies spread weights all over and leave biases narrow, steps that suit the valley of
-# weights freeze the biases, the more so the larger n. "wide": as "gradient", after which it must come, with steps of
-# every size up to what particles with the smallest gradients bear.
+# Kinds of HMC moves: where their masses come from, and which step sizes they take.
+#   "variance": the particles' variances, which suit a valley along the axes.
+#   "gradient": mean squared gradients, which suit the steepest directions. Where symmetric copies spread weights all
+#     over and leave biases narrow, steps that suit the valley of weights leave the biases where they are, the more so
+#     the larger n.
+#   "wide": after "gradient", with its masses and steps of every size up to the largest that particles with the
+#     smallest gradients accept.
 SAMPLING_KINDS = ("gradient", "variance")
 # For populations that concentrate on a singular set, a valley far longer than wide and wider at its crossings.
 ALL_KINDS = ("variance", "gradient", "wide")
@@ -56,7 +58,7 @@ class ParticleOptions:
       repeats: independent populations; errors come from their scatter.
       target_ess: effective sample size kept at each temperature, as a share of P; None: chosen by dimension.
       leapfrog_steps: of one HMC move; their size adapts to 80 % acceptance.
-      mcmc_steps: HMC moves of each kind between looks at the correlation.
+      mcmc_steps: HMC moves of each kind between checks of the correlation.
       max_autocorrelation: moves continue until the energies' correlation with those before the moves is at most
         this ...
       max_rounds: ... or this many rounds of `mcmc_steps` were made.

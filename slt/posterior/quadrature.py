@@ -7,7 +7,7 @@ exaggerates it: where the density is smooth, log Z is known far better than `inf
 
 Before that, cells are halved around every phase that the model knows, so that no mode there is too narrow to be
 found. A mode far from every phase, and much narrower than a 64th of the domain, may be missed unless the
-density climbs towards it from further away.
+density increases towards it from further away.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Quadrature(Sampler):
     weighted sums over draws are integrals. For a smooth function they are as exact as Z; the share of a
     region is exact up to the weight of the cells that its boundary cuts. The key has no influence.
 
-    `info`: "ess" (1 / sum of squared weights: how many nodes carry the mass; there is no Monte Carlo error),
+    `info`: "ess" (1 / sum of squared weights: how many nodes hold most of the mass; there is no Monte Carlo error),
     "nodes", "error" (estimate for log Z, nats), "edge" (share of the mass in cells at the domain's edge).
     `status` names a density that is nowhere positive, mass at the edge, or an error above `tolerance`.
 
@@ -144,7 +144,7 @@ def _domain(model: Landscape) -> _Domain:
     if size > 2:
         raise ConfigError(
             f"quadrature is for one or two parameters, and this {type(model).__name__} has {size}: "
-            "use the ladder, smc or nuts sampler"
+            "use the data_tempering, smc or nuts sampler"
         )
     phases = model.phases() if isinstance(model, Model) else ()
     points = [np.asarray(ravel_pytree(phase.point)[0]) for phase in phases]

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from slt.posterior import paths, tempering
-from slt.posterior.particles import ParticleSampler, to_posterior
+from slt.posterior.particles import ParticleSampler, to_posteriors
 from slt.posterior.per_n import Sampler
 from slt.posterior.targets import Potential
 from slt.records.posterior import Posterior
@@ -24,10 +24,4 @@ class SMC(ParticleSampler, Sampler):
         state = tempering.initialize(path.target.model, self.options, (1, self.repeats), key)
         state = state._replace(populations=spread_populations(state.populations))
         state = tempering.run(path, state, self.options)
-        state = state._replace(populations=jax.tree.map(lambda leaf: leaf[0], state.populations))
-        return to_posterior(state, _losses(potential, state.populations.particles), self.options)
-
-
-@jax.jit
-def _losses(potential: Potential, particles: dict) -> jax.Array:
-    return jax.vmap(jax.vmap(potential.loss))(particles)
+        return to_posteriors(state, path, self.options)[0]

@@ -5,8 +5,9 @@ A tempered posterior at n observations has density proportional to
     prior(w) exp(-beta n L_n(w)),          n L_n(w) = sum_i losses_i(w).
 
 `potential` builds it from weighted observations, or from the population loss ("population": n L(w), no noise
-from data). Everything that samples takes a `Potential` and nothing else. A `Neighborhood` takes the model's place
-where a learning coefficient is asked for: the same losses, seen from one point.
+from data). Every sampler takes a `Potential` and nothing else. For learning coefficients a `Neighborhood` takes the
+model's
+place: the same losses, in coordinates around one point.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Prior(Protocol):
 
 
 class Landscape(Prior, Protocol):
-    """All that a posterior knows of a model: its prior and its losses; see `Model` for each."""
+    """What a posterior needs of a model: its prior and its losses; see `Model` for each."""
 
     def population_loss(self, w: Params) -> jax.Array: ...
     def summed_loss(self, w: Params, summary: Summary) -> jax.Array: ...
@@ -92,7 +93,7 @@ def prefix_weights(size: int, n: Any) -> jax.Array:
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Neighborhood:
-    """A landscape seen from one point: parameters are offsets from it, and losses count from its own.
+    """A landscape around one point: parameters are offsets from it, and losses count from its own.
 
     Parameters are {"offset": (k,)}: what is added to the free entries of the flattened center. Where many points
     share one program, leaves carry a leading axis (point,); the methods are for one point.

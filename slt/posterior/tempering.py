@@ -1,10 +1,10 @@
 """Sequential Monte Carlo along a straight path of posteriors, for everything that tempers populations.
 
-Populations of particles are carried along a path (`paths`), phi from 0 to 1. One temperature is: choose the next phi
+Populations of particles follow a path (`paths`), phi from 0 to 1. One temperature is: choose the next phi
 so that the effective sample size of the incremental weights is a set share; add the log of their mean to log Z;
 resample; then move every particle by Hamiltonian Monte Carlo *at the new phi*, so that each temperature ends with
 equal weights (Del Moral, Doucet and Jasra 2006, with adaptive temperatures after Jasra et al. 2011). The kernels, the
-resampling and the solver are BlackJAX's; their order is ours, since its ready-made tempered kernels move before they
+resampling and the solver are BlackJAX's; their order is not, since its ready-made tempered kernels move before they
 reweight and leave weights behind.
 
 `initialize` draws from the prior; `advance` is one temperature and `run` all of a path's; `start_path` begins the

@@ -92,7 +92,7 @@ def test_temperatures_below_the_onset_are_not_used():
     mean[:, low] = 7.0
     found = fit(t, mean, variance, PARTICLES, onset=1e3, dimension=3)
     assert abs(found.llc - 0.5) < 3 * found.error
-    assert found.t_low >= 1e3
+    assert found.nbeta_low >= 1e3
 
 
 def test_a_short_or_broken_curve_gives_nothing():

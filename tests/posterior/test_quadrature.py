@@ -104,7 +104,7 @@ def test_modes_that_the_model_does_not_name():
     assert weights @ w**2 == pytest.approx(0.3 * (16 + 0.3**2) + 0.7 * (9 + 0.8**2), abs=1e-8)
 
 
-def test_a_ladder_has_equal_rungs_and_exact_evidence():
+def test_a_ladder_has_as_many_draws_at_each_n_and_exact_evidence():
     model = LinearGaussian(dimension=1)
     data = jax.vmap(lambda key: model.sample(key, 50))(jax.random.split(KEY, 2))
     ladder = drive(Quadrature(cells=300).stage(model, data, (1, 7, 50)), KEY)
@@ -148,7 +148,7 @@ def test_weights_and_temperature_are_those_of_the_potential():
     assert hot.log_evidence[0] == pytest.approx(double_noise.log_evidence(data, 40), abs=1e-8)
 
 
-# -- what it says when it cannot ------------------------------------------------------------------------------
+# -- failures ---------------------------------------------------------------------------------------------
 
 
 @as_model

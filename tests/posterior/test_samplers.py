@@ -7,7 +7,7 @@ import pytest
 
 from scripts.linear_gaussian import LinearGaussian
 from slt.models.base import as_model
-from slt.posterior import paths, tempering
+from slt.posterior import paths, population, tempering
 from slt.posterior.data_tempering import DataTempering
 from slt.posterior.nuts import NUTS
 from slt.posterior.smc import SMC
@@ -130,7 +130,7 @@ def test_a_ladder_given_up_at_the_stop_between_says_how_far_it_came(monkeypatch,
     model = kind(dimension=3)
     data = jax.vmap(lambda key: model.sample(key, 60))(jax.random.split(jax.random.key(1), 1))
     whole = drive(DataTempering(particles=64, repeats=2).stage(model, data, (60,)), jax.random.key(0))
-    spent = int(whole.info["temperatures"].max())  # on both legs
+    spent = int(whole.info["temperatures"].max())  # on both segments
     for enough in (1, spent - 1):
         sampler = DataTempering(particles=64, repeats=2, max_temperatures=enough)
         ladder = drive(sampler.stage(model, data, (60,)), jax.random.key(0))
@@ -138,6 +138,27 @@ def test_a_ladder_given_up_at_the_stop_between_says_how_far_it_came(monkeypatch,
         way = np.array([float(status.rsplit(" ", 1)[1]) for status in ladder.status.ravel()])
         assert all(status.startswith("unfinished") for status in ladder.status.ravel())
         assert np.all(way < 0.5) if enough == 1 else np.all(way > (0.99 if kind is Thinned else 0.8))
+
+
+def test_a_path_ends_where_the_observer_stops_it_or_at_the_limit():
+    options = population.Options(32, 0.5, 2, 1, 0.3, 1, 3)
+    path = paths.PriorPath(jax.tree.map(lambda leaf: leaf[None], potential(TwoModes(), None, 1e3)))
+    start = tempering.initialize(TwoModes(), options, (1, 2), jax.random.key(0))
+    observed = []
+    stopped = tempering.run(
+        path, start, options, stop=lambda now: bool(observed.append(now)) or len(observed) == 2
+    )
+    assert [now.temperatures for now in observed] == [1, 2]
+    assert [now.mcmc_steps for now in observed] == [2, 4]  # of two kinds
+    assert tempering.run(path, start, options).temperatures == 3
+    again = tempering.start_path(stopped)
+    assert (again.temperatures, again.mcmc_steps) == (0, 0)
+    assert np.all(again.populations.phi == 0)
+    np.testing.assert_array_equal(again.populations.ancestors, start.populations.ancestors)
+    # shared, the repeats' temperatures are the same
+    apart, shared = (tempering.advance(path, start, options, together) for together in (False, True))
+    assert len(set(apart.populations.phi[0].tolist())) == 2
+    assert set(shared.populations.phi[0].tolist()) == {float(apart.populations.phi.min())}
 
 
 def test_ladder_is_reproducible_and_its_repeats_are_not_copies():

@@ -35,7 +35,7 @@ class Thermodynamic(TemperedEstimator):
 
     Attributes:
       prior: "local", N(point, 1 / localization), or "model", the model's own: then the coefficient is the global
-        one, and the point only says where the loss counts from.
+        one, and the point only sets the loss from which others count.
       localization: gamma; None: the first of 1e2, 1e4, 1e6 (on data 1, 10, 100) from which no draws escape to lower
         loss.
       decades: how far beyond the onset of tempering nbeta goes, for the population loss; None: 15 up to four
@@ -43,7 +43,7 @@ class Thermodynamic(TemperedEstimator):
         along them ever more slowly.
       particles: None: up to ten dimensions, where it is cheap and lambda often small, 2^14 / dimension, at most 4096,
         and then target_ess None means 0.97.
-      mcmc_steps: HMC moves of each of three kinds between looks at the correlation; up to ten dimensions scaling
+      mcmc_steps: HMC moves of each of three kinds between checks of the correlation; up to ten dimensions scaling
         moves besides.
       The others: see `TemperedEstimator`.
     """
