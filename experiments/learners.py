@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 import slt
 from slt.config.schema import experiment
 from slt.models.base import Model, phase_names
-from slt.phases.classification import occupancy_summary, phase_facts
+from slt.phases.classification import phase_facts
+from slt.phases.occupancy import occupancy_summary
 from slt.records.base import Array, from_dataset
 from slt.records.phases import Occupancy, PhasePath
 from slt.records.training import Trajectory

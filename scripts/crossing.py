@@ -14,6 +14,7 @@ from scripts.results import Result, table
 from slt.models.base import Params, as_model, phase_names
 from slt.models.superposition import Superposition, kgons
 from slt.phases import classification
+from slt.phases.occupancy import label_ladder, merge_families, occupancy_summary
 from slt.posterior.data_tempering import DataTempering
 from slt.records.phases import Occupancy
 from slt.records.posterior import Ladder
@@ -59,13 +60,9 @@ def study() -> Result:
         ),
         POPULATION: _climb(None, 2 * PARTICLES, 2 * REPEATS, 3),
     }
-    climbs = {
-        name: classification.label_ladder(MODEL, ladder, ordered=False) for name, ladder in ladders.items()
-    }
+    climbs = {name: label_ladder(MODEL, ladder, ordered=False) for name, ladder in ladders.items()}
     counted = {
-        f"{name}, counting long columns only": classification.label_ladder(
-            COUNTING, ladders[name], ordered=False
-        )
+        f"{name}, counting long columns only": label_ladder(COUNTING, ladders[name], ordered=False)
         for name in ("on data", POPULATION)
     }
     facts = classification.phase_facts(MODEL)
@@ -91,8 +88,7 @@ def study() -> Result:
             for name, found in crossings.items()
         },
         "share": {
-            name: classification.merge_families(occupancy, facts)[1].share.tolist()
-            for name, occupancy in climbs.items()
+            name: merge_families(occupancy, facts)[1].share.tolist() for name, occupancy in climbs.items()
         },
         "free_energy": {name: (-ladder.log_evidence).tolist() for name, ladder in ladders.items()},
         "each_data_set": {f"data set {d}": _location(_single(climbs["on data"], d)) for d in range(DATASETS)},
@@ -108,7 +104,7 @@ def _climb(data: Any, particles: int, repeats: int, seed: int) -> Ladder:
 def _transitions(occupancy: Occupancy) -> list[BayesianTransition]:
     """5-family -> 6, and 5 -> 6."""
     facts = classification.phase_facts(MODEL)
-    names, merged = classification.merge_families(occupancy, facts)
+    names, merged = merge_families(occupancy, facts)
     found = [*bayesian.find(merged, names, facts), *bayesian.find(occupancy, phase_names(MODEL), facts)]
     return [t for t in found if t.target == "6" and t.source in ("5-family", "5")]
 
@@ -138,7 +134,7 @@ def _text(numbers: dict, crossings: dict, climbs: dict) -> str:
         for pair, levels in numbers["predicted"].items()
     ]
     each = ", ".join("none" if n is None else f"{n:.0f}" for n in numbers["each_data_set"].values())
-    other = classification.occupancy_summary(climbs["on data"]).mean[:, -1]
+    other = occupancy_summary(climbs["on data"]).mean[:, -1]
     return f"""# 5-gon to 6-gon: the n of equal occupancy
 
 Superposition, c = 6, r = 2; loss unhalved, prior N(0, 1). {DATASETS} data sets x {REPEATS} repeats x {PARTICLES}
@@ -195,8 +191,8 @@ def _figure(climbs: dict, numbers: dict) -> bytes:
     styles = {"on data": "-", POPULATION: ":"}
     colors = {"4-family": "tab:blue", "5-family": "tab:orange", "6": "tab:green", "other": "0.6"}
     for name, style in styles.items():
-        names, merged = classification.merge_families(climbs[name], facts)
-        summary = classification.occupancy_summary(merged)
+        names, merged = merge_families(climbs[name], facts)
+        summary = occupancy_summary(merged)
         for i, phase in enumerate(names):
             label = phase if name == "on data" else None
             axes.plot(NS, summary.mean[:, i], style, color=colors[phase], label=label)

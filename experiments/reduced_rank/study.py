@@ -32,7 +32,8 @@ from experiments.finding import Finding
 from experiments.middle import JUMP, middle_share
 from slt.models.deep_linear import DeepLinear
 from slt.models.reduced_rank_regression import learning_coefficient
-from slt.phases.classification import occupancy_summary, phase_facts
+from slt.phases.classification import phase_facts
+from slt.phases.occupancy import occupancy_summary
 from slt.records.base import from_dataset
 from slt.records.phases import Occupancy, PhaseFacts, PhasePath
 from slt.records.posterior import Ladder

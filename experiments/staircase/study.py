@@ -27,6 +27,7 @@ from slt.models.base import phase_names
 from slt.models.common.boolean_network import TwoLayer
 from slt.models.staircase import Staircase, Terms, leap
 from slt.phases import classification
+from slt.phases.occupancy import label_ladder, mean_of, occupancy_summary
 from slt.posterior.data_tempering import DataTempering
 from slt.records.comparison import Comparison
 from slt.records.phases import Occupancy
@@ -160,10 +161,10 @@ def _both(model: Staircase, reduced: bool) -> dict[str, Any]:
     else:
         sample_sizes = (2, 4, 7, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 70, 80, 100, 130, 160)
         ladder = _climb(model, sample_sizes, count=8, particles=128, repeats=2, rounds=4)
-    occupancy = classification.label_ladder(model, ladder, ordered=False)
+    occupancy = label_ladder(model, ladder, ordered=False)
     comparison = _compare(model, trajectory, ladder, occupancy)
     last = len(model.phases()) - 1
-    share = classification.mean_of(occupancy.share[..., last], axis=2)  # (dataset, n)
+    share = mean_of(occupancy.share[..., last], axis=2)  # (dataset, n)
     top = trajectory.observables[max(trajectory.observables, key=lambda name: name.count("x"))]
     learned = top > 0.5
     steps = np.where(learned.any(axis=1), trajectory.steps[learned.argmax(axis=1)], np.inf)
@@ -181,7 +182,7 @@ def _both(model: Staircase, reduced: bool) -> dict[str, Any]:
             "share of each phase": dict(
                 zip(
                     phase_names(model),
-                    classification.occupancy_summary(occupancy).mean.T.tolist(),
+                    occupancy_summary(occupancy).mean.T.tolist(),
                     strict=True,
                 )
             ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.stats
 
-from slt.phases import classification
+from slt.phases.occupancy import occupancy_summary
 from slt.records.base import OK, Array
 from slt.records.comparison import Ending
 from slt.records.phases import Occupancy, PhasePath
@@ -31,7 +31,7 @@ def endings(
     if not len(last):
         return ()
     sample_sizes = np.asarray(occupancy.sample_sizes, float)
-    share = classification.occupancy_summary(occupancy)
+    share = occupancy_summary(occupancy)
     known = np.flatnonzero(np.isfinite(share.mean).all(axis=1))
     if not len(known):
         return ()

@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from slt.phases import classification
+from slt.phases.occupancy import merge_families
 from slt.records.base import Array
 from slt.records.phases import Occupancy, PhaseFacts, PhasePath
 from slt.records.transitions import BayesianTransition, DynamicalTransition
@@ -119,7 +120,7 @@ def family_level(
         spent = spent_in(path, names, hysteresis, status)
         dynamical = in_steps.find(path, known, names, hysteresis, status, unlabeled)
     if level.occupancy is not None:
-        _, occupancy = classification.merge_families(level.occupancy, facts)
-        without_noise = None if population is None else classification.merge_families(population, facts)[1]
+        _, occupancy = merge_families(level.occupancy, facts)
+        without_noise = None if population is None else merge_families(population, facts)[1]
         bayesian = in_n.find(occupancy, names, facts, without_noise)
     return Level("family", names, members, held, occupancy, dynamical, bayesian, spent)

@@ -11,7 +11,7 @@ import scipy.stats
 
 from slt.comparer import narrative
 from slt.comparer.granularity import Level
-from slt.phases import classification
+from slt.phases.occupancy import occupancy_summary
 from slt.records.base import Array
 from slt.records.phases import Occupancy
 from slt.records.transitions import BayesianTransition, Prediction
@@ -107,7 +107,7 @@ def posterior(level: Level, source: str, target: str) -> Side:
         if (transition.source, transition.target) == (source, target) and transition.n is not None:
             return _crossed(level, occupancy, transition)
     a, b = level.names.index(source), level.names.index(target)
-    peak = np.nan_to_num(classification.occupancy_summary(occupancy).mean).max(axis=0)
+    peak = np.nan_to_num(occupancy_summary(occupancy).mean).max(axis=0)
     evidence = {"peak_source": float(peak[a]), "peak_target": float(peak[b])}
     unseen = [name for name, i in ((source, a), (target, b)) if peak[i] == 0]
     if unseen:
@@ -132,7 +132,7 @@ def _unseen(unseen: list[str], source: str, occupancy: Occupancy) -> str:
 
 def _crossed(level: Level, occupancy: Occupancy, seen: BayesianTransition) -> Side:
     assert seen.n is not None
-    mean = np.nan_to_num(classification.occupancy_summary(occupancy).mean)
+    mean = np.nan_to_num(occupancy_summary(occupancy).mean)
     shares = {
         name: float(np.interp(seen.n, occupancy.sample_sizes, mean[:, i]))
         for i, name in enumerate(level.names[:-1])

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from slt.phases import classification
+from slt.phases.local_free_energy import free_energy_summary
+from slt.phases.occupancy import occupancy_summary
 from slt.records.comparison import Comparison, Verdict
 from slt.records.phases import Occupancy, PhaseFacts
 from slt.records.transitions import BayesianTransition, DynamicalTransition
@@ -75,7 +76,7 @@ def _pair(record: Verdict | DynamicalTransition | BayesianTransition) -> dict[st
 
 
 def _occupancy(occupancy: Occupancy, names: tuple[str, ...]) -> list[dict[str, Any]]:
-    share = classification.occupancy_summary(occupancy)
+    share = occupancy_summary(occupancy)
     return [
         {
             "n": occupancy.sample_sizes[rung],
@@ -88,7 +89,7 @@ def _occupancy(occupancy: Occupancy, names: tuple[str, ...]) -> list[dict[str, A
 
 
 def _free_energy(occupancy: Occupancy) -> list[dict[str, Any]]:
-    value = classification.free_energy_summary(occupancy)
+    value = free_energy_summary(occupancy)
     rows = zip(occupancy.sample_sizes, value.mean, value.error, strict=True)
     return [{"n": n, "value": mean, "error": error, "error_of": value.method} for n, mean, error in rows]
 

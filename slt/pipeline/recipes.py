@@ -26,6 +26,7 @@ from slt.models import datasets
 from slt.models.base import Model
 from slt.models.drawing import Drawn
 from slt.phases import classification, discovery, exemplars
+from slt.phases.occupancy import label_ladder, occupancy_of
 from slt.posterior import diagnostics
 from slt.posterior.base import LadderSampler
 from slt.records.base import from_dataset, to_dataset
@@ -325,7 +326,7 @@ def _make_phases(experiment: Experiment, records: Records, drive: Driver) -> Ite
 
         chains = "r_hat" in ladder.info  # draws in order, so that they can switch phase
         items["occupancy"] = to_dataset(
-            classification.occupancy_of(ladder, labels, len(facts), ordered=chains)
+            occupancy_of(ladder, labels, len(facts), ordered=chains)
         )
         items["labels"] = xr.Dataset({"label": (Ladder.DIMS["log_weights"], labels.astype(np.int16))})
     drawn = exemplars.exemplars(model, items["names"], trajectory, path, ladder, labels)
@@ -333,7 +334,7 @@ def _make_phases(experiment: Experiment, records: Records, drive: Driver) -> Ite
     if "population" in records and model.phases():
         quiet = from_dataset(Ladder, records["population"].array("ladder"))
         items["population"] = to_dataset(
-            classification.label_ladder(model, quiet, ordered="r_hat" in quiet.info)
+            label_ladder(model, quiet, ordered="r_hat" in quiet.info)
         )
     return items
 

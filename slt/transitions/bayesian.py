@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.stats
 
-from slt.phases.classification import is_exact, mean_of, occupancy_summary
+from slt.phases.occupancy import is_exact, mean_of, occupancy_summary
 from slt.records.base import Array
 from slt.records.phases import Occupancy, PhaseFacts
 from slt.records.transitions import BayesianTransition, Prediction

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.stats
 
-from slt.phases.classification import is_exact, mean_of, standard_error
+from slt.phases.occupancy import is_exact, mean_of, standard_error
 from slt.records.base import Array
 from slt.records.phases import Occupancy
 

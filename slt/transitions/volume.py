@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from slt.phases import classification
+from slt.phases.local_free_energy import local_free_energy
+from slt.phases.occupancy import is_exact
 from slt.records.phases import Occupancy, PhaseFacts
 
 VISITS = 30  # draws that must lie in the phase, in every repeat, for a rung to count
@@ -43,8 +44,8 @@ def constants(population: Occupancy, facts: tuple[PhaseFacts, ...]) -> dict[str,
       population: of the ladder on the population loss, phases by index as in `facts`.
       facts: of the phases.
     """
-    energy = classification.local_free_energy(population).value[0]  # (n, repeat, phase)
-    exact = classification.is_exact(population)
+    energy = local_free_energy(population).value[0]  # (n, repeat, phase)
+    exact = is_exact(population)
     often = (
         np.nanmin(population.share[0], axis=1) > 0.01 if exact else population.visits[0].min(axis=1) >= VISITS
     )

@@ -15,7 +15,7 @@ from slt.records.comparison import Verdict
 from slt.records.phases import PhaseFacts, PhasePath
 from slt.records.transitions import BayesianTransition, Prediction
 from slt.transitions import bayesian, dynamical
-from tests.test_comparer import NAMES, by_formula, facts, ladder, path
+from tests.comparer.test_verdicts import NAMES, by_formula, facts, ladder, path
 
 
 def compared(route):

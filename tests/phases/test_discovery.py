@@ -12,7 +12,8 @@ from sklearn.metrics import adjusted_rand_score
 import slt
 from slt.models.base import Model, as_model, static
 from slt.models.quadratic import Quadratic
-from slt.phases import classification, discovery
+from slt.phases import discovery
+from slt.phases.occupancy import occupancy_of
 from slt.records.posterior import Ladder
 from slt.records.training import Trajectory
 from slt.transitions import bayesian, dynamical, free_energy
@@ -123,7 +124,7 @@ def test_transitions_are_seen_on_both_sides(two):
     names = (*(fact.name for fact in found.facts), "other")
     (in_steps,) = dynamical.find(found.path, trajectory.population_loss, names)
     assert (in_steps.source, in_steps.target, in_steps.count, in_steps.at_risk) == ("A", "B", 10, 12)
-    occupancy = classification.occupancy_of(ladder, found.draws, 2, ordered=False)
+    occupancy = occupancy_of(ladder, found.draws, 2, ordered=False)
     (in_n,) = bayesian.find(occupancy, names, found.facts)
     assert (in_n.source, in_n.target) == ("A", "B")
     assert 110 < in_n.n < 190
@@ -218,7 +219,7 @@ def test_grid_points_without_weight_make_no_phase():
         np.full(shape[:3], "ok"),
     )
     found = discovery.find(model, None, ladder)
-    occupancy = classification.occupancy_of(ladder, found.draws, len(found.facts), ordered=False)
+    occupancy = occupancy_of(ladder, found.draws, len(found.facts), ordered=False)
     right = np.exp(log_weights)[:, w[:, 0] > 0].sum(axis=1)
     assert len(found.facts) == 2
     np.testing.assert_allclose(occupancy.share[0, :, 0, 1], right, atol=0.1)
