@@ -107,7 +107,7 @@ def told(seen: Seen) -> dict[str, Any]:
         "share of seeds": seen.curves.tolist(),
         "seeds": len(seen.label),
         "verdicts": _columns(seen.summary["comparison"], "from", "to", "verdict"),
-        "crossings": _columns(seen.summary["bayesian"], "from", "to", "n", "predicted"),
+        "crossings": _columns(seen.summary["bayesian"], "from", "to", "n", "predictions"),
     }
 
 

@@ -71,8 +71,8 @@ def study() -> Result:
     constants = volume.constants(climbs[POPULATION], facts)
     formulas = {
         f"{a} -> {b}": {
-            p.level: [p.n, p.n_low, p.n_high]
-            for p in free_energy.every_level(by_name[a], by_name[b], constants)
+            p.approximation: [p.n, p.n_low, p.n_high]
+            for p in free_energy.predictions_of(by_name[a], by_name[b], constants)
         }
         for a, b in (("5", "6"), ("5+", "6"))
     }
@@ -130,7 +130,7 @@ def _text(numbers: dict, crossings: dict, climbs: dict) -> str:
         for t in found
     ]
     formulas = [
-        [f"formula, {pair}", *(_predicted(*levels[level]) for level in free_energy.LEVELS)]
+        [f"formula, {pair}", *(_predicted(*levels[level]) for level in free_energy.APPROXIMATIONS)]
         for pair, levels in numbers["predicted"].items()
     ]
     each = ", ".join("none" if n is None else f"{n:.0f}" for n in numbers["each_data_set"].values())

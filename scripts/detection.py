@@ -141,7 +141,7 @@ def _verdicts(features: int, seed: int, summary: dict[str, Any]) -> list[tuple[i
 def _short(row: dict[str, Any]) -> str:
     told = row["evidence"]
     n = "" if told.get("n") is None else f", n = {told['n']:.0f}"
-    return f"**{row['verdict']}** ({told['went']} of {told['at_risk']} seeds{n})"
+    return f"**{row['verdict']}** ({told['count']} of {told['at_risk']} seeds{n})"
 
 
 def _side_by_side(verdicts: list[tuple[int, str, int, str]]) -> list[list[Any]]:

@@ -126,17 +126,21 @@ def crossing(seen: Seen, facts: tuple[PhaseFacts, ...], k: int) -> dict[str, Any
         one for one in seen.summary["bayesian"] if (one["from"], one["to"]) == (source.name, target.name)
     ]
     nothing: dict[str, Any] = dict.fromkeys(("n", "n_low", "n_high", "separation"))
-    measured = found[0] if found else {**nothing, "predicted": []}
-    quiet = [one for one in measured["predicted"] if one["level"] == "population"]
-    levels = free_energy.every_level(source, target, volume.constants(seen.population, facts) or None)
+    measured = found[0] if found else {**nothing, "predictions": []}
+    without_noise = [one for one in measured["predictions"] if one["approximation"] == "population"]
+    levels = free_energy.predictions_of(source, target, volume.constants(seen.population, facts) or None)
     return {
         "from": source.name,
         "to": target.name,
         **{name: measured[name] for name in ("n", "n_low", "n_high", "separation")},
-        "population": {name: quiet[0][name] for name in ("n", "n_low", "n_high")} if quiet else None,
-        "middle": middle_share(MODEL, seen.ladder, k, quiet[0]["n"]) if quiet and quiet[0]["n"] else None,
-        "predicted": {one.level: one.n for one in levels},
-        "why": {one.level: one.why for one in levels if one.n is None},
+        "population": {name: without_noise[0][name] for name in ("n", "n_low", "n_high")}
+        if without_noise
+        else None,
+        "middle": middle_share(MODEL, seen.ladder, k, without_noise[0]["n"])
+        if without_noise and without_noise[0]["n"]
+        else None,
+        "predicted": {one.approximation: one.n for one in levels},
+        "why": {one.approximation: one.why for one in levels if one.n is None},
         "soft threshold": 2 / (MODEL.singular_values[k] * MODEL.prior_scale**2),
     }
 
@@ -150,7 +154,7 @@ def judge(data: dict[str, Any]) -> dict[str, bool]:
         "order": passed and all(one["n"] is not None for one in crossings),
         "jump": all(one["middle"] is not None and one["middle"]["share"] < JUMP for one in crossings),
     }
-    for level in free_energy.LEVELS:
+    for level in free_energy.APPROXIMATIONS:
         parts[level] = all(_near(one["predicted"].get(level), one["population"]) for one in crossings)
     return parts
 

@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from experiments.finding import Finding
 from experiments.staircase import picture
 from experiments.staircase.sgd import learning_times
-from slt.comparer.assemble import Sides, assemble
+from slt.comparer.assemble import ComparisonInputs, assemble
 from slt.models import datasets
 from slt.models.base import phase_names
 from slt.models.common.boolean_network import TwoLayer
@@ -212,7 +212,7 @@ def _climb(
 
 
 def _compare(model: Staircase, trajectory: Trajectory, ladder: Ladder, occupancy: Occupancy) -> Comparison:
-    sides = Sides(
+    inputs = ComparisonInputs(
         facts=classification.phase_facts(model),
         names=phase_names(model),
         trajectory=trajectory,
@@ -220,7 +220,7 @@ def _compare(model: Staircase, trajectory: Trajectory, ladder: Ladder, occupancy
         occupancy=occupancy,
         ladder_status=ladder.status,
     )
-    return assemble(model, sides, hysteresis=2)[0]
+    return assemble(model, inputs, hysteresis=2)[0]
 
 
 def _crossing(sample_sizes: np.ndarray, share: np.ndarray) -> float:

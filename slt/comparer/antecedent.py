@@ -34,7 +34,7 @@ def antecedent(
     return {"changes_sign": parts[0], "loss_falls": falls, "llc_rises": rises, "holds": holds}
 
 
-def in_words(found: dict[str, Any]) -> str:
+def describe(found: dict[str, Any]) -> str:
     """One sentence."""
     said = {True: "yes", False: "no", None: "not known"}
     verdict = {

@@ -16,12 +16,12 @@ from slt.records.comparison import Comparison
 from slt.records.llc import LLCPath
 from slt.records.phases import Occupancy, PhaseFacts, PhasePath
 from slt.records.training import Trajectory
-from slt.records.transitions import Changepoints, SCurves
+from slt.records.transitions import Changepoints, SigmoidFits
 from slt.transitions import bayesian, dynamical, events, sigmoids, volume
 
 
 @dataclasses.dataclass(frozen=True)
-class Sides:
+class ComparisonInputs:
     """What both learners did, as recorded. Either side may be absent (None).
 
     Attributes:
@@ -55,10 +55,10 @@ class _Dynamics(NamedTuple):
     jumps: Changepoints
     unlabeled: dynamical.Unlabeled
     transitions: tuple
-    s_curves: SCurves | None
+    sigmoid_fits: SigmoidFits | None
 
 
-def assemble(model: Model, both: Sides, hysteresis: int) -> tuple[Comparison, Changepoints | None]:
+def assemble(model: Model, both: ComparisonInputs, hysteresis: int) -> tuple[Comparison, Changepoints | None]:
     """The comparison, and the jumps of every curve of SGD (None without SGD).
 
     Args:
@@ -88,14 +88,14 @@ def assemble(model: Model, both: Sides, hysteresis: int) -> tuple[Comparison, Ch
         population=both.population,
         constants=constants,
         n=both.n,
-        s_curves=None if found is None else found.s_curves,
+        sigmoid_fits=None if found is None else found.sigmoid_fits,
         remarks=both.notes,
     )
     comparison = with_barriers(comparison, model, _members(both.facts))
     return comparison, None if found is None else found.jumps
 
 
-def _along(both: Sides, hysteresis: int) -> _Dynamics | None:
+def _along(both: ComparisonInputs, hysteresis: int) -> _Dynamics | None:
     """SGD's transitions, from labels and from every recorded curve without them."""
     trajectory, path = both.trajectory, both.path
     if trajectory is None or path is None:
@@ -108,8 +108,8 @@ def _along(both: Sides, hysteresis: int) -> _Dynamics | None:
         llc[np.ix_(both.llc.seed, np.searchsorted(trajectory.steps, both.llc.steps))] = both.llc.llc
     unlabeled = dynamical.Unlabeled(events.events(jumps, len(loss)), llc)
     transitions = dynamical.find(path, loss, both.names, hysteresis, trajectory.status, unlabeled)
-    s_curves = sigmoids.decompose_all(trajectory.steps, loss[trajectory.status == OK])
-    return _Dynamics(loss, jumps, unlabeled, transitions, s_curves)
+    sigmoid_fits = sigmoids.decompose_all(trajectory.steps, loss[trajectory.status == OK])
+    return _Dynamics(loss, jumps, unlabeled, transitions, sigmoid_fits)
 
 
 def _members(facts: tuple[PhaseFacts, ...]) -> dict[str, tuple[PhaseFacts, ...]]:

@@ -49,7 +49,7 @@ def with_barriers(
         sources, targets = (
             [fact.name for fact in members[name]] for name in (verdicts[i].source, verdicts[i].target)
         )
-        verdicts[i] = _told(verdicts[i], sources, targets, heights)
+        verdicts[i] = _with_heights(verdicts[i], sources, targets, heights)
     return dataclasses.replace(comparison, verdicts=tuple(verdicts))
 
 
@@ -62,7 +62,7 @@ def _heights(model: Model, pairs: list[tuple[Phase, Phase]]) -> dict[tuple[str, 
     return {(a.name, b.name): float(climb) for (a, b), climb in zip(pairs, climbs, strict=True)}
 
 
-def _told(
+def _with_heights(
     verdict: Verdict, sources: list[str], targets: list[str], heights: dict[tuple[str, str], float]
 ) -> Verdict:
     barriers = {a: min(heights[a, b] for b in targets) for a in sources}

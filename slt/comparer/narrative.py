@@ -10,7 +10,7 @@ import scipy.stats
 from slt.comparer.granularity import Level
 from slt.records.base import OK, Array
 from slt.records.comparison import Ending, Verdict
-from slt.records.transitions import BayesianTransition, Prediction, SCurves, SigmoidSum
+from slt.records.transitions import BayesianTransition, Prediction, SigmoidFits, SigmoidSum
 
 ENOUGH = 0.99  # of the variance of a curve: what a rougher explanation must reach to be told
 ROUNDING = 1e-9  # of a share that is a sum of weights
@@ -31,7 +31,7 @@ def interval(seen: BayesianTransition) -> str:
     return f"95 % interval {low} to {high}"
 
 
-LEVELS = {
+APPROXIMATIONS = {
     "leading": "the formula in loss and lambda",
     "prior": "with the prior density",
     "volume": "with the measured volume",
@@ -39,14 +39,14 @@ LEVELS = {
 }
 
 
-def predictions(predicted: Sequence[Prediction], agree: list[str], disagree: list[str]) -> str:
+def predictions(predictions: Sequence[Prediction], agree: list[str], disagree: list[str]) -> str:
     """Which predictions agree with what was seen, and which do not; "" where nothing can be said."""
 
     def listed(levels: list[str]) -> str:
         return ", ".join(
-            f"{p.n:,.0f} ({LEVELS.get(p.level, p.level)})"
-            for p in predicted
-            if p.n is not None and p.level in levels
+            f"{p.n:,.0f} ({APPROXIMATIONS.get(p.approximation, p.approximation)})"
+            for p in predictions
+            if p.n is not None and p.approximation in levels
         )
 
     parts = [
@@ -97,7 +97,7 @@ def _short(verdict: Verdict) -> str:
     if "n" in verdict.evidence:
         numbers.append(f"at n = {verdict.evidence['n']:,.0f}")
     if verdict.evidence["at_risk"]:
-        numbers.append(f"{verdict.evidence['went']} of {verdict.evidence['at_risk']} seeds")
+        numbers.append(f"{verdict.evidence['count']} of {verdict.evidence['at_risk']} seeds")
     return f"{verdict.source} -> {verdict.target} ({'; '.join(numbers)})"
 
 
@@ -108,26 +108,26 @@ def notes(
     seed_status: Array | None,
     ladder_status: Array | None,
     endings: tuple[Ending, ...],
-    s_curves: SCurves | None = None,
+    sigmoid_fits: SigmoidFits | None = None,
 ) -> list[str]:
     """What a reader should know beside the verdicts: failures, starts, what is missing, order."""
     notes = [
         _failures("seeds", seed_status),
-        _failures("rungs of the ladder (data set x n x repeat)", ladder_status),
+        _failures("sample sizes of the ladder (data set x n x repeat)", ladder_status),
         _missing(by_phase),
-        _never_settled(by_phase),
+        _never_in_a_phase(by_phase),
         _order(coarse(families, verdicts)),
-        _kinetics(endings),
+        _endpoints(endings),
     ]
     first = [f"{t.target} ({t.count})" for t in by_phase.dynamical if t.source == "other"]
     if first:
         notes.append(f"Seeds that began in no phase settled first in: {', '.join(first)}.")
-    if s_curves is not None:
-        notes.append(explained_by_sigmoids(s_curves))
+    if sigmoid_fits is not None:
+        notes.append(explained_by_sigmoids(sigmoid_fits))
     return [note for note in notes if note]
 
 
-def explained_by_sigmoids(found: SCurves) -> str:
+def explained_by_sigmoids(found: SigmoidFits) -> str:
     """How far sums of sigmoids explain the losses, and whether the mean's falls are wider than those of seeds."""
     mean = found.mean
     said = f"The mean loss of {_count(found.count, 'seed')} is explained "
@@ -172,7 +172,7 @@ def _missing(level: Level) -> str:
     )
 
 
-def _never_settled(level: Level) -> str:
+def _never_in_a_phase(level: Level) -> str:
     never = sum(names == ["other"] for names in level.held or [])
     return f"{never} of {len(level.held or [])} seeds never settled in any phase." if never else ""
 
@@ -216,7 +216,7 @@ def _interval_of_tau(shared: list[dict], steps: Array, sample_sizes: Array) -> t
     return float(low), float(high)
 
 
-def _kinetics(endings: tuple[Ending, ...]) -> str:
+def _endpoints(endings: tuple[Ending, ...]) -> str:
     """Where SGD and the posterior disagree most."""
     apart = [
         one

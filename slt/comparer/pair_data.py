@@ -23,7 +23,7 @@ SHARED = 0.10  # the share of seeds at risk that counts as SGD having a transiti
 
 
 @dataclasses.dataclass(frozen=True)
-class Side:
+class Finding:
     """One learner's answer for one pair: "has", "lacks" or "unknown", with a sentence and its numbers."""
 
     answer: str
@@ -31,10 +31,10 @@ class Side:
     evidence: dict[str, Any]
 
 
-def sgd(level: Level, families: Level, source: str, target: str) -> Side:
+def sgd(level: Level, families: Level, source: str, target: str) -> Finding:
     """Counted among seeds that held `source`, or among its family where those are too few to tell."""
     if level.held is None:
-        return Side("unknown", "was not run", {"seeds": 0, "at_risk": 0, "went": 0})
+        return Finding("unknown", "was not run", {"seeds": 0, "at_risk": 0, "count": 0})
     own = level.count(source, target)
     counted, (at_risk, went), answer = (source, target), own, _answer(*own)
     if answer == "unknown":
@@ -44,11 +44,11 @@ def sgd(level: Level, families: Level, source: str, target: str) -> Side:
     evidence: dict[str, Any] = {
         "seeds": len(level.held),
         "at_risk": at_risk,
-        "went": went,
-        "counted": f"{counted[0]} -> {counted[1]}",
+        "count": went,
+        "counted_pair": f"{counted[0]} -> {counted[1]}",
     }
     if not at_risk:
-        return Side("unknown", f"none of {len(level.held)} seeds was ever in {source}", evidence)
+        return Finding("unknown", f"none of {len(level.held)} seeds was ever in {source}", evidence)
     low, high = _interval(at_risk, went)
     evidence |= {"share": went / at_risk, "share_low": low, "share_high": high}
     where = level if counted == (source, target) else families
@@ -63,11 +63,11 @@ def sgd(level: Level, families: Level, source: str, target: str) -> Side:
     if counted != (source, target):
         why += f"; counted by family, as only {own[0]} of them held {source} itself"
     if not went and evidence.get("rate_high"):
-        why += f"; in {evidence['steps_there']:,.0f} steps there, so that fewer than one goes in"
+        why += f"; in {evidence['steps_in_source']:,.0f} steps there, so that fewer than one goes in"
         why += f" {1 / evidence['rate_high']:,.0f} steps (95 %)"
     if answer == "unknown":
         why += ": too few seeds to tell"
-    return Side(answer, why, evidence)
+    return Finding(answer, why, evidence)
 
 
 def _rate(steps: float, went: int) -> dict[str, float]:
@@ -78,7 +78,7 @@ def _rate(steps: float, went: int) -> dict[str, float]:
     low = scipy.stats.chi2.ppf(0.025, 2 * went) / 2 if went else 0.0
     high = scipy.stats.chi2.ppf(0.975 if went else 0.95, 2 * went + 2) / 2
     return {
-        "steps_there": steps,
+        "steps_in_source": steps,
         "rate": went / steps,
         "rate_low": float(low / steps),
         "rate_high": float(high / steps),
@@ -86,7 +86,7 @@ def _rate(steps: float, went: int) -> dict[str, float]:
 
 
 def _answer(at_risk: int, went: int) -> str:
-    """Whether the share that went is beyond doubt above or below SHARED."""
+    """Whether the share that went is significantly above or below SHARED."""
     if not at_risk:
         return "unknown"
     low, high = _interval(at_risk, went)
@@ -99,10 +99,10 @@ def _interval(at_risk: int, went: int) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
-def posterior(level: Level, source: str, target: str) -> Side:
+def posterior(level: Level, source: str, target: str) -> Finding:
     occupancy = level.occupancy
     if occupancy is None:
-        return Side("unknown", "there is no ladder", {})
+        return Finding("unknown", "there is no ladder", {})
     for transition in level.bayesian:
         if (transition.source, transition.target) == (source, target) and transition.n is not None:
             return _crossed(level, occupancy, transition)
@@ -111,10 +111,10 @@ def posterior(level: Level, source: str, target: str) -> Side:
     evidence = {"peak_source": float(peak[a]), "peak_target": float(peak[b])}
     unseen = [name for name, i in ((source, a), (target, b)) if peak[i] == 0]
     if unseen:
-        return Side("unknown", _unseen(unseen, source, occupancy), evidence)
+        return Finding("unknown", _unseen(unseen, source, occupancy), evidence)
     odds = log_odds(occupancy, a, b)
     answer, why = _uncrossed(level, source, target, odds, occupancy.sample_sizes)
-    return Side(answer, why, evidence)
+    return Finding(answer, why, evidence)
 
 
 def _unseen(unseen: list[str], source: str, occupancy: Occupancy) -> str:
@@ -130,7 +130,7 @@ def _unseen(unseen: list[str], source: str, occupancy: Occupancy) -> str:
     return f"the ladder never saw {' or '.join(unseen)}{least}; {advice}"
 
 
-def _crossed(level: Level, occupancy: Occupancy, seen: BayesianTransition) -> Side:
+def _crossed(level: Level, occupancy: Occupancy, seen: BayesianTransition) -> Finding:
     assert seen.n is not None
     mean = np.nan_to_num(occupancy_summary(occupancy).mean)
     shares = {
@@ -145,22 +145,22 @@ def _crossed(level: Level, occupancy: Occupancy, seen: BayesianTransition) -> Si
     evidence = {field: getattr(seen, field) for field in (*fields, *character)} | {
         "share_at_crossing": held,
         "direct": direct,
-        "levels": {p.level: [p.n, p.n_low, p.n_high] for p in seen.predicted},
-        "explained_by": [p.level for p in seen.predicted if _agrees(p, seen) is True],
-        "not_explained_by": [p.level for p in seen.predicted if _agrees(p, seen) is False],
+        "predictions": {p.approximation: [p.n, p.n_low, p.n_high] for p in seen.predictions},
+        "agrees_with": [p.approximation for p in seen.predictions if _agrees(p, seen) is True],
+        "disagrees_with": [p.approximation for p in seen.predictions if _agrees(p, seen) is False],
     }
     why = f"mass passes at n = {seen.n:,.0f} ({narrative.interval(seen)}), where each holds about {narrative.percent(held)}"
     why += f"; seen in {seen.crossed} of {seen.datasets} data sets"
-    if told := narrative.predictions(seen.predicted, evidence["explained_by"], evidence["not_explained_by"]):
+    if told := narrative.predictions(seen.predictions, evidence["agrees_with"], evidence["disagrees_with"]):
         why += f"; {told}"
     if third is not None and not direct:
         why += f"; they change order while {third} holds more, {narrative.percent(shares[third])}"
-    return Side("has", why, evidence)
+    return Finding("has", why, evidence)
 
 
 def _agrees(prediction: Prediction, seen: BayesianTransition) -> bool | None:
     """Whether a prediction's interval and that of what was seen have a point in common; None where that cannot be
-    said: one has no interval, or what was seen is exact but for the way between rungs. An open end is far away."""
+    said: one has no interval, or what was seen is exact but for the way between sample sizes. An open end is far away."""
     exact = seen.n_low == seen.n == seen.n_high
     if prediction.n is None or exact or (seen.n_low is None and seen.n_high is None):
         return None
@@ -180,7 +180,7 @@ def _uncrossed(level: Level, source: str, target: str, odds: LogOdds, sample_siz
         return "unknown", f"{source} and {target} are too close, or too noisy, to tell apart at any n"
     if led[-1] < 0:
         last = int(np.flatnonzero(odds.decisive)[-1])
-        at = f"at n = {int(sample_sizes[last]):,}, the last rung" + (
+        at = f"at n = {int(sample_sizes[last]):,}, the last sample size" + (
             " that tells" if last < len(sample_sizes) - 1 else ""
         )
         loss = [min(fact.loss for fact in level.members[name]) for name in (source, target)]

@@ -18,7 +18,7 @@ from slt.records.base import Array
 from slt.records.comparison import VERDICTS
 
 
-def influence(table: Sequence[Mapping[str, Any]], level: str, options: Sequence[str]) -> dict[str, float]:
+def sensitivity(table: Sequence[Mapping[str, Any]], level: str, options: Sequence[str]) -> dict[str, float]:
     """For each option, the share of verdicts that change with it, in [0, 1]; pairs without a verdict do not count.
 
     0 for an option that has the same value in all runs, or another one in each of several: it explains everything.
@@ -59,7 +59,7 @@ def axes(table: Sequence[Mapping[str, Any]], level: str, options: Sequence[str])
 
     The second is not one that follows from the first: together they would span no more than a diagonal.
     """
-    strength = influence(table, level, options)
+    strength = sensitivity(table, level, options)
     ranked = sorted(options, key=lambda option: -round(strength[option], 6))
     chosen = ranked[:1]
     for option in ranked[1:]:

@@ -25,7 +25,7 @@ def summary_of(
     """What `summary.json` says of the science: all of it but `status` and `provenance`.
 
     `occupancy` and `free_energy` have one entry for each n, with mean and standard error over what
-    `phases.estimate` says (its words are in `error_of`); empty lists where there is no ladder.
+    `phases.estimate` says (its words are in `error_source`); empty lists where there is no ladder.
     """
     told = to_json(comparison)
     return {
@@ -38,8 +38,8 @@ def summary_of(
         "comparison": told["verdicts"],
         "headline": told["headline"],
         "notes": told["notes"],
-        "kinetics": told["kinetics"],
-        "s_curves": told["s_curves"],
+        "endpoints": told["endpoints"],
+        "sigmoid_fits": told["sigmoid_fits"],
     }
 
 
@@ -52,8 +52,10 @@ def to_json(comparison: Comparison) -> dict[str, Any]:
         "bayesian": [_pair(transition) for transition in comparison.bayesian],
         "phases": plain([dataclasses.asdict(fact) for fact in comparison.phases]),
         "notes": list(comparison.notes),
-        "kinetics": plain([dataclasses.asdict(ending) for ending in comparison.kinetics]),
-        "s_curves": None if comparison.s_curves is None else plain(dataclasses.asdict(comparison.s_curves)),
+        "endpoints": plain([dataclasses.asdict(ending) for ending in comparison.endpoints]),
+        "sigmoid_fits": None
+        if comparison.sigmoid_fits is None
+        else plain(dataclasses.asdict(comparison.sigmoid_fits)),
     }
 
 
@@ -79,19 +81,19 @@ def _occupancy(occupancy: Occupancy, names: tuple[str, ...]) -> list[dict[str, A
     share = occupancy_summary(occupancy)
     return [
         {
-            "n": occupancy.sample_sizes[rung],
-            "share": dict(zip(names, share.mean[rung], strict=True)),
-            "error": dict(zip(names, share.error[rung], strict=True)),
-            "error_of": share.method,
+            "n": occupancy.sample_sizes[n_index],
+            "share": dict(zip(names, share.mean[n_index], strict=True)),
+            "error": dict(zip(names, share.error[n_index], strict=True)),
+            "error_source": share.method,
         }
-        for rung in range(len(occupancy.sample_sizes))
+        for n_index in range(len(occupancy.sample_sizes))
     ]
 
 
 def _free_energy(occupancy: Occupancy) -> list[dict[str, Any]]:
     value = free_energy_summary(occupancy)
     rows = zip(occupancy.sample_sizes, value.mean, value.error, strict=True)
-    return [{"n": n, "value": mean, "error": error, "error_of": value.method} for n, mean, error in rows]
+    return [{"n": n, "value": mean, "error": error, "error_source": value.method} for n, mean, error in rows]
 
 
 def _dominance(occupancy: Occupancy, names: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -31,7 +31,7 @@ OUTCOMES = (*VERDICTS, NEITHER, NO_PHASE, NO_RESULT)
 PHASE, FAMILY = "phase", "family"
 # of a verdict's evidence, as docs/summary.md has it
 _NUMBERS = (
-    *("at_risk", "went", "share", "share_low", "share_high"),
+    *("at_risk", "count", "share", "share_low", "share_high"),
     *("step", "step_low", "step_high", "loss_drop"),
     *("n", "n_low", "n_high", "direct"),
 )
@@ -150,7 +150,7 @@ class _Judged:
         told = {"verdict": row["verdict"], "reason": row["why"]}
         told |= {name: evidence.get(name) for name in _NUMBERS}
         if pair.level == PHASE:
-            predicted = evidence.get("predicted", {}).get(f"{pair.source} -> {pair.target}", {})
+            predicted = evidence.get("predictions_by_pair", {}).get(f"{pair.source} -> {pair.target}", {})
             told |= {f"predicted_{level}": predicted.get(level) for level in ("leading", "prior")}
         return told
 

@@ -10,7 +10,7 @@ counted instead if that settles it, and the verdict says so. Otherwise it is unk
 
 The posterior *has* a -> b when `transitions.bayesian.find` saw it. It *lacks* it when
   - a leads at the end of the ladder and b's loss is no lower, so that b will not overtake; or
-  - b leads from the first rung on, and the ladder starts at n = 1 or the formula has b ahead at every n.
+  - b leads from the first sample size on, and the ladder starts at n = 1 or the formula has b ahead at every n.
 Otherwise it is unknown, because the ladder is too short, starts too late, or is too noisy to tell.
 
 Both have it: "both". One has it and the other lacks it: "bayesian only", "dynamical only". One has it and the
@@ -25,14 +25,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from slt.comparer import narrative, pair_data
-from slt.comparer.antecedent import antecedent, in_words
+from slt.comparer.antecedent import antecedent, describe
 from slt.comparer.endpoints import endings
 from slt.comparer.granularity import Level, family_level, held_by, spent_in
 from slt.comparer.summary import summary_of, to_json
 from slt.records.base import Array
 from slt.records.comparison import Comparison, Verdict
 from slt.records.phases import Occupancy, PhaseFacts, PhasePath
-from slt.records.transitions import BayesianTransition, DynamicalTransition, SCurves
+from slt.records.transitions import BayesianTransition, DynamicalTransition, SigmoidFits
 from slt.transitions import free_energy
 from slt.transitions.dynamical import Unlabeled
 from slt.transitions.volume import Constant
@@ -62,7 +62,7 @@ def compare(
     population: Occupancy | None = None,
     constants: Mapping[str, Constant] | None = None,
     n: int | None = None,
-    s_curves: SCurves | None = None,
+    sigmoid_fits: SigmoidFits | None = None,
     remarks: tuple[str, ...] = (),
 ) -> Comparison:
     """Match the two sets of transitions and judge every pair; the module's docstring has the rules.
@@ -104,10 +104,10 @@ def compare(
         headline=narrative.headline(by_family, verdicts),
         notes=(
             *remarks,
-            *narrative.notes(by_phase, by_family, verdicts, seed_status, ladder_status, ends, s_curves),
+            *narrative.notes(by_phase, by_family, verdicts, seed_status, ladder_status, ends, sigmoid_fits),
         ),
-        kinetics=ends,
-        s_curves=s_curves,
+        endpoints=ends,
+        sigmoid_fits=sigmoid_fits,
     )
 
 
@@ -126,13 +126,13 @@ def _judge(
         "posterior": posterior.answer,
         **sgd.evidence,
         **posterior.evidence,
-        "predicted": _predictions(level, source, target, constants),
+        "predictions_by_pair": _predictions(level, source, target, constants),
     }
     why = f"SGD: {sgd.why}. Posterior: {posterior.why}."
     if sgd.answer == "has":
         tested = antecedent(posterior.answer, level.members[source], level.members[target])
         evidence["antecedent"] = tested
-        why += f" {in_words(tested)}"
+        why += f" {describe(tested)}"
     return Verdict(source, target, _VERDICTS.get(answers, "inconclusive"), why, evidence)
 
 
@@ -141,7 +141,7 @@ def _predictions(
 ) -> dict[str, dict[str, float | None]]:
     """Crossings by formula for each pair of members: {"5 -> 6": {"leading": 445.1, "prior": 601.0}}."""
     return {
-        f"{a.name} -> {b.name}": {p.level: p.n for p in free_energy.every_level(a, b, constants)}
+        f"{a.name} -> {b.name}": {p.approximation: p.n for p in free_energy.predictions_of(a, b, constants)}
         for a in level.members[source]
         for b in level.members[target]
     }

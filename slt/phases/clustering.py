@@ -1,7 +1,7 @@
 """Clusters of points that come from several sources: which of them are one, and what belongs to each.
 
 A phase comes down to its lowest loss as n grows, and SGD rests at the lowest, so that one phase may make several
-clusters by density. Two are apart only if one and the same posterior, or SGD, is seen in both with a valley between:
+clusters by density. Two are apart only if the same posterior, or SGD, is seen in both with a valley between:
 along the line that parts them best, its density falls to `VALLEY` of either peak or less. Two that are never seen
 together are apart if they are further than `LINK` from one another. Any point belongs with the nearest that is in a
 cluster, if that is no further than members of the cluster are from one another.
@@ -54,7 +54,7 @@ def _joined(sample: Array, clusters: Array, source: Array) -> Array:
 
     Args:
       sample: (point, feature); clusters: (point,) from `_dense`.
-      source: (point,) which rung a point is of; SGD is one more.
+      source: (point,) which sample size a point is of; SGD is one more.
     """
     trees = [cKDTree(sample[clusters == cluster]) for cluster in range(clusters.max(initial=-1) + 1)]
     if len(trees) < 2:

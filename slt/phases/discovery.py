@@ -6,13 +6,13 @@ Campello, Moulavi and Sander 2013), all together, so that a phase that both visi
 posterior has an equal say, its draws in proportion to their weights, and SGD has a quarter of it: the half of each
 seed's checkpoints at which the loss moves least in log step, since the way between phases is no phase.
 
-`clusters` says which clusters are one phase, and how far each reaches: what is out of reach is "other".
+`clustering` says which clusters are one phase, and how far each reaches: what is out of reach is "other".
 
-Losses are told apart to 1/n of the ladder's largest n, as no posterior does better: all that is nearly 0 is alike.
+Losses are distinguished to 1/n of the ladder's largest n, as no posterior does better: all that is nearly 0 is alike.
 
 What this cannot see: phases that differ in no invariant (mirror images, members of a family); near ones of which the
-ladder leaps from all of one to all of the other between two rungs; and where SGD rests for less than about a fifth of
-its time, if the posterior is never there. On a ladder whose n grows tenfold from rung to rung one phase may look like
+ladder leaps from all of one to all of the other between two sample sizes; and where SGD rests for less than about a fifth of
+its time, if the posterior is never there. On a ladder whose n grows tenfold from sample size to sample size one phase may look like
 two, since a posterior in many dimensions then comes down by leaps.
 """
 
@@ -77,10 +77,10 @@ def find(model: Model, trajectory: Trajectory | None, ladder: Ladder | None) -> 
     seen: list[_Seen] = []
     if trajectory is not None:
         points = _recorded(model, trajectory) or _look(model, trajectory.params, trajectory.loss)
-        seen.append(points._replace(samples=[_resting(points, trajectory)]))
+        seen.append(points._replace(samples=[_slow_checkpoints(points, trajectory)]))
     if ladder is not None:
         points = _look(model, ladder.draws, ladder.loss)
-        seen.append(points._replace(samples=_rungs(points, ladder)))
+        seen.append(points._replace(samples=_posterior_rows(points, ladder)))
     features, names = _features(seen, None if ladder is None else 1 / float(ladder.sample_sizes[-1]))
     samples = [f[rows] for f, points in zip(features, seen, strict=True) for rows in points.samples]
     sample = np.concatenate(samples)
@@ -117,7 +117,7 @@ def _look(model: Model, params: dict[str, Array], loss: Array) -> _Seen:
 
 
 def _recorded(model: Model, trajectory: Trajectory) -> _Seen | None:
-    """What the trajectory says of itself, of a model whose loss over a whole sample is dear; None of others."""
+    """What the trajectory says of itself, of a model whose loss over a whole sample is expensive; None of others."""
     if not isinstance(model, SequenceModel):
         return None
     shape = trajectory.loss.shape
@@ -134,7 +134,7 @@ def _log_prior(model: Model, w: Any) -> Any:
 
 
 # -- the sample -------------------------------------------------------------------------------------------------
-def _resting(points: _Seen, trajectory: Trajectory) -> Array:
+def _slow_checkpoints(points: _Seen, trajectory: Trajectory) -> Array:
     """The slower half of each seed's checkpoints, evenly thinned."""
     loss = points.loss.reshape(trajectory.loss.shape)
     clock = np.log1p(np.asarray(trajectory.steps, float))
@@ -147,19 +147,19 @@ def _resting(points: _Seen, trajectory: Trajectory) -> Array:
     return slow[_evenly(len(slow), CHECKPOINTS)]
 
 
-def _rungs(points: _Seen, ladder: Ladder) -> list[Array]:
-    """Of each rung as many draws of each posterior, by systematic resampling from its weights."""
+def _posterior_rows(points: _Seen, ladder: Ladder) -> list[Array]:
+    """Of each sample size as many draws of each posterior, by systematic resampling from its weights."""
     datasets, sample_sizes, repeats, draws = ladder.loss.shape
     weights = np.nan_to_num(np.exp(ladder.log_weights)) * points.finite.reshape(ladder.loss.shape)
     each = max(1, min(draws, DRAWS // (datasets * sample_sizes * repeats)))
     found = []
-    for rung in range(sample_sizes):
+    for n_index in range(sample_sizes):
         chosen = [np.zeros(0, int)]
         for dataset, repeat in np.ndindex(datasets, repeats):
-            mass = np.cumsum(weights[dataset, rung, repeat])
+            mass = np.cumsum(weights[dataset, n_index, repeat])
             if mass[-1] > 0:
                 draw = np.searchsorted(mass / mass[-1], (np.arange(each) + 0.5) / each).clip(max=draws - 1)
-                chosen.append(np.ravel_multi_index((dataset, rung, repeat, draw), ladder.loss.shape))
+                chosen.append(np.ravel_multi_index((dataset, n_index, repeat, draw), ladder.loss.shape))
         found.append(np.concatenate(chosen))
     return found
 

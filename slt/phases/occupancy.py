@@ -23,12 +23,12 @@ class Estimate(NamedTuple):
 
 
 def label_ladder(model: Model, ladder: Ladder, ordered: bool) -> Occupancy:
-    """How the draws of every rung are shared among the model's phases; see `occupancy_of`."""
+    """How the draws of every sample size are shared among the model's phases; see `occupancy_of`."""
     return occupancy_of(ladder, label_draws(model, ladder), len(model.phases()), ordered)
 
 
 def occupancy_of(ladder: Ladder, label: Array, phases: int, ordered: bool) -> Occupancy:
-    """How the draws of every rung are shared among phases.
+    """How the draws of every sample size are shared among phases.
 
     Args:
       ladder: weighted draws, (dataset, n, repeat, draw).

@@ -16,7 +16,7 @@ import jax
 import numpy as np
 
 from slt.adapters.user_model import UserModel
-from slt.comparer.assemble import Sides, assemble
+from slt.comparer.assemble import ComparisonInputs, assemble
 from slt.comparer.summary import plain
 from slt.config.schema import Experiment, llc_on_data
 from slt.config.validation import build
@@ -365,7 +365,7 @@ def _make_comparison(experiment: Experiment, records: Records, drive: Driver) ->
         optional["ladder_status"] = ladder.status
     if labeled.has("population"):
         optional["population"] = from_dataset(Occupancy, labeled.array("population"))
-    both = Sides(
+    both = ComparisonInputs(
         facts=build(labeled.json("facts"), tuple[PhaseFacts, ...]),
         names=tuple(labeled.json("names")),
         notes=(*labeled.json("notes"), *_doubted(doubts)),

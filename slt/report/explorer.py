@@ -20,9 +20,9 @@ from slt.report.inputs import ReportInputs
 from slt.report.style import Palette
 from slt.report.summaries import error_in_words, estimate, posterior_loss, sgd_loss, sgd_shares, units
 
-MOST_SEEDS, MOST_CHECKPOINTS, MOST_RUNGS = 16, 200, 60
+MOST_SEEDS, MOST_CHECKPOINTS, MOST_SAMPLE_SIZES = 16, 200, 60
 MOST_NUMBERS = 150_000  # of parameters: about a megabyte
-POLYGONS, POINTS = 12, 100  # draws shown on a rung
+POLYGONS, POINTS = 12, 100  # draws shown at a sample size
 DIGITS = 4
 
 
@@ -69,7 +69,7 @@ def _sgd(inputs: ReportInputs) -> dict[str, Any] | None:
     return {
         "steps": trajectory.steps[kept].tolist(),
         "shares": _plain(sgd_shares(trajectory, path, len(inputs.names))[kept].T),
-        "counted": int(np.sum(trajectory.status == OK)),
+        "seed_count": int(np.sum(trajectory.status == OK)),
         "loss_name": what,
         "drawing": kind,
         "axes": _axes(trajectory.params, 2) if kind == "points" else [],
@@ -122,7 +122,7 @@ def _posterior(inputs: ReportInputs) -> dict[str, Any] | None:
         return None
     if ladder is not None and not np.array_equal(ladder.sample_sizes, occupancy.sample_sizes):
         ladder = None
-    kept = thinned(len(occupancy.sample_sizes), MOST_RUNGS)
+    kept = thinned(len(occupancy.sample_sizes), MOST_SAMPLE_SIZES)
     share, error = estimate(units(occupancy.share[:, kept]))
     kind = drawing(ladder.draws, 4) if ladder is not None else None
     loss = estimate(units(posterior_loss(ladder)[:, kept])) if ladder is not None else None
@@ -135,19 +135,20 @@ def _posterior(inputs: ReportInputs) -> dict[str, Any] | None:
         "loss_error": None if loss is None else _plain(loss.error),
         "drawing": kind,
         "axes": _axes(ladder.draws, 4) if ladder is not None and kind == "points" else [],
-        "draws": [_draws(ladder, rung, inputs.draw_labels, kind) for rung in kept]
+        "draws": [_draws(ladder, n_index, inputs.draw_labels, kind) for n_index in kept]
         if ladder is not None and kind
         else None,
     }
 
 
-def _draws(ladder: Ladder, rung: int, labels: Array | None, kind: str) -> list[dict[str, Any]]:
-    """Some draws of a rung, by weight: phase (null where unlabeled) and corners, or a point."""
-    chosen = choose_draws(ladder.log_weights[:, rung], POLYGONS if kind == "polygon" else POINTS)
+def _draws(ladder: Ladder, n_index: int, labels: Array | None, kind: str) -> list[dict[str, Any]]:
+    """Some draws of a sample size, by weight: phase (null where unlabeled) and corners, or a point."""
+    chosen = choose_draws(ladder.log_weights[:, n_index], POLYGONS if kind == "polygon" else POINTS)
     own = {
-        name: values[:, rung].reshape(-1, *values.shape[4:])[chosen] for name, values in ladder.draws.items()
+        name: values[:, n_index].reshape(-1, *values.shape[4:])[chosen]
+        for name, values in ladder.draws.items()
     }
-    phases = [None] * len(chosen) if labels is None else labels[:, rung].reshape(-1)[chosen].tolist()
+    phases = [None] * len(chosen) if labels is None else labels[:, n_index].reshape(-1)[chosen].tolist()
     shapes = [corners(draw).ravel() for draw in own["W"]] if kind == "polygon" else list(_flat(own, 1))
     return [{"phase": p, "at": _plain(shape)} for p, shape in zip(phases, shapes, strict=True)]
 

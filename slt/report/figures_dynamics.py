@@ -11,12 +11,12 @@ from slt.records.phases import PhasePath
 from slt.records.training import Trajectory
 from slt.report import style
 from slt.report.inputs import ReportInputs
-from slt.report.report_figure import Plate, plate
+from slt.report.report_figure import ReportFigure, report_figure
 from slt.report.style import Palette
 from slt.report.summaries import plural, sgd_loss, sgd_shares
 
 
-def losses(inputs: ReportInputs, palette: Palette) -> Plate | None:
+def losses(inputs: ReportInputs, palette: Palette) -> ReportFigure | None:
     """Loss against step over the share of seeds in each phase; None where there was no training."""
     trajectory, path = inputs.trajectory, inputs.path
     if trajectory is None or path is None:
@@ -33,7 +33,7 @@ def losses(inputs: ReportInputs, palette: Palette) -> Plate | None:
     step_axis(bottom, trajectory.steps)
     seeds, failed = len(trajectory.status), int(np.sum(trajectory.status != OK))
     note = f"; {failed} of them failed (marked ×)" if failed else ""
-    return plate(
+    return report_figure(
         fig,
         "loss",
         "SGD in time",

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from slt.records.base import Array
 from slt.report import crossings, style
 from slt.report.inputs import ReportInputs
-from slt.report.report_figure import Plate, plate
+from slt.report.report_figure import ReportFigure, report_figure
 from slt.report.style import Palette
 from slt.report.summaries import (
     VISIBLE,
@@ -23,7 +23,7 @@ from slt.report.summaries import (
 HIGHEST = 20.0  # nats: a phase that far above the whole has lost
 
 
-def occupancy(inputs: ReportInputs, palette: Palette) -> Plate | None:
+def occupancy(inputs: ReportInputs, palette: Palette) -> ReportFigure | None:
     """Posterior share of each phase against n, with crossings seen and predicted; None without a ladder."""
     seen = inputs.occupancy
     if seen is None:
@@ -40,13 +40,13 @@ def occupancy(inputs: ReportInputs, palette: Palette) -> Plate | None:
     else:
         top = fig.subplots()
     style.n_axis(top, seen.sample_sizes, label=not shown)
-    _doubts(top, inputs)
+    _mark_not_trusted(top, inputs)
     drawn = _curves(top, seen.sample_sizes, mean, error, inputs.names, palette)
     for crossing in shown:
         crossings.verticals(top, crossing, palette)
     _share_axis(top, float(seen.floor))
     style.phase_legend(top, [inputs.names[i] for i in drawn], palette)
-    return plate(
+    return report_figure(
         fig,
         "occupancy",
         "The posterior as data grow",
@@ -66,7 +66,7 @@ def occupancy(inputs: ReportInputs, palette: Palette) -> Plate | None:
     )
 
 
-def _doubts(ax: Axes, inputs: ReportInputs) -> None:
+def _mark_not_trusted(ax: Axes, inputs: ReportInputs) -> None:
     """A hatched band around each n whose posterior is not trusted, and words in the first of them."""
     assert inputs.occupancy is not None
     sample_sizes = inputs.occupancy.sample_sizes.astype(float)
@@ -76,12 +76,17 @@ def _doubts(ax: Axes, inputs: ReportInputs) -> None:
         if len(sample_sizes) > 1
         else [sample_sizes[0] / 2, 2 * sample_sizes[0]]
     )
-    for rung in np.flatnonzero(np.isin(inputs.occupancy.sample_sizes, list(inputs.untrusted))):
+    for n_index in np.flatnonzero(np.isin(inputs.occupancy.sample_sizes, list(inputs.not_trusted))):
         ax.axvspan(
-            edges[rung], edges[rung + 1], facecolor="none", edgecolor=style.FAINT, hatch="///", linewidth=0
+            edges[n_index],
+            edges[n_index + 1],
+            facecolor="none",
+            edgecolor=style.FAINT,
+            hatch="///",
+            linewidth=0,
         )
         ax.text(
-            sample_sizes[rung], 0.5, "not trusted", transform=ax.get_xaxis_transform(), rotation=90, ha="center", va="center",
+            sample_sizes[n_index], 0.5, "not trusted", transform=ax.get_xaxis_transform(), rotation=90, ha="center", va="center",
             fontsize=8, color=style.GRAY,
         )  # fmt: skip
 
@@ -108,7 +113,7 @@ def _share_axis(ax: Axes, floor: float) -> None:
         ax.axhline(floor, color=style.GRAY, linewidth=0.9, linestyle=":")
 
 
-def free_energy(inputs: ReportInputs, palette: Palette) -> Plate | None:
+def free_energy(inputs: ReportInputs, palette: Palette) -> ReportFigure | None:
     """F_n(W_a) - F_n of each phase against n, under F_n itself; None without a ladder."""
     seen = inputs.occupancy
     if seen is None:
@@ -126,14 +131,14 @@ def free_energy(inputs: ReportInputs, palette: Palette) -> Plate | None:
     else:
         ax = fig.subplots()
     style.n_axis(ax, seen.sample_sizes, label=not known)
-    _doubts(ax, inputs)
+    _mark_not_trusted(ax, inputs)
     energy = phase_energy(seen)
     shown, bounded = _energies(
         ax, inputs, seen.sample_sizes, energy, np.any(seen.share > 0, axis=(0, 1, 2)), palette
     )
     style.phase_legend(ax, [inputs.names[i] for i in shown], palette)
     ax.set_ylabel("F_n(phase) − F_n, nats")
-    return plate(
+    return report_figure(
         fig,
         "free_energy",
         "Free energy of each phase",
@@ -170,17 +175,17 @@ def free_energy(inputs: ReportInputs, palette: Palette) -> Plate | None:
 
 
 def _energies(
-    ax: Axes, inputs: ReportInputs, rungs: Array, energy: PhaseEnergy, visited: Array, palette: Palette
+    ax: Axes, inputs: ReportInputs, n_indices: Array, energy: PhaseEnergy, visited: Array, palette: Palette
 ) -> tuple[list[int], bool]:
     """Lines with error bars; returns the phases shown and whether any value is a bound."""
     mean, error, bound = energy
     mean = np.where(mean <= HIGHEST, mean, np.nan)
     shown = [i for i in range(mean.shape[1]) if visited[i] and np.isfinite(mean[:, i]).any()]
-    rung_ratio = (rungs[-1] / rungs[0]) ** (1 / max(len(rungs) - 1, 1))
+    rung_ratio = (n_indices[-1] / n_indices[0]) ** (1 / max(len(n_indices) - 1, 1))
     for place, i in enumerate(shown):
         color = palette[inputs.names[i]]
-        # marks of different phases stand side by side, within part of the space between rungs
-        sample_sizes = rungs * rung_ratio ** ((place + 0.5 - len(shown) / 2) / (2.5 * len(shown)))
+        # marks of different phases stand side by side, within part of the space between sample sizes
+        sample_sizes = n_indices * rung_ratio ** ((place + 0.5 - len(shown) / 2) / (2.5 * len(shown)))
         sure = ~bound[:, i]
         near = sure | np.roll(sure, 1) | np.roll(sure, -1)
         ax.plot(sample_sizes, np.where(near, mean[:, i], np.nan), "-", color=color, linewidth=1.0, alpha=0.6)

@@ -1,4 +1,4 @@
-"""Figures of a run without a posterior: stages, restricted coefficients, the function's way through training."""
+"""Figures of a run without a posterior: stages, refined coefficients, the function's way through training."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from slt.records.llc import LLCPath
 from slt.report import style
 from slt.report.figures_dynamics import step_axis
 from slt.report.inputs import ReportInputs
-from slt.report.report_figure import Plate, plate
+from slt.report.report_figure import ReportFigure, report_figure
 from slt.report.style import Palette
 from slt.report.summaries import plural
 from slt.transitions.stages import broken, pool
@@ -21,7 +21,7 @@ _MOST = 6  # observables drawn, those that move by most of their scatter
 _COLORS = ("#0072B2", "#D55E00", "#00916A", "#CC79A7", "#E69F00", "#56B4E9", "#8A6D3B", "#555555")
 
 
-def stages(inputs: ReportInputs, palette: Palette) -> Plate | None:
+def stages(inputs: ReportInputs, palette: Palette) -> ReportFigure | None:
     """Loss, lambda-hat and observables of all seeds, with the transitions that most seeds share; None where a run has
     a posterior, or nothing else than its loss."""
     trajectory = inputs.trajectory
@@ -64,7 +64,7 @@ def stages(inputs: ReportInputs, palette: Palette) -> Plate | None:
                 ax.axvspan(1 + boundary.step_low, 1 + boundary.step_high, color="#D55E00", alpha=0.10)
     step_axis(last, trajectory.steps)
     usual = boundaries[0].seeds if boundaries else 0
-    return plate(
+    return report_figure(
         fig,
         "stages",
         "Stages of learning",
@@ -77,16 +77,16 @@ def stages(inputs: ReportInputs, palette: Palette) -> Plate | None:
     )
 
 
-def restricted(inputs: ReportInputs, palette: Palette) -> Plate | None:
+def refined(inputs: ReportInputs, palette: Palette) -> ReportFigure | None:
     """Coefficients of some weights or data along training, beside the whole; None where none was asked for."""
-    if not inputs.restricted:
+    if not inputs.refined:
         return None
     fig = style.figure(4.2)
     ax = fig.subplots()
     rows: list[tuple[object, ...]] = []
     ends: list[tuple[float, str, str]] = []
     drawn = asked = 0
-    for (name, path), color in zip(inputs.restricted.items(), _cycle(len(inputs.restricted)), strict=True):
+    for (name, path), color in zip(inputs.refined.items(), _cycle(len(inputs.refined)), strict=True):
         value = _sound(path)
         drawn, asked = drawn + int(np.isfinite(value).sum()), asked + value.size
         middle = _median(value)
@@ -98,22 +98,22 @@ def restricted(inputs: ReportInputs, palette: Palette) -> Plate | None:
         rows += _table(name, path.steps, value)
     _names(ax, ends)
     ax.set_ylim(bottom=0)
-    ax.set_ylabel("restricted λ̂")
-    step_axis(ax, next(iter(inputs.restricted.values())).steps)
-    return plate(
+    ax.set_ylabel("refined λ̂")
+    step_axis(ax, next(iter(inputs.refined.values())).steps)
+    return report_figure(
         fig,
-        "llc_restricted",
-        "Restricted learning coefficients",
+        "llc_refined",
+        "Refined learning coefficients",
         "Only the named weights move, or only the named losses count; settings are those of the whole. Lines are "
-        f"medians over {plural(len(next(iter(inputs.restricted.values())).seed), 'seed')}, bands standard errors. "
+        f"medians over {plural(len(next(iter(inputs.refined.values())).seed), 'seed')}, bands standard errors. "
         f"{drawn} of {asked} estimates are drawn; around the others chains found lower loss or ran away.",
-        "Restricted learning coefficients against training step.",
+        "Refined learning coefficients against training step.",
         ("part", "seed", "step", "llc"),
         rows,
     )
 
 
-def essential(inputs: ReportInputs, palette: Palette) -> Plate | None:
+def essential(inputs: ReportInputs, palette: Palette) -> ReportFigure | None:
     """The plane in which the function moves most, and its components in time; None without a probe."""
     moved = inputs.essential
     if moved is None or not np.isfinite(moved.score).any():
@@ -140,7 +140,7 @@ def essential(inputs: ReportInputs, palette: Palette) -> Plate | None:
     _names(time, ends)
     time.set_title("components 1 to 3")
     step_axis(time, moved.steps)
-    return plate(
+    return report_figure(
         fig,
         "essential",
         "Where the function goes",

@@ -31,7 +31,7 @@ class ReportInputs:
       phase_llc: name of a phase -> estimate, standard error and status there, measured at its point.
       ladder: the posterior's draws; without it the parameters of draws are not drawn.
       occupancy: the posterior's mass by phase.
-      untrusted: n of the rungs whose posteriors are not trusted -> why; `occupancy` has nothing of them.
+      untrusted: n of the sample sizes whose posteriors are not trusted -> why; `occupancy` has nothing of them.
       draw_labels: (dataset, n, repeat, draw) index into `names` of the ladder's draws, to color them by phase.
       exemplars: drawings of each phase, of a model that draws itself.
       stages: of each seed, in a run that has no posterior.
@@ -52,12 +52,12 @@ class ReportInputs:
     phase_llc: Mapping[str, tuple[float, float, str]] = dataclasses.field(default_factory=dict)
     ladder: Ladder | None = None
     occupancy: Occupancy | None = None
-    untrusted: Mapping[int, str] = dataclasses.field(default_factory=dict)
+    not_trusted: Mapping[int, str] = dataclasses.field(default_factory=dict)
     draw_labels: Array | None = None
     exemplars: tuple[Exemplar, ...] = ()
     stages: tuple[SeedStages, ...] = ()
     essential: EssentialDynamics | None = None
-    restricted: Mapping[str, LLCPath] = dataclasses.field(default_factory=dict)
+    refined: Mapping[str, LLCPath] = dataclasses.field(default_factory=dict)
     config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     status: Mapping[str, str] = dataclasses.field(default_factory=dict)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from slt.report.markup import Markup, element, join
-from slt.report.report_figure import Plate
+from slt.report.report_figure import ReportFigure
 from slt.report.summaries import plural
 
 _PARTS = ("page_scales.js", "page_charts.js", "page_pictures.js", "page.js")
@@ -41,9 +41,9 @@ def script(data: Mapping[str, Any]) -> Markup:
     )
 
 
-def packed(plates: Sequence[Plate]) -> dict[str, str]:
+def packed(figures: Sequence[ReportFigure]) -> dict[str, str]:
     """File name -> gzip in base64, of the SVG and the CSV of each figure."""
-    files = {name: content for plate in plates for name, content in plate.files().items()}
+    files = {name: content for report_figure in figures for name, content in report_figure.files().items()}
     texts = {
         name: base64.b64encode(gzip.compress(content, 9, mtime=0)).decode()
         for name, content in files.items()
@@ -52,11 +52,13 @@ def packed(plates: Sequence[Plate]) -> dict[str, str]:
     return {name: text for name, text in texts.items() if len(text) <= MOST_PACKED}
 
 
-def downloads(plate: Plate) -> Markup:
+def downloads(report_figure: ReportFigure) -> Markup:
     """Links to a figure's files. They lead beside the page; the script serves them from within it."""
     words = {"svg": "SVG", "csv": "numbers (CSV)"}
     links = (
-        element("a", text, href=f"figures/{plate.name}.{kind}", download=f"{plate.name}.{kind}")
+        element(
+            "a", text, href=f"figures/{report_figure.name}.{kind}", download=f"{report_figure.name}.{kind}"
+        )
         for kind, text in words.items()
     )
     return element("p", "Download: ", *links, class_="downloads")
@@ -90,7 +92,7 @@ def _sgd(sgd: Mapping[str, Any]) -> Markup:
         "sgd",
         ("SGD", "step t"),
         _chart("picture", picker if drawn else ""),
-        _chart("shares", f"Share of {plural(sgd['counted'], 'seed')} in each phase"),
+        _chart("shares", f"Share of {plural(sgd['seed_count'], 'seed')} in each phase"),
         _chart("loss", loss if drawn else join([loss, picker])),
     )
 

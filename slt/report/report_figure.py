@@ -30,7 +30,7 @@ class Numbers(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Plate:
+class ReportFigure:
     """File stem, heading, one sentence on what to look at, words for who cannot see, and the figure itself."""
 
     name: str
@@ -47,7 +47,7 @@ class Plate:
         return {f"{self.name}.{kind}": content for kind, content in contents.items()}
 
 
-def plate(
+def report_figure(
     fig: Figure,
     name: str,
     title: str,
@@ -55,9 +55,9 @@ def plate(
     alt: str,
     header: Iterable[str],
     rows: Iterable[tuple[object, ...]],
-) -> Plate:
+) -> ReportFigure:
     """The plate of a figure that is ready; `header` and `rows` are the numbers that it shows."""
-    return Plate(
+    return ReportFigure(
         name, title, caption, alt, style.png(fig), style.svg(fig), Numbers(tuple(header), list(rows))
     )
 

@@ -22,7 +22,7 @@ from slt.records.phases import PhaseFacts
 WIDTH = 6.4  # inches: read at 720 px on a desk and at 360 px on a phone, so type stays at 9 points and over
 INK, FAINT, GRAY, OTHER = "#222222", "#c9c9c9", "#8f8f8f", "#b9b9b9"
 SMALL = 9.0
-# Okabe and Ito 2008, told apart with any common color blindness; yellow is left out (too faint on white), and
+# Okabe and Ito 2008, distinguished with any common color blindness; yellow is left out (too faint on white), and
 # green a little darker, to stand clear of light orange
 _HUES = ("#0072B2", "#D55E00", "#00916A", "#CC79A7", "#E69F00", "#56B4E9")
 _RC: dict[str, Any] = {
@@ -145,7 +145,7 @@ def plain_log(axis: Axis, low: float, high: float) -> None:
 
 
 def n_axis(ax: Axes, sample_sizes: np.ndarray, label: bool = True) -> None:
-    """A logarithmic axis of n that covers the ladder's rungs."""
+    """A logarithmic axis of n that covers the ladder's sample sizes."""
     low, high = float(np.min(sample_sizes)), float(np.max(sample_sizes))
     ax.set_xscale("log")
     margin = (high / low) ** 0.03 if high > low else 1.5

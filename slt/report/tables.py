@@ -142,11 +142,11 @@ def _measured(llc: float, error: float, status: str) -> str:
 
 
 def sampler(ladder: Ladder) -> Markup:
-    """How the sampler fared on each rung: the range of each diagnostic over data sets and repeats."""
+    """How the sampler fared at each sample size: the range of each diagnostic over data sets and repeats."""
     names = list(ladder.info)
     rows = [
-        (f"{n:,}", *(_range(ladder.info[name][:, rung]) for name in names))
-        for rung, n in enumerate(ladder.sample_sizes.tolist())
+        (f"{n:,}", *(_range(ladder.info[name][:, n_index]) for name in names))
+        for n_index, n in enumerate(ladder.sample_sizes.tolist())
     ]
     shown = ("draws" if name == "ess" else name.replace("_", " ") for name in names)
     words = {
@@ -166,7 +166,7 @@ def _range(values: Array) -> str:
 
 
 def problems(inputs: ReportInputs) -> list[str]:
-    """Everything that is not "ok", in words: stages, seeds, rungs."""
+    """Everything that is not "ok", in words: stages, seeds, sample sizes."""
     found = [f"{stage}: {status}" for stage, status in inputs.status.items() if status != OK]
     if inputs.trajectory is not None:
         status = inputs.trajectory.status
@@ -174,18 +174,20 @@ def problems(inputs: ReportInputs) -> list[str]:
             [f"{count} of {plural(status.size, 'SGD seed')}: {what}" for what, count in _grouped(status)]
         )
     found += _capped(
-        [f"n = {n:,} is not trusted, and not drawn: {why}" for n, why in inputs.untrusted.items()]
+        [f"n = {n:,} is not trusted, and not drawn: {why}" for n, why in inputs.not_trusted.items()]
     )
     if inputs.ladder is not None:
         status = inputs.ladder.status
-        rungs = []
+        n_indices = []
         for what, count in _grouped(status):
             sample_sizes = inputs.ladder.sample_sizes[np.any(status == what, axis=(0, 2))]
             where = (
                 f"n = {', '.join(f'{n:,}' for n in sample_sizes[:8])}{', …' if len(sample_sizes) > 8 else ''}"
             )
-            rungs.append(f"{count} of {status.size:,} posteriors (data set × n × repeat), at {where}: {what}")
-        found += _capped(rungs)
+            n_indices.append(
+                f"{count} of {status.size:,} posteriors (data set × n × repeat), at {where}: {what}"
+            )
+        found += _capped(n_indices)
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slt.records.comparison import Comparison
 from slt.records.transitions import DynamicalTransition, Prediction
-from slt.report.crossings import LEVELS
+from slt.report.crossings import APPROXIMATIONS
 from slt.report.markup import Markup, element, join, table
 from slt.report.style import Palette
 from slt.report.summaries import interval, number, percent, whole
@@ -45,14 +45,14 @@ def _character(d: DynamicalTransition) -> str:
     said = [f"type {d.kind}"] if d.kind else []
     if d.llc_change is not None:
         said.append(f"λ̂ changes by {d.llc_change:+.2g}")
-    if d.detected is not None:
-        said.append(f"seen without labels in {d.detected} of {d.count}")
+    if d.with_event is not None:
+        said.append(f"seen without labels in {d.with_event} of {d.count}")
     if d.hidden:
         said.append(f"hidden from the loss in {d.hidden}")
     return "; ".join(said) or "–"
 
 
-def kinetics(comparison: Comparison, palette: Palette) -> Markup:
+def endpoints(comparison: Comparison, palette: Palette) -> Markup:
     """Where SGD ends against where the posterior's mass is, by disagreement."""
     rows = [
         (
@@ -61,25 +61,25 @@ def kinetics(comparison: Comparison, palette: Palette) -> Markup:
             f"{percent(k.share)} ({percent(k.share_low)} to {percent(k.share_high)})",
             percent(k.mass) + ("" if k.mass_error is None else f" ± {percent(k.mass_error)}"),
         )
-        for k in comparison.kinetics
+        for k in comparison.endpoints
     ]
-    n = f"{comparison.kinetics[0].n:,.0f}" if rows else ""
+    n = f"{comparison.endpoints[0].n:,.0f}" if rows else ""
     return table(("Phase", "Seeds that end there", "Share (95 %)", f"Posterior mass at n = {n}"), rows)
 
 
 def bayesian(comparison: Comparison, palette: Palette) -> Markup:
-    levels = list(dict.fromkeys(p.level for b in comparison.bayesian for p in b.predicted))
+    levels = list(dict.fromkeys(p.approximation for b in comparison.bayesian for p in b.predictions))
     methods = list(dict.fromkeys(b.method for b in comparison.bayesian if b.method))
     rows = []
     for b in comparison.bayesian:
-        predicted = {p.level: _predicted(p) for p in b.predicted}
+        predictions = {p.approximation: _predicted(p) for p in b.predictions}
         rows.append(
             (
                 arrow(b.source, b.target, palette),
                 "not seen" if b.n is None else whole(b.n),
                 join([interval(b.n_low, b.n_high), _mark(methods, b.method)]),
                 f"{b.crossed} of {b.datasets}",
-                *(predicted.get(level, "–") for level in levels),
+                *(predictions.get(level, "–") for level in levels),
                 f"{percent(b.peak_source)}, {percent(b.peak_target)}",
                 "–"
                 if b.separation is None
@@ -89,7 +89,7 @@ def bayesian(comparison: Comparison, palette: Palette) -> Markup:
     if not rows:
         return element("p", "No transition of the posterior was seen or predicted.")
     headers = ["Transition", "Equal mass at n", "95 % interval", "Data sets that crossed"]
-    headers += [f"Predicted n, {LEVELS.get(level, level)}" for level in levels]
+    headers += [f"Predicted n, {APPROXIMATIONS.get(level, level)}" for level in levels]
     notes = [element("p", _mark(methods, method), " ", method, class_="footnote") for method in methods]
     return join([table([*headers, "Largest share of each", "Humps of the loss"], rows), *notes])
 

@@ -12,9 +12,9 @@ than half between two peaks. A candidate is a jump when
 The last is what tells a jump from relaxation: an exponential or a power law slows down from the start, so that it
 never lags, though on logarithmic checkpoints it looks like a step. Time there is in steps, not in checkpoints.
 
-Noise is of two kinds, told apart by how the second differences of x grow with their span: q^2 a checkpoint that adds
+Noise is of two kinds, distinguished by how the second differences of x grow with their span: q^2 a checkpoint that adds
 up (a random walk), and s^2 that does not. Their sum is followed along the curve by a running median, their ratio is
-of the whole curve.
+of the complete curve.
 
 The search is repeated on means over 2, 4 and 8 checkpoints, which see wide jumps in noise. A coarse jump replaces a
 finer one that it overlaps if it sees a quarter more of a change, but never two: those are a staircase.
@@ -40,7 +40,7 @@ _WINDOW, _SPAN = 51, 6  # checkpoints of the running median; span of the wide se
 _ROUNDING = 0.02  # of the smallest change: noise never counts as less
 
 
-class Jump(NamedTuple):
+class Changepoint(NamedTuple):
     """One jump: first and last checkpoint (indices), change of x, and its size in standard errors of noise."""
 
     start: int
@@ -56,7 +56,7 @@ class _Noise(NamedTuple):
     level: Array
 
 
-def find(steps: Array, x: Array, smallest: float) -> list[Jump]:
+def find(steps: Array, x: Array, smallest: float) -> list[Changepoint]:
     """The jumps of one curve, in order; none where it has fewer than 12 finite points.
 
     Args:
@@ -73,7 +73,7 @@ def find(steps: Array, x: Array, smallest: float) -> list[Jump]:
         return []
     t, y = np.asarray(steps, float)[known], np.asarray(x, float)[known]
     noise = _noise(y, _ROUNDING * smallest)
-    kept: list[Jump] = []
+    kept: list[Changepoint] = []
     for size in BLOCKS:
         for jump in _at_scale(t, y, noise, size, smallest):
             reach = size - 1  # a block shows what happens anywhere in it
@@ -100,7 +100,7 @@ def _noise(x: Array, least: float) -> _Noise:
     return _Noise(walk=local * share, level=local * (1 - 2 * share) / 6)
 
 
-def _at_scale(t: Array, x: Array, noise: _Noise, size: int, smallest: float) -> list[Jump]:
+def _at_scale(t: Array, x: Array, noise: _Noise, size: int, smallest: float) -> list[Changepoint]:
     """The jumps of means over `size` points; a few of the first points are left out to make blocks whole."""
     count = len(x) // size
     if count < FEWEST - 4:
@@ -120,7 +120,7 @@ def _at_scale(t: Array, x: Array, noise: _Noise, size: int, smallest: float) -> 
         if abs(change) < max(smallest, SIGMAS * error) or not _accelerates(t, x, noise, start, end):
             continue
         edges = first + start * size + (size - 1) // 2, first + end * size + size // 2
-        found.append(Jump(*edges, float(change), float(abs(change) / error)))
+        found.append(Changepoint(*edges, float(change), float(abs(change) / error)))
     return found
 
 

@@ -19,7 +19,7 @@ from slt.transitions.essential_dynamics import EssentialDynamics, essential
 def develop(
     model: Model, trajectory: Trajectory, llc: LLCPath | None, jumps: Changepoints
 ) -> tuple[tuple[stages.SeedStages, ...], EssentialDynamics | None]:
-    """The stages of each seed, from the jumps of all its curves together (`transitions.resting`), and the essential
+    """The stages of each seed, from the jumps of all its curves together (`transitions.plateaus`), and the essential
     dynamics of a model that has a probe."""
     known = np.isfinite(trajectory.population_loss).any()
     loss = trajectory.population_loss if known else trajectory.loss

@@ -6,10 +6,10 @@ that goes from A through "other" to B went from A to B, and one that falls from 
 nowhere. A seed that does not begin in a phase that holds begins in "other", so that its arrival at its first
 phase is seen, as a transition from "other".
 
-Where curves were searched without labels as well (`detected`), a transition between labels carries what they say of
+Where curves were searched without labels as well (`events`), a transition between labels carries what they say of
 it: how wide it is, whether the loss shows it, and what the learning coefficient does. It is of type A when the loss
 falls and the learning coefficient rises, of type B when the loss stays and the learning coefficient falls (Hoogland
-et al. 2024, arXiv:2402.02364, call these stages A and B). The loss falls where it does by over 5 % of the whole fall
+et al. 2024, arXiv:2402.02364, call these stages A and B). The loss falls where it does by over 5 % of the total fall
 of the median seed's; the learning coefficient rises or falls where it does by two standard errors over seeds.
 """
 
@@ -28,7 +28,7 @@ from slt.records.transitions import DynamicalTransition
 from slt.transitions import events
 
 SIGMAS = 2.0  # standard errors over seeds beyond which lambda-hat has changed
-FLAT = 0.05  # change of the loss, as a share of its whole fall, that counts as none
+FLAT = 0.05  # change of the loss, as a share of its total fall, that counts as none
 
 
 class Unlabeled(NamedTuple):
@@ -39,7 +39,7 @@ class Unlabeled(NamedTuple):
 
 
 class _Move(NamedTuple):
-    """One seed's transition: its step, its drop in loss in nats and as a share of the whole fall, the change of
+    """One seed's transition: its step, its drop in loss in nats and as a share of the total fall, the change of
     lambda-hat, and the event around it."""
 
     step: float
@@ -93,7 +93,7 @@ def find(
     moves: dict[tuple[int, int], list[_Move]] = {}
     at_risk = np.zeros(len(names), int)
     llc = np.full(np.shape(loss), np.nan) if unlabeled is None else unlabeled.llc
-    whole = _whole_fall(np.asarray(loss))
+    whole = _total_fall(np.asarray(loss))
     for seed, stays in enumerate(_all_stays(path, names, hysteresis, status)):
         at_risk[sorted({label for label, _ in stays})] += 1
         levels = [_levels(stays, path.label[seed], np.asarray(v)[seed], len(names) - 1) for v in (loss, llc)]
@@ -142,7 +142,7 @@ def _pool(
         median_low=median_low,
         median_high=median_high,
         width=_median([(clock[e.end] - clock[e.start]) / clock[-1] for e in events]) if events else None,
-        detected=len(events) if searched else None,
+        with_event=len(events) if searched else None,
         hidden=sum(move.hidden for move in moves) if searched else None,
         llc_change=complexity if math.isfinite(complexity) else None,
         kind=_kind(_median([move.share for move in moves]), changes),
@@ -166,7 +166,7 @@ def _interval_of_median(steps: list[float]) -> tuple[float | None, float | None]
     return float(found.low), float(found.high)
 
 
-def _whole_fall(loss: Array) -> float:
+def _total_fall(loss: Array) -> float:
     """How far the median seed's loss falls from its highest to its lowest; NaN where it does not, or is unknown."""
     known = loss[:, np.isfinite(loss).any(axis=0)] if loss.size else loss
     if not known.size:

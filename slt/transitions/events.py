@@ -73,7 +73,7 @@ def curves(trajectory: Trajectory, loss: Array, llc: LLCPath | None) -> list[Cur
 
 def find(found: list[Curve], checkpoints: Array) -> Changepoints:
     """All jumps of all curves, their ends as indices into `checkpoints` (steps), and joined into transitions."""
-    rows: list[tuple[int, str, changepoints.Jump]] = []
+    rows: list[tuple[int, str, changepoints.Changepoint]] = []
     for curve in found:
         place = np.searchsorted(checkpoints, curve.steps)
         for seed, values in zip(curve.seed.tolist(), curve.values, strict=True):

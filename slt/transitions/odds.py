@@ -1,10 +1,10 @@
-"""Log odds of two phases along a ladder, where they are beyond doubt, and where they change sign.
+"""Log odds of two phases along a ladder, where they are significantly, and where they change sign.
 
 Shares are pooled over the repeats of a data set first, then log odds are averaged over data sets. A share of
 zero is replaced by half of the smallest that the pooled draws could have shown, which understates the odds;
-where both shares are zero the rung says nothing of the pair.
+where both shares are zero the sample size says nothing of the pair.
 
-A rung is *decisive* for one of the two when the mean log odds exceeds both log(4/3), odds of 4 to 3, and t standard
+A sample size is *decisive* for one of the two when the mean log odds exceeds both log(4/3), odds of 4 to 3, and t standard
 errors, t the 97.5 % quantile of Student's distribution for the number of data sets (of repeats, if there is one data
 set). The first bound is there because an error known from a few units may be far too small; the exact posterior of
 one data set has no such error, and 0.1 nat is enough.
@@ -23,7 +23,7 @@ from slt.records.base import Array
 from slt.records.phases import Occupancy
 
 _LEAST, _LEAST_EXACT = math.log(4 / 3), 0.1  # nats
-_LEVEL = 0.975  # of one rung: a ladder has a dozen, and any of them may err
+_LEVEL = 0.975  # of one sample size: a ladder has a dozen, and any of them may err
 _TINY = 1e-300  # stands for a share of zero on a grid, whose shares have no floor
 
 
@@ -34,7 +34,7 @@ class LogOdds(NamedTuple):
       mean, error: (n,) over data sets (over repeats where there is one), NaN where unknown.
       per_dataset: (dataset, n) from shares pooled over repeats.
       bounded: (n,) whether a share of zero, replaced by its bound, is among them.
-      decisive: (n,) -1 where the source leads beyond doubt, 1 where the target does, else 0.
+      decisive: (n,) -1 where the source leads significantly, 1 where the target does, else 0.
     """
 
     mean: Array
@@ -72,9 +72,9 @@ def _error_of_one(occupancy: Occupancy, source: int, target: int) -> Array:
 
 
 def passage(odds: LogOdds) -> Array | None:
-    """Rungs over which the lead passes from source to target for good, or None where it does not.
+    """Sample sizes over which the lead passes from source to target for good, or None where it does not.
 
-    The last decisive rung must be the target's, and one before it the source's. The rungs run from the first
+    The last decisive sample size must be the target's, and one before it the source's. The sample sizes run from the first
     that is the source's since the target last led, to the last.
     """
     ahead, behind = np.flatnonzero(odds.decisive > 0), np.flatnonzero(odds.decisive < 0)

@@ -1,10 +1,10 @@
 """Stages of learning where no posterior can be had, and what the free energy formula says of them.
 
-Where one seed rests between two transitions (`detected`: of the loss, an observable or lambda-hat) is a *stage*: its
+Where one seed rests between two transitions (`events`: of the loss, an observable or lambda-hat) is a *stage*: its
 loss and its lambda-hat are means over the later half of its checkpoints. From one stage to the next the transition is
 of type A (the loss falls, lambda-hat rises) or B (the loss stays, lambda-hat falls; Hoogland et al. 2024,
 arXiv:2402.02364), and the formula F_n = n L + lambda log n says from which n on the later stage is preferred
-(`predicted`, level "leading"). The formula *agrees* with a seed's order if every stage is preferred to the one before
+(`free_energy`, level "leading"). The formula *agrees* with a seed's order if every stage is preferred to the one before
 at some n, and these n increase.
 
 lambda-hat is local: at one inverse temperature, under one localization. So what the formula predicts is meant in
@@ -25,7 +25,7 @@ from slt.transitions import events, free_energy
 from slt.transitions.stages import Boundary, SeedStages, Stage, broken
 
 SIGMAS = 2.0  # standard errors beyond which lambda-hat has changed
-FLAT = 0.05  # of the whole fall of the loss: a change that counts as none
+FLAT = 0.05  # of the total fall of the loss: a change that counts as none
 FEWEST = 2  # checkpoints between two transitions, for a stage to lie there
 
 

@@ -8,7 +8,7 @@ Residuals below a thousandth of the curve's range count as no better, since no c
 
 Two limits. A good fit says that sigmoids suffice, not that anything jumps. An exponential decay is one fall in log
 step: one sigmoid explains 99.8 % of it, and what its shape differs by takes three more; so does a power law, by one
-that is as wide as the curve. What tells these from jumps is the acceleration that `jumps` asks for. And the mean over
+that is as wide as the curve. What tells these from jumps is the acceleration that `changepoints` asks for. And the mean over
 seeds is no seed: sharp falls at different times blur into wide ones, so its widths are to be read beside theirs.
 
 Only falls are sought: a curve that rises is explained by none.
@@ -24,7 +24,7 @@ import scipy.optimize
 from scipy.special import expit
 
 from slt.records.base import Array
-from slt.records.transitions import SCurves, SigmoidSum
+from slt.records.transitions import SigmoidFits, SigmoidSum
 
 MOST = 6  # sigmoids
 SEEDS = 16  # curves of single seeds that are taken apart
@@ -68,10 +68,10 @@ def decompose(steps: Array, loss: Array) -> SigmoidSum:
         return SigmoidSum(0, (), (), (), float(y[0]), math.nan, 0.0, (math.nan,), (math.nan,))
     unit = (y - y.min()) / height
     fits, bic = _search(x, unit)
-    return _told(fits, bic, height, float(y.min()), len(y))
+    return _with_heights(fits, bic, height, float(y.min()), len(y))
 
 
-def decompose_all(steps: Array, losses: Array) -> SCurves | None:
+def decompose_all(steps: Array, losses: Array) -> SigmoidFits | None:
     """The mean over seeds, and up to 16 single seeds, each taken apart by `decompose`.
 
     Args:
@@ -83,7 +83,7 @@ def decompose_all(steps: Array, losses: Array) -> SCurves | None:
     whole = losses[np.isfinite(losses).all(axis=1)]
     if not len(whole) or len(steps) < FEWEST:
         return None
-    return SCurves(
+    return SigmoidFits(
         mean=decompose(steps, whole.mean(axis=0)),
         seeds=tuple(decompose(steps, curve) for curve in whole[:SEEDS]),
         count=len(whole),
@@ -162,7 +162,9 @@ def _jacobian(x: Array, values: Array) -> Array:
     return np.column_stack([np.ones_like(x), fall, slope / scale, -slope * z])
 
 
-def _told(fits: list[_Fit], bic: list[float], height: float, lowest: float, points: int) -> SigmoidSum:
+def _with_heights(
+    fits: list[_Fit], bic: list[float], height: float, lowest: float, points: int
+) -> SigmoidSum:
     """The best fit in units of the curve, its sigmoids by center."""
     best = int(np.argmin(bic))
     heights, centers, log_scales = fits[best].values[1:].reshape(3, -1)

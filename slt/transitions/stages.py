@@ -1,6 +1,6 @@
 """Stages of learning where no posterior can be had: what is recorded of them, over seeds, and in words.
 
-`resting` finds them and says what they are.
+`plateaus` finds them and says what they are.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The constant of the free energy formula, measured: how much room each phase has, and what its prior is there.
 
 On the population loss, F(n; W_a) = n L_a + lambda_a log n - (m_a - 1) log log n + c_a + o(1), with c_a from the prior
-density and the local volume. An population ladder gives F(n; W_a) = F(n) - log P(W_a) at every rung where phase a is
+density and the local volume. An ladder on the population loss gives F(n; W_a) = F(n) - log P(W_a) at every sample size where phase a is
 seen, and so c_a once L_a, lambda_a and m_a are known.
 """
 
@@ -16,12 +16,12 @@ from slt.phases.local_free_energy import local_free_energy
 from slt.phases.occupancy import is_exact
 from slt.records.phases import Occupancy, PhaseFacts
 
-VISITS = 30  # draws that must lie in the phase, in every repeat, for a rung to count
-RUNGS = 3  # the last so many such rungs: there the formula is best
+VISITS = 30  # draws that must lie in the phase, in every repeat, for a sample size to count
+RUNGS = 3  # the last so many such sample sizes: there the formula is best
 
 
 class Constant(NamedTuple):
-    """c_a, nats: its value, that of each repeat (NaN: failed), and its drift over the rungs that it is taken from."""
+    """c_a, nats: its value, that of each repeat (NaN: failed), and its drift over the sample sizes that it is taken from."""
 
     value: float
     repeats: tuple[float, ...]
@@ -51,12 +51,12 @@ def constants(population: Occupancy, facts: tuple[PhaseFacts, ...]) -> dict[str,
     )
     found = {}
     for a, fact in enumerate(facts):
-        rungs = np.flatnonzero(often[:, a] & (population.sample_sizes > 2))[-RUNGS:]
-        if fact.llc is None or not len(rungs):
+        n_indices = np.flatnonzero(often[:, a] & (population.sample_sizes > 2))[-RUNGS:]
+        if fact.llc is None or not len(n_indices):
             continue
-        n = population.sample_sizes[rungs].astype(float)
+        n = population.sample_sizes[n_indices].astype(float)
         formula = n * fact.loss + fact.llc * np.log(n) - ((fact.multiplicity or 1) - 1) * np.log(np.log(n))
-        c = energy[rungs][:, :, a] - formula[:, None]  # (rung, repeat)
+        c = energy[n_indices][:, :, a] - formula[:, None]  # (sample size, repeat)
         whole = np.isfinite(c).all(axis=0)
         if whole.sum() < (1 if exact else 2):
             continue

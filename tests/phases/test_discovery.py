@@ -116,7 +116,7 @@ def test_what_theory_would_say_is_unknown(two):
         assert (fact.llc, fact.multiplicity, fact.family) == (None, None, fact.name)
         assert np.isfinite(fact.log_prior)
         assert "no theory" in fact.source
-    assert all("unknown learning coefficient" in p.why for p in free_energy.every_level(*found.facts))
+    assert all("unknown learning coefficient" in p.why for p in free_energy.predictions_of(*found.facts))
 
 
 def test_transitions_are_seen_on_both_sides(two):
@@ -160,7 +160,7 @@ def test_one_well_is_one_phase_however_far_the_posterior_comes_down(watched, see
 
 @pytest.mark.parametrize("dimension", [2, 6, 20])
 def test_a_loss_that_the_posterior_brings_down_to_0_is_one_phase(dimension):
-    """Draws of a regular model: in many dimensions those of one rung lie in a thin shell, apart from the next."""
+    """Draws of a regular model: in many dimensions those of one sample size lie in a thin shell, apart from the next."""
     model = Hidden(dimension=dimension)
     w = np.random.default_rng(0).normal(size=(2, len(NS), 2, 200, dimension))
     w = w / np.sqrt(NS)[None, :, None, None, None]
@@ -243,4 +243,4 @@ def test_a_model_without_phases_runs_to_its_report(tmp_path):
     assert "looked for by clustering" in summary["notes"][0]
     assert {phase["source"] for phase in summary["phases"]} == {discovery.SOURCE}
     assert len(summary["occupancy"][0]["share"]) == len(summary["phases"]) + 1
-    assert summary["s_curves"]["mean"]["k"] >= 1
+    assert summary["sigmoid_fits"]["mean"]["k"] >= 1
