@@ -1,4 +1,4 @@
-"""Kinetics beside thermodynamics: where SGD ends against where the posterior's mass is."""
+"""Where SGD ends, against where the posterior's mass is."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from slt.records.base import OK, Array
 from slt.records.comparison import Ending
 from slt.records.phases import Occupancy, PhasePath
 
-VISIBLE = 0.005  # a phase with less on both sides is not listed
+VISIBLE = 0.005  # a phase with less of both is not listed
 
 
 def endings(
     path: PhasePath, occupancy: Occupancy, names: tuple[str, ...], n: int | None, status: Array | None
 ) -> tuple[Ending, ...]:
-    """Each phase (and "other") with what it holds on either side, by their disagreement, largest first.
+    """Each phase (and "other") with its share of SGD's ends and of the posterior, by their disagreement, largest
+    first.
 
     Args:
       path: of the seeds; where a seed is at the last checkpoint is where it ends.

@@ -1,4 +1,4 @@
-"""The evidence at one resolution: phases, or families of them."""
+"""The evidence at one level of detail: phases, or families of them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from slt.transitions import dynamical as in_steps
 
 @dataclasses.dataclass(frozen=True)
 class Level:
-    """Everything known of one resolution: phases, or families of them.
+    """Everything known at one level: phases, or families of them.
 
-    `members` lists the facts behind each name; `held` the names that each seed held, in order (None: no SGD), and
+    `members` lists the facts behind each name; `held` the names that each seed was in, in order (None: no SGD), and
     `spent` the steps that it spent in each of them, labeled as such; `occupancy` is None without a ladder.
     """
 
@@ -34,7 +34,7 @@ class Level:
     spent: list[list[float]] = dataclasses.field(default_factory=list)
 
     def count(self, source: str, target: str) -> tuple[int, int]:
-        """Seeds that spent time in `source`, and those of them that went from it straight to `target`."""
+        """Seeds that spent time in `source`, and those of them that went from it directly to `target`."""
         held, spent = self.held or [], self.spent or [[1.0] * len(names) for names in self.held or []]
         went = [(source, target) in pairwise(names) for names in held]
         there = [
@@ -44,7 +44,7 @@ class Level:
         return sum(a or b for a, b in zip(there, went, strict=True)), sum(went)
 
     def exposure(self, source: str, target: str) -> float:
-        """Steps that seeds spent in `source` until they first went straight to `target`, all together."""
+        """Steps that seeds spent in `source` until they first went directly to `target`, summed over seeds."""
         total = 0.0
         for names, times in zip(self.held or [], self.spent, strict=True):
             for i, (name, time) in enumerate(zip(names, times, strict=True)):
@@ -54,7 +54,7 @@ class Level:
         return total
 
     def pairs(self) -> list[tuple[str, str]]:
-        """Pairs that either side has seen, in the order of names; "other" is no phase."""
+        """Pairs that either learner has seen, in the order of names; "other" is no phase."""
         seen = {(t.source, t.target) for t in self.dynamical if t.source != "other"}
         seen |= {(t.source, t.target) for t in self.bayesian if t.n is not None}
         return sorted(seen, key=lambda pair: tuple(self.names.index(name) for name in pair))
@@ -67,14 +67,14 @@ class Level:
 def held_by(
     path: PhasePath, names: tuple[str, ...], hysteresis: int, status: Array | None
 ) -> list[list[str]]:
-    """What each seed held, in order, without the steps."""
+    """The phases that each seed was in, in order, without the steps."""
     return [[name for name, _ in stays] for stays in in_steps.sequences(path, names, hysteresis, status)]
 
 
 def spent_in(
     path: PhasePath, names: tuple[str, ...], hysteresis: int, status: Array | None
 ) -> list[list[float]]:
-    """For each seed and each phase that it held, in order, the steps from checkpoints labeled so to the next."""
+    """For each seed and each phase that it was in, in order, the steps from checkpoints labeled so to the next."""
     lengths, steps = np.diff(path.steps).astype(float), np.asarray(path.steps)
     found = []
     for row, stays in zip(path.label, in_steps.sequences(path, names, hysteresis, status), strict=True):
@@ -103,11 +103,7 @@ def family_level(
     population: Occupancy | None,
 ) -> Level:
     """The same evidence, read as families."""
-    names, index = classification.families(facts)
-    members = {
-        name: tuple(fact for fact, family in zip(facts, index, strict=False) if family == i)
-        for i, name in enumerate(names[:-1])
-    }
+    names, members = classification.families(facts)[0], classification.family_members(facts)
     held: list[list[str]] | None = None
     dynamical: tuple[DynamicalTransition, ...] = ()
     bayesian: tuple[BayesianTransition, ...] = ()

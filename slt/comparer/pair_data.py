@@ -1,4 +1,4 @@
-"""What each learner has to say of one pair of phases; the rules are in the package's docstring."""
+"""The evidence of each learner on one pair of phases; `verdicts` states the rules."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import scipy.stats
 
 from slt.comparer import narrative
 from slt.comparer.granularity import Level
+from slt.comparer.narrative import percent
 from slt.phases.occupancy import occupancy_summary
 from slt.records.base import Array
 from slt.records.phases import Occupancy
@@ -32,7 +33,7 @@ class Finding:
 
 
 def sgd(level: Level, families: Level, source: str, target: str) -> Finding:
-    """Counted among seeds that held `source`, or among its family where those are too few to tell."""
+    """Counted among seeds that were in `source`, or among its family where those are too few to decide."""
     if level.held is None:
         return Finding("unknown", "was not run", {"seeds": 0, "at_risk": 0, "count": 0})
     own = level.count(source, target)
@@ -58,21 +59,21 @@ def sgd(level: Level, families: Level, source: str, target: str) -> Finding:
         fields = ("step", "step_low", "step_high", "median_low", "median_high", "loss_drop")
         evidence |= {field: getattr(seen[0], field) for field in fields}
         evidence |= {field: getattr(seen[0], field) for field in ("width", "hidden", "llc_change", "kind")}
-    why = f"{at_risk} of {len(level.held)} seeds were in {counted[0]}, {went} went on to {counted[1]}"
-    why += f" ({narrative.percent(went / at_risk)}, 95 % interval {narrative.percent(low)} to {narrative.percent(high)})"
+    why = f"{at_risk} of {len(level.held)} seeds were in {counted[0]}, {went} continued to {counted[1]}"
+    why += f" ({percent(went / at_risk)}, 95 % interval {percent(low)} to {percent(high)})"
     if counted != (source, target):
-        why += f"; counted by family, as only {own[0]} of them held {source} itself"
+        why += f"; counted by family, as only {own[0]} of them were in {source} itself"
     if not went and evidence.get("rate_high"):
         why += f"; in {evidence['steps_in_source']:,.0f} steps there, so that fewer than one goes in"
         why += f" {1 / evidence['rate_high']:,.0f} steps (95 %)"
     if answer == "unknown":
-        why += ": too few seeds to tell"
+        why += ": too few seeds to decide"
     return Finding(answer, why, evidence)
 
 
 def _rate(steps: float, went: int) -> dict[str, float]:
-    """Moves in a step spent in the source, with the exact 95 % interval of a Poisson count (Garwood 1936); one-sided
-    where none was seen. Every seed leaves for this target at most once."""
+    """Transitions for each step spent in the source, with the exact 95 % interval of a Poisson count (Garwood 1936);
+    one-sided where none was seen. Every seed leaves for this target at most once."""
     if steps <= 0:
         return {}
     low = scipy.stats.chi2.ppf(0.025, 2 * went) / 2 if went else 0.0
@@ -124,7 +125,7 @@ def _unseen(unseen: list[str], source: str, occupancy: Occupancy) -> str:
         int(occupancy.sample_sizes[-1]),
     )
     least = f" above 1/{1 / floor:,.0f}" if floor else ""
-    advice = f"go beyond n = {last:,}"
+    advice = f"continue beyond n = {last:,}"
     if source in unseen:
         advice = f"start below n = {first:,}" if first > 1 else "use more draws"
     return f"the ladder never saw {' or '.join(unseen)}{least}; {advice}"
@@ -149,18 +150,18 @@ def _crossed(level: Level, occupancy: Occupancy, seen: BayesianTransition) -> Fi
         "agrees_with": [p.approximation for p in seen.predictions if _agrees(p, seen) is True],
         "disagrees_with": [p.approximation for p in seen.predictions if _agrees(p, seen) is False],
     }
-    why = f"mass passes at n = {seen.n:,.0f} ({narrative.interval(seen)}), where each holds about {narrative.percent(held)}"
+    why = f"mass passes at n = {seen.n:,.0f} ({narrative.interval(seen)}), where each holds about {percent(held)}"
     why += f"; seen in {seen.crossed} of {seen.datasets} data sets"
-    if told := narrative.predictions(seen.predictions, evidence["agrees_with"], evidence["disagrees_with"]):
-        why += f"; {told}"
+    if text := narrative.predictions(seen.predictions, evidence["agrees_with"], evidence["disagrees_with"]):
+        why += f"; {text}"
     if third is not None and not direct:
-        why += f"; they change order while {third} holds more, {narrative.percent(shares[third])}"
+        why += f"; they change order while {third} holds more, {percent(shares[third])}"
     return Finding("has", why, evidence)
 
 
 def _agrees(prediction: Prediction, seen: BayesianTransition) -> bool | None:
-    """Whether a prediction's interval and that of what was seen have a point in common; None where that cannot be
-    said: one has no interval, or what was seen is exact but for the way between sample sizes. An open end is far away."""
+    """Whether a prediction's interval and that of what was seen have a point in common; None where that is
+    unknown: one has no interval, or what was seen is exact but for interpolation in n. An open end has no bound."""
     exact = seen.n_low == seen.n == seen.n_high
     if prediction.n is None or exact or (seen.n_low is None and seen.n_high is None):
         return None
@@ -174,29 +175,29 @@ def _agrees(prediction: Prediction, seen: BayesianTransition) -> bool | None:
 
 
 def _uncrossed(level: Level, source: str, target: str, odds: LogOdds, sample_sizes: Array) -> tuple[str, str]:
-    """What it means that no crossing was found, of two phases that were both seen."""
-    led = odds.decisive[odds.decisive != 0]
-    if not len(led):
-        return "unknown", f"{source} and {target} are too close, or too noisy, to tell apart at any n"
-    if led[-1] < 0:
+    """The answer where no crossing was found, of two phases that were both seen."""
+    leads = odds.decisive[odds.decisive != 0]
+    if not len(leads):
+        return "unknown", f"{source} and {target} are too close, or too noisy, to be distinguished at any n"
+    if leads[-1] < 0:
         last = int(np.flatnonzero(odds.decisive)[-1])
         at = f"at n = {int(sample_sizes[last]):,}, the last sample size" + (
-            " that tells" if last < len(sample_sizes) - 1 else ""
+            " at which they differ" if last < len(sample_sizes) - 1 else ""
         )
         loss = [min(fact.loss for fact in level.members[name]) for name in (source, target)]
         if loss[1] < loss[0]:
-            why = f"{source} leads {target} {at}; {target} has lower loss and must overtake it further on"
+            why = f"{source} leads {target} {at}; {target} has lower loss and must overtake it at larger n"
             return "unknown", why + (
-                ": go on in n" if last == len(sample_sizes) - 1 else ", where neither holds much"
+                ": continue to larger n" if last == len(sample_sizes) - 1 else ", where neither holds much"
             )
         return "lacks", f"{source} leads {target} {at}, and has no higher loss"
-    if (led < 0).any():
+    if (leads < 0).any():
         why = f"the lead changes from {source} to {target}, but they never both held"
-        return "unknown", f"{why} {narrative.percent(in_n.MINIMUM)} of the posterior"
+        return "unknown", f"{why} {percent(in_n.MINIMUM)} of the posterior"
     why = f"{target} leads {source} from n = {int(sample_sizes[odds.decisive > 0][0]):,} on, and never follows it"
     if sample_sizes[0] <= 1:
         return "lacks", why
     pairs = [(a, b) for a in level.members[source] for b in level.members[target]]
     if all(free_energy.always_preferred(free_energy.crossing(a, b, "prior")) for a, b in pairs):
         return "lacks", f"{why}, and the formula has it ahead at every n"
-    return "unknown", f"{why}; if mass passes, it does so earlier: start lower in n"
+    return "unknown", f"{why}; if mass passes, it does so earlier: start at smaller n"

@@ -1,8 +1,9 @@
 """Which of a sweep's options change its verdicts?
 
-Take every two runs that differ in one option and are alike in all others: the share of verdicts on which they
-differ is the option's influence. That of a seed is the noise that all others stand in. Where no two runs differ in
-one option alone, because options were changed together, the pairs of runs that differ in the fewest take their place.
+Take every two runs that differ in one option and agree in all others: the share of verdicts on which they
+differ is the option's sensitivity. That of a seed is the noise to compare all others with. Where no two runs differ
+in one option alone, because options were changed together, the pairs of runs that differ in the fewest take their
+place.
 """
 
 from __future__ import annotations
@@ -41,9 +42,9 @@ def sensitivity(table: Sequence[Mapping[str, Any]], level: str, options: Sequenc
     i, j = np.triu_indices(len(found), k=1)  # every two runs
     known = np.isin(found, [OUTCOMES.index(name) for name in (*VERDICTS, NEITHER)])
     both = known[i] & known[j]  # (two runs, pair)
-    told = both.any(axis=1)
-    disagree = ((found[i] != found[j]) & both)[told].sum(axis=1) / both[told].sum(axis=1)
-    differ = np.array([column[i] != column[j] for column in columns])[:, told]  # (option, two runs)
+    usable = both.any(axis=1)
+    disagree = ((found[i] != found[j]) & both)[usable].sum(axis=1) / both[usable].sum(axis=1)
+    differ = np.array([column[i] != column[j] for column in columns])[:, usable]  # (option, two runs)
     distance = differ.sum(axis=0)
 
     def strength(differs: Array) -> float:

@@ -22,24 +22,21 @@ def summary_of(
     comparison: Comparison,
     names: tuple[str, ...],
 ) -> dict[str, Any]:
-    """What `summary.json` says of the science: all of it but `status` and `provenance`.
+    """The scientific part of `summary.json`: all of it but `status`, `diagnostics` and `provenance`.
 
     `occupancy` and `free_energy` have one entry for each n, with mean and standard error over what
-    `phases.estimate` says (its words are in `error_source`); empty lists where there is no ladder.
+    `phases.occupancy.estimate` states (its text is in `error_source`); empty lists where there is no ladder.
     """
-    told = to_json(comparison)
+    found = to_json(comparison)
     return {
         "phases": plain([dataclasses.asdict(fact) for fact in facts]),
         "occupancy": [] if occupancy is None else plain(_occupancy(occupancy, names)),
         "free_energy": [] if occupancy is None else plain(_free_energy(occupancy)),
         "dominance": [] if occupancy is None else _dominance(occupancy, names),
-        "dynamical": told["dynamical"],
-        "bayesian": told["bayesian"],
-        "comparison": told["verdicts"],
-        "headline": told["headline"],
-        "notes": told["notes"],
-        "endpoints": told["endpoints"],
-        "sigmoid_fits": told["sigmoid_fits"],
+        "dynamical": found["dynamical"],
+        "bayesian": found["bayesian"],
+        "comparison": found["verdicts"],
+        **{name: found[name] for name in ("headline", "notes", "endpoints", "sigmoid_fits")},
     }
 
 

@@ -88,6 +88,15 @@ def families(facts: tuple[PhaseFacts, ...]) -> tuple[tuple[str, ...], Array]:
     return names, np.array([*(order.index(fact.family) for fact in facts), len(order)], int)
 
 
+def family_members(facts: tuple[PhaseFacts, ...]) -> dict[str, tuple[PhaseFacts, ...]]:
+    """The phases of each family, by the family's name."""
+    names, index = families(facts)
+    return {
+        name: tuple(fact for fact, family in zip(facts, index, strict=False) if family == i)
+        for i, name in enumerate(names[:-1])
+    }
+
+
 def merge_path(path: PhasePath, facts: tuple[PhaseFacts, ...]) -> tuple[tuple[str, ...], PhasePath]:
     """The path read as families."""
     names, index = families(facts)

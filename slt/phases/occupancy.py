@@ -15,7 +15,7 @@ from slt.records.posterior import Ladder
 
 
 class Estimate(NamedTuple):
-    """A mean with its standard error, and in words where the error comes from."""
+    """A mean with its standard error, and a text on where the error comes from."""
 
     mean: Array
     error: Array
@@ -102,7 +102,7 @@ def estimate(values: Array, exact: bool) -> Estimate:
 
     The error includes every source that was sampled. With two data sets or more it is the scatter of data-set
     means over the square root of their number, which holds the noise of repeats too. With one data set it is
-    the scatter of repeats, and says nothing of other data. With one of each it is 0 for quadrature and NaN,
+    the scatter of repeats, and does not cover other data. With one of each it is 0 for quadrature and NaN,
     unknown, otherwise.
     """
     datasets, repeats = values.shape[0], values.shape[2]

@@ -13,7 +13,7 @@ VERDICTS = ("both", "bayesian only", "dynamical only", "inconclusive")
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """One phase pair, judged. `why` is a plain sentence that carries the numbers of `evidence`."""
+    """The verdict on one pair of phases. `why` is a plain sentence that carries the numbers of `evidence`."""
 
     source: str
     target: str
@@ -29,7 +29,7 @@ class Ending:
     Attributes:
       seeds, ended: seeds that did not fail, and those of them that ended in this phase.
       share, share_low, share_high: ended / seeds, with its 95 % Clopper-Pearson interval.
-      n: where the posterior was looked at: SGD's number of observations, or the sample size nearest to it.
+      n: at which the posterior was looked at: SGD's number of observations, or the sample size nearest to it.
       mass, mass_error: posterior share there and its standard error (None: unknown).
     """
 
@@ -46,7 +46,8 @@ class Ending:
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """SGD's transitions beside the posterior's. `sigmoid_fits` None: SGD was not run, or no seed has a complete curve."""
+    """SGD's transitions beside the posterior's. `sigmoid_fits` None: SGD was not run, or no seed has a complete
+    curve."""
 
     phases: tuple[PhaseFacts, ...]
     dynamical: tuple[DynamicalTransition, ...]

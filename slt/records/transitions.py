@@ -44,8 +44,8 @@ class DynamicalTransition:
       median_low, median_high: 95 % interval of the median step, by bootstrap over seeds; None from under three.
       width: median over seeds of its length as a share of log-steps, log((1 + end) / (1 + start)) / log(1 + last);
         None where no curve has a changepoint.
-      with_event: seeds in which some curve changes there by itself. `hidden`: those in which the loss would not show it.
-        None where curves were not searched.
+      with_event: seeds in which some curve changes there by itself. `hidden`: those in which the loss would not show
+        it. None where curves were not searched.
       llc_change: median over seeds of lambda-hat after less before; None where it was not measured.
       kind: "A" (loss falls, lambda-hat rises), "B" (loss stays, lambda-hat falls), or "".
     """
@@ -72,8 +72,9 @@ class Prediction:
     """The n at which two phases should be equally likely.
 
     Attributes:
-      approximation: "leading" (loss and lambda log n), "prior" (plus the prior density at the points), "volume" (plus the
-        local volume, measured on the population loss, in place of the prior density), or "population" (where the
+      approximation: "leading" (loss and lambda log n), "prior" (plus the prior density at the points), "volume"
+        (plus the local volume, measured on the population loss, in place of the prior density), or "population"
+        (where the
         ladder on the population loss has it: all of the posterior but the noise of data).
       n: None where there is no crossing, and `why` says so.
       n_low, n_high: 95 % interval from the errors of what went in; n where that is theory; None where unknown.
@@ -97,9 +98,9 @@ class BayesianTransition:
       peak_source, peak_target: the largest mean occupancy of each on the ladder.
       predictions: crossings by formula and without data noise, from least to most informed.
       method: how the interval was made.
-      separation: at the sample size nearest to the crossing, the distance of the two phases' mean losses in units of their
-        root mean square deviation within a phase, times sqrt(2) (Ashman's D; 1994, AJ 108, 2348); None where one of
-        them was never visited there. Above 2 the losses have two humps: a transition of first order.
+      separation: at the sample size nearest to the crossing, the distance of the two phases' mean losses in units of
+        their root mean square deviation within a phase, times sqrt(2) (Ashman's D; 1994, AJ 108, 2348); None where
+        one of them was never visited there. Above 2 the losses have two humps: a transition of first order.
       heat_capacity: the larger posterior variance of n L_n at the two sample sizes beside the crossing, nats^2.
     """
 

@@ -42,7 +42,7 @@ _DASHES: dict[str, tuple[int, tuple[float, ...]]] = {
 def of_phases(
     transitions: Sequence[BayesianTransition], sample_sizes: Array, mean: Array, names: tuple[str, ...]
 ) -> list[BayesianTransition]:
-    """The crossings at which most mass changes hands, in order of n, then those predicted but not seen.
+    """The crossings at which most mass passes, in order of n, then those predicted but not seen.
 
     Two phases that are both all but empty may change order as well; that is left to the table.
     """
@@ -61,7 +61,7 @@ def of_phases(
 
 
 def of_families(verdicts: Sequence[Verdict]) -> list[BayesianTransition]:
-    """Where one family of phases hands over to another, from the evidence of the verdicts on families."""
+    """Where one family of phases gives way to another, from the evidence of the verdicts on families."""
     return [
         BayesianTransition(
             source=v.source,
@@ -90,7 +90,7 @@ def verticals(ax: Axes, crossing: BayesianTransition, palette: Palette) -> None:
 
 
 def rows(ax: Axes, crossings: list[BayesianTransition], palette: Palette) -> None:
-    """A row for each crossing: where it was seen (with its interval) and predicted, and the same in words."""
+    """A row for each crossing: where it was seen (with its interval) and predicted, and the same as text."""
     for row, crossing in enumerate(crossings):
         y, color = -row, palette[crossing.target]
         for prediction in crossing.predictions:

@@ -1,4 +1,4 @@
-"""What the page's script moves: training thinned to a few seeds and checkpoints, the posterior to a few draws.
+"""The data of the page's script: training thinned to a few seeds and checkpoints, the posterior to a few draws.
 
 Everything here is plain data for one JSON block. Steps of SGD and observations of the posterior stay on axes of
 their own.
@@ -18,7 +18,7 @@ from slt.records.training import Trajectory
 from slt.report.figures_weights import choose_draws, corners, is_planar
 from slt.report.inputs import ReportInputs
 from slt.report.style import Palette
-from slt.report.summaries import error_in_words, estimate, posterior_loss, sgd_loss, sgd_shares, units
+from slt.report.summaries import error_text, estimate, posterior_loss, sgd_loss, sgd_shares, units
 
 MOST_SEEDS, MOST_CHECKPOINTS, MOST_SAMPLE_SIZES = 16, 200, 60
 MOST_NUMBERS = 150_000  # of parameters: about a megabyte
@@ -27,7 +27,7 @@ DIGITS = 4
 
 
 def explorer(inputs: ReportInputs, palette: Palette) -> dict[str, Any]:
-    """Plain data; "sgd" and "posterior" are null where there is nothing to move along."""
+    """Plain data; "sgd" and "posterior" are null where they are not in the inputs."""
     facts = {fact.name: fact.loss for fact in inputs.comparison.phases}
     sgd, posterior = _sgd(inputs), _posterior(inputs)
     return {
@@ -130,7 +130,7 @@ def _posterior(inputs: ReportInputs) -> dict[str, Any] | None:
         "sample_sizes": occupancy.sample_sizes[kept].tolist(),
         "shares": _plain(share.T),
         "errors": _plain(error.T),
-        "error_words": error_in_words(occupancy),
+        "error_text": error_text(occupancy),
         "loss": None if loss is None else _plain(loss.mean),
         "loss_error": None if loss is None else _plain(loss.error),
         "drawing": kind,

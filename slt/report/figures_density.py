@@ -57,8 +57,8 @@ def density(inputs: ReportInputs, palette: Palette) -> ReportFigure | None:
         fig,
         "density",
         "Where the parameter is",
-        "Look for the hump that empties as another fills: each row is the posterior's mass at one n (heights are "
-        "square roots of the mass in a bin, so that traces show), with the share of each phase at the right; "
+        "Look for the mode that empties as another fills: each row is the posterior's mass at one n (heights are "
+        "square roots of the mass in a bin, so that small masses show), with the share of each phase at the right; "
         "the last row is where SGD runs end.",
         "Posterior of the parameter at several n, and where SGD ends.",
         ("learner", "n", "phase", "from", "to", "mass"),

@@ -28,7 +28,7 @@ def losses(inputs: ReportInputs, palette: Palette) -> ReportFigure | None:
     _loss_scale(top, loss[np.isfinite(loss)], np.array([fact.loss for fact in inputs.comparison.phases]))
     _failed(top, trajectory, loss)
     top.set_ylabel(f"{what}, nats per observation")
-    _critical_levels(top, inputs, palette)
+    _critical_losses(top, inputs, palette)
     _seed_shares(bottom, trajectory, path, inputs.names, palette)
     step_axis(bottom, trajectory.steps)
     seeds, failed = len(trajectory.status), int(np.sum(trajectory.status != OK))
@@ -67,12 +67,12 @@ def _loss_lines(
 
 
 def _loss_scale(ax: Axes, seen: Array, levels: Array) -> None:
-    """Logarithmic where losses are positive and span a factor of two; with room for phases just out of reach."""
+    """Logarithmic where losses are positive and span a factor of two; with room for phases just outside."""
     if not seen.size:
         return
     low, high = float(seen.min()), float(seen.max())
     typical = float(np.quantile(seen, 0.99))
-    if high > 10 * abs(typical):  # a few points of a run that blew up would flatten all the others
+    if high > 10 * abs(typical):  # a few points of a run that diverged would flatten all the others
         high = typical
     logarithmic = low > 0 and high > 2 * low
     reach = low / 2 if logarithmic else low - (high - low) / 2
@@ -99,7 +99,7 @@ def _failed(ax: Axes, trajectory: Trajectory, loss: Array) -> None:
             )
 
 
-def _critical_levels(ax: Axes, inputs: ReportInputs, palette: Palette) -> None:
+def _critical_losses(ax: Axes, inputs: ReportInputs, palette: Palette) -> None:
     """A thin line at each phase's loss, named at the right edge where it can be read."""
     transform = ax.transScale
     low, high = (float(transform.transform((1.0, y))[1]) for y in ax.get_ylim())

@@ -1,4 +1,4 @@
-"""Learning coefficients along training: each seed's estimate, faded where a flag says that it is none."""
+"""Learning coefficients along training: each seed's estimate, faded where it carries a flag."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from slt.report.report_figure import ReportFigure, report_figure
 from slt.report.style import Palette
 from slt.report.summaries import plural
 
-LOWEST = -2.0  # far below zero an estimate only says that the point is no minimum
+LOWEST = -2.0  # far below zero an estimate only shows that the point is no minimum
 
 
 def along(inputs: ReportInputs, palette: Palette) -> ReportFigure | None:
@@ -42,8 +42,8 @@ def along(inputs: ReportInputs, palette: Palette) -> ReportFigure | None:
         "Learning coefficients along training",
         f"Each line is one of {plural(len(path.seed), 'seed')}, colored by the phase it is in, with standard "
         f"errors. Thin lines are the phases' known coefficients. {faded:,} of {known.sum():,} estimates carry a flag "
-        "and are faint: most often SGD is still on its way there, the point is no minimum, and the number below zero "
-        "only says so.",
+        "and are faint: most often SGD is still on its way there, the point is no minimum, and a negative number "
+        "only shows that.",
         f"Estimated local learning coefficient against SGD step for {len(path.seed)} seeds.",
         ("seed", "step", "llc", "standard error", "phase", "status"),
         (
@@ -144,7 +144,7 @@ def calibration(inputs: ReportInputs, palette: Palette) -> ReportFigure | None:
         fig,
         "llc_calibration",
         "How the chains were set up",
-        "Left: t K along the draws at points without flags; level means burnt in. Middle: the step size of every "
+        "Left: t K along the draws at points without flags; constant means burnt in. Middle: the step size of every "
         f"point and how much of it was accepted. Right: the errors. Chosen: {'; '.join(words)}.",
         "Trace of t K, step sizes with acceptance, and relative standard errors.",
         ("panel", "x", "y", "lower quartile", "upper quartile"),

@@ -21,8 +21,8 @@ _MOST_SAMPLE_SIZES = 14
 
 
 def shares(inputs: ReportInputs, palette: Palette) -> ReportFigure | None:
-    """One bar for the end of SGD, one for each sample size of the posterior, split by phase; None with neither, or where
-    the model names no phases."""
+    """One bar for the end of SGD, one for each sample size of the posterior, split by phase; None with neither, or
+    where the model names no phases."""
     bars: list[tuple[str, Array]] = []
     if inputs.trajectory is not None and inputs.path is not None:
         kept = int(np.sum(inputs.trajectory.status == OK))
@@ -108,7 +108,7 @@ def verdicts(inputs: ReportInputs, palette: Palette) -> ReportFigure | None:
         "how many SGD seeds made it of those that could, and the n at which the posterior did. "
         + (pale if not all(map(is_direct, inputs.comparison.verdicts)) else ""),
         "Matrix of transitions between phases with verdicts.",
-        ("level", "from", "to", "verdict", "SGD seeds that went", "SGD seeds at risk", "n", "direct"),
+        ("level", "from", "to", "verdict", "SGD seeds that made it", "SGD seeds at risk", "n", "direct"),
         (
             (_level(v), v.source, v.target, v.verdict, *_counts(v), is_direct(v))
             for level in levels
@@ -126,7 +126,7 @@ def _counts(verdict: Verdict) -> tuple[object, ...]:
 
 
 def _ordered(used: set[str], inputs: ReportInputs) -> list[str]:
-    """By the order of phases; a family stands where its first phase does."""
+    """By the order of phases; a family takes the place of its first phase."""
     place = {name: float(i) for i, name in enumerate(inputs.names)}
     for fact in reversed(inputs.comparison.phases):
         place[f"{fact.family}-family"] = place.get(fact.name, math.inf)

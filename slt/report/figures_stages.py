@@ -1,4 +1,4 @@
-"""Figures of a run without a posterior: stages, refined coefficients, the function's way through training."""
+"""Figures of a run without a posterior: stages, refined coefficients, the path of the function through training."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def stages(inputs: ReportInputs, palette: Palette) -> ReportFigure | None:
     known = np.isfinite(trajectory.population_loss).any()
     loss = trajectory.population_loss if known else trajectory.loss
     sound = np.array([status == OK for status in trajectory.status])
-    curves = {name: values[sound] for name, values in _liveliest(trajectory.observables, sound)}
+    curves = {name: values[sound] for name, values in _most_variable(trajectory.observables, sound)}
     panels = 2 + (inputs.llc is not None)
     fig = style.figure(1.7 * panels + 1.0)
     axes = fig.subplots(panels, 1, sharex=True)
@@ -70,7 +70,7 @@ def stages(inputs: ReportInputs, palette: Palette) -> ReportFigure | None:
         "Stages of learning",
         f"Thin lines are {plural(int(sound.sum()), 'seed')}, thick ones their median. Vertical lines: the "
         f"{plural(len(boundaries), 'transition')} that {usual} of them share, where the loss, an observable or λ̂ "
-        "jumps (median step). λ̂ is left out where chains found lower loss than the checkpoint's.",
+        "changes (median step). λ̂ is left out where chains found lower loss than the checkpoint's.",
         "Loss, learning coefficient and observables against training step, with transitions marked.",
         ("curve", "seed", "step", "value"),
         rows,
@@ -78,7 +78,7 @@ def stages(inputs: ReportInputs, palette: Palette) -> ReportFigure | None:
 
 
 def refined(inputs: ReportInputs, palette: Palette) -> ReportFigure | None:
-    """Coefficients of some weights or data along training, beside the whole; None where none was asked for."""
+    """Refined coefficients, of some weights or data, along training; None where none was asked for."""
     if not inputs.refined:
         return None
     fig = style.figure(4.2)
@@ -104,9 +104,9 @@ def refined(inputs: ReportInputs, palette: Palette) -> ReportFigure | None:
         fig,
         "llc_refined",
         "Refined learning coefficients",
-        "Only the named weights move, or only the named losses count; settings are those of the whole. Lines are "
-        f"medians over {plural(len(next(iter(inputs.refined.values())).seed), 'seed')}, bands standard errors. "
-        f"{drawn} of {asked} estimates are drawn; around the others chains found lower loss or ran away.",
+        "Only the named weights move, or only the named losses count; settings are those of the full coefficient. "
+        f"Lines are medians over {plural(len(next(iter(inputs.refined.values())).seed), 'seed')}, bands standard errors. "
+        f"{drawn} of {asked} estimates are drawn; around the others chains found lower loss or diverged.",
         "Refined learning coefficients against training step.",
         ("part", "seed", "step", "llc"),
         rows,
@@ -157,16 +157,16 @@ def essential(inputs: ReportInputs, palette: Palette) -> ReportFigure | None:
     )
 
 
-def _liveliest(observables: dict[str, Array], sound: Array) -> list[tuple[str, Array]]:
+def _most_variable(observables: dict[str, Array], sound: Array) -> list[tuple[str, Array]]:
     """The observables that move by most, in units of their scatter between checkpoints, by name."""
 
-    def liveliness(values: Array) -> float:
+    def variation(values: Array) -> float:
         middle = np.median(values[sound], axis=0)
         jitter = float(np.median(np.abs(np.diff(middle)))) + 1e-12 * float(np.abs(middle).max() + 1e-300)
         return float(np.ptp(middle)) / jitter if np.isfinite(middle).all() and np.ptp(middle) > 0 else 0.0
 
-    moving = [item for item in observables.items() if liveliness(item[1]) > 0] if sound.any() else []
-    return sorted(sorted(moving, key=lambda item: -liveliness(item[1]))[:_MOST])
+    moving = [item for item in observables.items() if variation(item[1]) > 0] if sound.any() else []
+    return sorted(sorted(moving, key=lambda item: -variation(item[1]))[:_MOST])
 
 
 def _lines(ax: Axes, steps: Array, values: Array, color: str) -> None:
@@ -183,7 +183,7 @@ def _median(values: Array) -> Array:
 
 
 def _sound(path: LLCPath) -> Array:
-    """(seed, checkpoint) lambda-hat, NaN where it is none."""
+    """(seed, checkpoint) lambda-hat, NaN where no estimate was possible."""
     return np.where(np.vectorize(broken)(path.status), np.nan, path.llc)
 
 

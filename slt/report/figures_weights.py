@@ -156,7 +156,7 @@ def _draws_panel(
         mean = np.nan_to_num(estimate(units(inputs.occupancy.share)).mean[n_index])
         top = np.argsort(-mean, kind="stable")[:2]
         words = ", ".join(f"{inputs.names[i]} {percent(mean[i])}" for i in top if mean[i] > 0)
-    _heading(ax, f"Bayes, n = {ladder.sample_sizes[n_index]:,}", words, style.INK)
+    _heading(ax, f"Posterior, n = {ladder.sample_sizes[n_index]:,}", words, style.INK)
     return rows
 
 
@@ -170,7 +170,7 @@ def choose_draws(log_weights: Array, count: int) -> Array:
 
 
 def _frame(ax: Axes, bottom: float) -> None:
-    ax.set_aspect("equal", anchor="S")  # what space is left goes to the headings
+    ax.set_aspect("equal", anchor="S")  # free space goes to the headings
     ax.set_xlim(-1.75, 1.75)
     ax.set_ylim(bottom, 1.55)
     angle = np.linspace(0, 2 * np.pi, 90)

@@ -1,4 +1,5 @@
-"""The page's moving part: the frame that the script fills, the data it reads, and the rule that lets it alone run."""
+"""The page's interactive part: the frame that the script fills, the data it reads, and the policy that lets only it
+run."""
 
 from __future__ import annotations
 
@@ -16,11 +17,11 @@ from slt.report.summaries import plural
 
 _PARTS = ("page_scales.js", "page_charts.js", "page_pictures.js", "page.js")
 SCRIPT = "\n".join((Path(__file__).parent / part).read_text(encoding="utf-8") for part in _PARTS)
-MOST_PACKED = 2_000_000  # characters of base64 of one file: a larger one is only found beside the page
+MOST_PACKED = 2_000_000  # characters of base64 of one file: a larger one exists only beside the page
 
 
 def policy() -> str:
-    """Nothing is fetched, and nothing runs but the page's own script, whatever the records say."""
+    """Nothing is fetched, and nothing runs but the page's own script, whatever the records contain."""
     digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
     return (
         "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; style-src 'unsafe-inline'; "
@@ -29,7 +30,7 @@ def policy() -> str:
 
 
 def script(data: Mapping[str, Any]) -> Markup:
-    """The data block and the script. No text in the data can end the block: JSON may spell "<" in another way."""
+    """The data block and the script. No text in the data can end the block: JSON may write "<" as an escape."""
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace(
         "<", "\\u003c"
     )
@@ -53,7 +54,7 @@ def packed(figures: Sequence[ReportFigure]) -> dict[str, str]:
 
 
 def downloads(report_figure: ReportFigure) -> Markup:
-    """Links to a figure's files. They lead beside the page; the script serves them from within it."""
+    """Links to a figure's files. They point to files beside the page; the script serves them from within it."""
     words = {"svg": "SVG", "csv": "numbers (CSV)"}
     links = (
         element(
@@ -65,7 +66,7 @@ def downloads(report_figure: ReportFigure) -> Markup:
 
 
 def frame(data: Mapping[str, Any]) -> Markup:
-    """Sliders and empty charts, hidden until the script has filled them; nothing where there is nothing to move."""
+    """Sliders and empty charts, hidden until the script has filled them; empty where there is nothing to show."""
     panels = []
     if data["sgd"]:
         panels.append(_sgd(data["sgd"]))
@@ -98,7 +99,7 @@ def _sgd(sgd: Mapping[str, Any]) -> Markup:
 
 
 def _posterior(posterior: Mapping[str, Any]) -> Markup:
-    words = posterior["error_words"]
+    words = posterior["error_text"]
     return _panel(
         "posterior",
         ("Posterior", "observations n"),

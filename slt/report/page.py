@@ -1,4 +1,4 @@
-"""One self-contained page: the answer in words, then what it rests on. Made from records alone."""
+"""One self-contained page: the answer in a sentence, then the evidence. Made from records alone."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from slt.report.inputs import ReportInputs
 from slt.report.markup import Markup, element, image, join
 from slt.report.report_figure import ReportFigure
 from slt.report.style import Palette
-from slt.report.summaries import plural, sizes_in_words
+from slt.report.summaries import plural, sizes_text
 from slt.storage.store import write_bytes, write_text
 
 __all__ = ["ReportInputs", "write_report"]
@@ -142,7 +142,7 @@ def _sizes(inputs: ReportInputs) -> str:
     if inputs.occupancy is not None:
         sample_sizes = inputs.occupancy.sample_sizes
         parts.append(
-            f"Posterior: {sizes_in_words(inputs.occupancy)}, n = {sample_sizes[0]:,} to {sample_sizes[-1]:,}"
+            f"Posterior: {sizes_text(inputs.occupancy)}, n = {sample_sizes[0]:,} to {sample_sizes[-1]:,}"
         )
     return ". ".join(parts or ["Nothing was run"]) + "."
 
@@ -152,7 +152,7 @@ def _section(title: str, *content: object) -> Markup:
 
 
 def _figure(report_figure: ReportFigure) -> Markup:
-    picture = element("div", image(report_figure.png, report_figure.alt), class_="plate")
+    picture = element("div", image(report_figure.png, report_figure.alt), class_="figure-image")
     return element(
         "section",
         element("h2", report_figure.title),
@@ -172,7 +172,7 @@ def _endings(comparison: Comparison, palette: Palette) -> Markup:
 def _stages(inputs: ReportInputs) -> Markup:
     if not inputs.stages:
         return join([])
-    return _section("Stages, and what the formula says of them", *stage_tables.stages(inputs.stages))
+    return _section("Stages, and what the formula predicts", *stage_tables.stages(inputs.stages))
 
 
 def _sampler(inputs: ReportInputs) -> Markup:

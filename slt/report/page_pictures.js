@@ -7,7 +7,7 @@ const points = (flat, stride = 2) =>
   Array.from({ length: flat.length / stride }, (_, i) => flat.slice(stride * i, stride * (i + 1)));
 const angle = ([x, y]) => Math.atan2(y, x);
 const size = ([x, y]) => Math.hypot(x, y);
-const whole = (flat) => flat !== null && !flat.includes(null);
+const complete = (flat) => flat !== null && !flat.includes(null);
 
 /** The columns longer than half the longest, by angle: corners of the polygon that the columns make. */
 function corners(columns) {
@@ -69,15 +69,15 @@ function tells(target, words, something, otherwise) {
 /** One seed's W: columns as arrows, their polygon, and biases as bars, in the order of the columns. */
 function weights(host, { seeds }, chosen, reach) {
   const words = host.querySelector(".reading"), base = HALF + 26;
-  const columnsOf = ({ params }) => params.filter(whole).flatMap((flat) => points(flat, 3));
+  const columnsOf = ({ params }) => params.filter(complete).flatMap((flat) => points(flat, 3));
   const largest = quantile(seeds.flatMap(columnsOf).map((column) => Math.abs(column[2])), 0.99) || 1;
   const { at, draw } = plane(host, reach, "columns of W, and biases", "group");
   return (index) => {
     const { params, phase } = chosen(), now = PHASES[phase[index]];
     const rest = () => [reading(now, "columns of W as arrows, biases b as bars")];
     words.replaceChildren(...rest());
-    if (!whole(params[index])) return draw(element("text", { "text-anchor": "middle" }, "not finite"));
-    const columns = points(params[index], 3).map(turned(uprighting(points(params.findLast(whole), 3))));
+    if (!complete(params[index])) return draw(element("text", { "text-anchor": "middle" }, "not finite"));
+    const columns = points(params[index], 3).map(turned(uprighting(points(params.findLast(complete), 3))));
     const pitch = (1.6 * HALF) / columns.length;
     const shapes = columns.map((column, i) => {
       const text = `column ${i + 1}: length ${number(size(column))}, bias ${number(column[2])}`;
@@ -111,7 +111,7 @@ function polygons(host, { draws }, reach) {
   return (index) => {
     const rest = () => tally(draws[index]);
     words.replaceChildren(...rest());
-    const shapes = draws[index].filter((one) => whole(one.at)).map((one) => {
+    const shapes = draws[index].filter((one) => complete(one.at)).map((one) => {
       const ring = points(one.at).map(at), hue = hueOf(one.phase);
       const dots = ring.map(([cx, cy]) => element("circle", { cx, cy, r: 2.6, fill: hue }));
       const edge = element("path", { d: closed(ring), class: "edge", stroke: hue });
@@ -151,7 +151,7 @@ function cloud(host, names, all, pick) {
   return (index) => {
     const { shown, rest } = pick(index);
     words.replaceChildren(...rest());
-    const dots = shown.filter(({ at }) => whole(at)).map(({ phase, at, marked }, i) => {
+    const dots = shown.filter(({ at }) => complete(at)).map(({ phase, at, marked }, i) => {
       const shape = { cx: x.place(at[0]), cy: rise(at, i), r: marked ? 6 : 3, class: marked ? "marked" : "point" };
       const text = names.map((name, axis) => `${name} = ${number(at[axis])}`).join(", ");
       const say = () => said(text);

@@ -1,4 +1,4 @@
-"""A finished figure: the picture as PNG and SVG, the numbers that it shows, and words for it."""
+"""A finished figure: the picture as PNG and SVG, the numbers that it shows, and its texts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Numbers(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class ReportFigure:
-    """File stem, heading, one sentence on what to look at, words for who cannot see, and the figure itself."""
+    """File stem, heading, one sentence on what to look at, a text alternative, and the figure itself."""
 
     name: str
     title: str

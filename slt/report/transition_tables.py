@@ -10,7 +10,7 @@ from slt.report.style import Palette
 from slt.report.summaries import interval, number, percent, whole
 from slt.report.tables import arrow, chip
 
-TWO_HUMPS = 2.0  # Ashman's D above which two phases make two humps
+TWO_MODES = 2.0  # Ashman's D above which two phases make two modes
 
 
 def dynamical(comparison: Comparison, palette: Palette) -> Markup:
@@ -41,15 +41,15 @@ def dynamical(comparison: Comparison, palette: Palette) -> Markup:
 
 
 def _character(d: DynamicalTransition) -> str:
-    """What curves say of it without labels."""
-    said = [f"type {d.kind}"] if d.kind else []
+    """What curves show of it without labels."""
+    text = [f"type {d.kind}"] if d.kind else []
     if d.llc_change is not None:
-        said.append(f"λ̂ changes by {d.llc_change:+.2g}")
+        text.append(f"λ̂ changes by {d.llc_change:+.2g}")
     if d.with_event is not None:
-        said.append(f"seen without labels in {d.with_event} of {d.count}")
+        text.append(f"seen without labels in {d.with_event} of {d.count}")
     if d.hidden:
-        said.append(f"hidden from the loss in {d.hidden}")
-    return "; ".join(said) or "–"
+        text.append(f"hidden from the loss in {d.hidden}")
+    return "; ".join(text) or "–"
 
 
 def endpoints(comparison: Comparison, palette: Palette) -> Markup:
@@ -83,7 +83,7 @@ def bayesian(comparison: Comparison, palette: Palette) -> Markup:
                 f"{percent(b.peak_source)}, {percent(b.peak_target)}",
                 "–"
                 if b.separation is None
-                else f"{'two' if b.separation > TWO_HUMPS else 'one'} (D = {number(b.separation, 2)})",
+                else f"{'two' if b.separation > TWO_MODES else 'one'} (D = {number(b.separation, 2)})",
             )
         )
     if not rows:
@@ -91,7 +91,7 @@ def bayesian(comparison: Comparison, palette: Palette) -> Markup:
     headers = ["Transition", "Equal mass at n", "95 % interval", "Data sets that crossed"]
     headers += [f"Predicted n, {APPROXIMATIONS.get(level, level)}" for level in levels]
     notes = [element("p", _mark(methods, method), " ", method, class_="footnote") for method in methods]
-    return join([table([*headers, "Largest share of each", "Humps of the loss"], rows), *notes])
+    return join([table([*headers, "Largest share of each", "Modes of the loss"], rows), *notes])
 
 
 def _predicted(prediction: Prediction) -> str:
@@ -103,5 +103,5 @@ def _predicted(prediction: Prediction) -> str:
 
 
 def _mark(methods: list[str], method: str) -> Markup:
-    """The number of the footnote that says how an interval was made."""
+    """The number of the footnote on how an interval was made."""
     return element("sup", str(methods.index(method) + 1)) if method in methods else join([])

@@ -3,13 +3,13 @@
 The mass passes from a to b when
   1. each holds at least `minimum` of the posterior, on average, at some sample size;
   2. the log odds log(P_b / P_a) are decisive for a at some sample size, and at the last decisive sample size for b.
-`odds` says what is decisive. So two phases that hover about equal shares have no transition, and neither has
-a pair whose change of lead is reversed later. The crossing is the last upward zero of the mean log odds, from
-the first sample size decisive for a since b last led, to the last sample size decisive for b. Between sample sizes log odds are
-taken to be linear in n, since their leading term is n (L_a - L_b): linear in log n, the crossing of a sparse
-ladder comes out too early.
+`odds` says what is decisive. So two phases with shares that stay about equal have no transition, and neither has a
+pair whose order is reversed later. The crossing is the last upward zero of the mean log odds, from the first sample
+size decisive for a since b was last ahead, to the last sample size decisive for b. Between sample sizes log odds are
+taken to be linear in n, since their leading term is n (L_a - L_b): linear in log n, the crossing of a sparse ladder
+comes out too early.
 
-A crossing is one of order: it says which of the two holds more, not that they hold most of the mass.
+A crossing is one of order: which of the two holds more, whether or not they hold most of the mass.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def find(
     the crossing the distance to the end of the central 68 % of draws, times t sqrt(k / (k - 1)) with k the
     number of data sets (of repeats, if there is one data set) and t the 97.5 % quantile of Student's
     distribution. Percentiles alone would be far too narrow for a handful of data sets (Hesterberg 2015, "What
-    teachers should know about the bootstrap"). An end off the ladder is None, and `method` says so.
+    teachers should know about the bootstrap"). An end off the ladder is None, and `method` states so.
 
     `crossed` counts data sets whose own log odds have the crossing at the same sample sizes.
 
@@ -88,7 +88,7 @@ def find(
         formula = (
             free_energy.predictions_of(facts_of[0], facts_of[1], constants) if len(facts_of) == 2 else ()
         )
-        without_noise_prediction = (
+        noiseless = (
             () if population is None else (_population_prediction(without_noise.get((names[a], names[b]))),)
         )
         beside = [
@@ -106,7 +106,7 @@ def find(
                 datasets=len(occupancy.share),
                 peak_source=float(peak[a]),
                 peak_target=float(peak[b]),
-                predictions=(*formula, *without_noise_prediction),
+                predictions=(*formula, *noiseless),
                 method=interval.method,
                 separation=_separation(
                     occupancy, a, b, min(beside, key=lambda k: abs(occupancy.sample_sizes[k] - n))
@@ -186,7 +186,7 @@ def _interval(
     if datasets == 1:
         method = f"bootstrap, {draws} draws over {repeats} repeats of one data set, so not of other data"
     if not low >= sample_sizes[0]:
-        method += "; the interval is open below: it reaches under the ladder"
+        method += "; the interval is open below: it reaches below the ladder"
     if not high <= sample_sizes[-1]:
         method += "; the interval is open above: it reaches beyond the ladder"
     after = int(np.searchsorted(sample_sizes[n_indices], n))

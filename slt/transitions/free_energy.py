@@ -1,11 +1,11 @@
-"""Where the free energy formula says that one phase gives way to another.
+"""Where the free energy formula predicts that one phase gives way to another.
 
     F_n(W_a) = n L_a + lambda_a log n - (m_a - 1) log log n - log prior(w_a) + const
 
 Source: Watanabe 2009, "Algebraic geometry and statistical learning theory", main formula II, applied to
-neighborhoods of phases as in Chen et al. 2023 (arXiv:2310.06301). With approximation "leading" the constant and the prior are
-dropped, with "prior" the constant, with "volume" both are replaced by what a ladder on the population loss measured
-(`volume`). All drop the fluctuation of L_n(w_a) about L_a.
+neighborhoods of phases as in Chen et al. 2023 (arXiv:2310.06301). With approximation "leading" the constant and the
+prior are dropped, with "prior" the constant, with "volume" both are replaced by what a ladder on the population loss
+measured (`volume`). All drop the fluctuation of L_n(w_a) about L_a.
 
 A prediction's interval carries the errors of lambda (where it was estimated) and of the measured constants to n, to
 first order: an error of the difference of free energies, over its slope in n. It is left open where that slope

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import scipy.special
 
-from slt.comparer.verdicts import compare, summary_of, to_json
+from slt.comparer.summary import summary_of, to_json
+from slt.comparer.verdicts import compare
 from slt.models.superposition import kgons
 from slt.records.phases import Occupancy, PhaseFacts, PhasePath
 from slt.transitions import bayesian, dynamical
@@ -90,7 +91,7 @@ def test_both():
     assert verdict.evidence["n"] == pytest.approx(61.9, rel=0.03)
     assert verdict.evidence["share_at_crossing"] == pytest.approx(0.5, abs=0.02)
     assert verdict.evidence["predictions_by_pair"]["a -> b"]["leading"] == pytest.approx(61.9, rel=0.01)
-    assert "50 of 50 seeds were in a, 40 went on to b" in verdict.why
+    assert "50 of 50 seeds were in a, 40 continued to b" in verdict.why
     assert comparison.headline.startswith("Both SGD and the posterior make: a -> b")
 
 
@@ -124,12 +125,12 @@ def test_dynamical_only_because_the_target_leads_at_every_n():
     ("sample_sizes", "energies", "reason"),
     [
         # the ladder starts after the crossing
-        (FULL[FULL > 65], None, "start lower in n"),
+        (FULL[FULL > 65], None, "start at smaller n"),
         # it ends before it
-        (FULL[FULL < 55], None, "must overtake it further on"),
+        (FULL[FULL < 55], None, "must overtake it at larger n"),
         # a holds nothing at all
         (FULL, [100.0, 0, 0, 0], "never saw a above 1/10,000; start below n = 10"),
-        (FULL, [0, 100.0, 0, 0], "never saw b above 1/10,000; go beyond n = 1,000"),
+        (FULL, [0, 100.0, 0, 0], "never saw b above 1/10,000; continue beyond n = 1,000"),
     ],
 )
 def test_inconclusive_because_of_the_ladder(sample_sizes, energies, reason):
@@ -242,12 +243,12 @@ def test_five_to_six_is_bayesian_only_with_the_counts(last_seed, at_risk, went):
     seen = verdicts(comparison)
     family = seen["5-family", "6"]
     assert family.verdict == "bayesian only"
-    assert f"{at_risk} of 64 seeds were in 5-family, {went} went on to 6" in family.why
+    assert f"{at_risk} of 64 seeds were in 5-family, {went} continued to 6" in family.why
     assert family.evidence["level"] == "family"
     assert family.evidence["n"] == pytest.approx(450, rel=0.1)
     assert family.evidence["predictions_by_pair"]["5 -> 6"]["prior"] == pytest.approx(601.0, abs=0.05)
     assert comparison.headline.startswith(
-        "No jump was seen to be shared. Only the posterior makes: 5-family -> 6"
+        "No transition was seen to be shared. Only the posterior makes: 5-family -> 6"
     )
     plain = seen["5", "6"]  # no seed was ever in 5 itself
     assert plain.verdict == "bayesian only"
@@ -262,7 +263,7 @@ def test_where_few_seeds_held_a_phase_its_family_is_counted():
     plain = verdicts(superposition("5 5+")[0])["5", "6"]
     assert plain.verdict == "bayesian only"
     assert plain.evidence["counted_pair"] == "5-family -> 6"
-    assert "only 1 of them held 5 itself" in plain.why
+    assert "only 1 of them were in 5 itself" in plain.why
 
 
 def test_a_phase_that_the_ladder_never_saw_is_inconclusive():
@@ -307,8 +308,8 @@ def test_notes_name_failures_and_order():
     notes = " ".join(three.notes)
     assert "1 of 50 seeds are not ok: diverged at step 7 (1)." in notes
     assert "1 of 2 sample sizes of the ladder" in notes
-    assert "1 of 50 seeds never settled" in notes
-    assert "settled first in: a (1)" in notes
+    assert "1 of 50 seeds never stayed" in notes
+    assert "were first in: a (1)" in notes
     assert "2 shared transitions" in notes
     assert "in the same order in steps and in n" in notes
 

@@ -160,7 +160,8 @@ def test_one_well_is_one_phase_however_far_the_posterior_comes_down(watched, see
 
 @pytest.mark.parametrize("dimension", [2, 6, 20])
 def test_a_loss_that_the_posterior_brings_down_to_0_is_one_phase(dimension):
-    """Draws of a regular model: in many dimensions those of one sample size lie in a thin shell, apart from the next."""
+    """Draws of a regular model: in many dimensions those of one sample size lie in a thin shell, apart from the
+    next."""
     model = Hidden(dimension=dimension)
     w = np.random.default_rng(0).normal(size=(2, len(NS), 2, 200, dimension))
     w = w / np.sqrt(NS)[None, :, None, None, None]

@@ -126,7 +126,7 @@ def _verdict(
     level: str = "phase",
     direct: bool = True,
 ) -> Verdict:
-    why = f"SGD: {at_risk} of 64 seeds were in {source}, {went} went on to {target}. Posterior: "
+    why = f"SGD: {at_risk} of 64 seeds were in {source}, {went} continued to {target}. Posterior: "
     why += (
         f"{target} leads throughout."
         if n is None
