@@ -103,8 +103,7 @@ def _along_sgd(inputs: ComparisonInputs, hysteresis: int) -> _Dynamics | None:
     trajectory, path = inputs.trajectory, inputs.path
     if trajectory is None or path is None:
         return None
-    known = np.isfinite(trajectory.population_loss).any()
-    loss = trajectory.population_loss if known else trajectory.loss
+    loss = events.loss_of(trajectory)
     changepoints = events.find(events.curves(trajectory, loss, inputs.llc), trajectory.steps)
     llc = np.full(loss.shape, np.nan)
     if inputs.llc is not None:

@@ -64,32 +64,22 @@ class Level:
         return next(name for name, members in self.members.items() if phase in members)
 
 
-def held_by(
+def phases_and_steps(
     path: PhasePath, names: tuple[str, ...], hysteresis: int, status: Array | None
-) -> list[list[str]]:
-    """The phases that each seed was in, in order, without the steps."""
-    return [[name for name, _ in stays] for stays in in_steps.sequences(path, names, hysteresis, status)]
-
-
-def spent_in(
-    path: PhasePath, names: tuple[str, ...], hysteresis: int, status: Array | None
-) -> list[list[float]]:
-    """For each seed and each phase that it was in, in order, the steps from checkpoints labeled so to the next."""
-    lengths, steps = np.diff(path.steps).astype(float), np.asarray(path.steps)
-    found = []
+) -> tuple[list[list[str]], list[list[float]]]:
+    """The phases that each seed was in, in order; and for each of them the steps from every checkpoint with its label
+    to the next checkpoint."""
+    lengths, steps = np.diff(path.steps).astype(float), np.asarray(path.steps)[:-1]
+    held, spent = [], []
     for row, stays in zip(path.label, in_steps.sequences(path, names, hysteresis, status), strict=True):
+        held.append([name for name, _ in stays])
         ends = [start for _, start in stays[1:]] + [np.inf]
-        found.append(
-            [
-                float(
-                    lengths[
-                        (row == names.index(name))[:-1] & (steps >= start)[:-1] & (steps < end)[:-1]
-                    ].sum()
-                )
-                for (name, start), end in zip(stays, ends, strict=True)
-            ]
-        )
-    return found
+        inside = [
+            (row[:-1] == names.index(name)) & (steps >= start) & (steps < end)
+            for (name, start), end in zip(stays, ends, strict=True)
+        ]
+        spent.append([float(lengths[where].sum()) for where in inside])
+    return held, spent
 
 
 def family_level(
@@ -112,8 +102,7 @@ def family_level(
     if path is not None:
         _, path = classification.merge_path(path, facts)
         known = np.full(path.label.shape, np.nan) if loss is None else loss
-        held = held_by(path, names, hysteresis, status)
-        spent = spent_in(path, names, hysteresis, status)
+        held, spent = phases_and_steps(path, names, hysteresis, status)
         dynamical = in_steps.find(path, known, names, hysteresis, status, unlabeled)
     if level.occupancy is not None:
         _, occupancy = merge_families(level.occupancy, facts)

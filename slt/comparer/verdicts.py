@@ -27,7 +27,7 @@ from collections.abc import Mapping
 from slt.comparer import narrative, pair_data
 from slt.comparer.antecedent import antecedent, describe
 from slt.comparer.endpoints import endings
-from slt.comparer.granularity import Level, family_level, held_by, spent_in
+from slt.comparer.granularity import Level, family_level, phases_and_steps
 from slt.records.base import Array
 from slt.records.comparison import Comparison, Verdict
 from slt.records.phases import Occupancy, PhaseFacts, PhasePath
@@ -76,12 +76,11 @@ def compare(
       unlabeled: what SGD's curves show without labels, as given to `dynamical.find`.
       population, constants: of the ladder on the population loss, as given to `bayesian.find`.
       n: observations that SGD was trained on; None: a fresh stream.
-      s_curves: SGD's losses as sums of sigmoids, from `sigmoids.decompose_all`.
+      sigmoid_fits: SGD's losses as sums of sigmoids, from `sigmoids.decompose_all`.
       remarks: notes of the stages before, which come first.
     """
-    held = None if path is None else held_by(path, names, hysteresis, seed_status)
+    held, spent = (None, []) if path is None else phases_and_steps(path, names, hysteresis, seed_status)
     members: dict[str, tuple[PhaseFacts, ...]] = {fact.name: (fact,) for fact in facts}
-    spent = [] if path is None else spent_in(path, names, hysteresis, seed_status)
     by_phase = Level("phase", names, members, held, occupancy, dynamical, bayesian, spent)
     by_family = family_level(by_phase, facts, path, loss, hysteresis, seed_status, unlabeled, population)
     verdicts = [

@@ -18,7 +18,7 @@ from slt.records.training import Trajectory
 from slt.report.figures_weights import choose_draws, corners, is_planar
 from slt.report.inputs import ReportInputs
 from slt.report.style import Palette
-from slt.report.summaries import error_text, estimate, posterior_loss, sgd_loss, sgd_shares, units
+from slt.report.summaries import error_text, estimate, evenly, posterior_loss, sgd_loss, sgd_shares, units
 
 MOST_SEEDS, MOST_CHECKPOINTS, MOST_SAMPLE_SIZES = 16, 200, 60
 MOST_NUMBERS = 150_000  # of parameters: about a megabyte
@@ -64,7 +64,7 @@ def _sgd(inputs: ReportInputs) -> dict[str, Any] | None:
     loss, what = sgd_loss(trajectory)
     kind = drawing(trajectory.params, 2)
     width = sum(_sizes(trajectory.params, 2).values()) if kind else 0
-    kept = thinned(len(trajectory.steps), MOST_CHECKPOINTS)
+    kept = evenly(len(trajectory.steps), MOST_CHECKPOINTS)
     seeds = chosen_seeds(trajectory, path, min(MOST_SEEDS, max(1, MOST_NUMBERS // max(1, width * len(kept)))))
     return {
         "steps": trajectory.steps[kept].tolist(),
@@ -86,11 +86,6 @@ def _sgd(inputs: ReportInputs) -> dict[str, Any] | None:
     }
 
 
-def thinned(count: int, most: int) -> Array:
-    """Indices of at most `most` of `count`, evenly spread, the first and the last among them."""
-    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
-
-
 def chosen_seeds(trajectory: Trajectory, path: PhasePath, most: int) -> list[int]:
     """At most `most` seeds. First, of those that end as most do, the one that saw most phases; then one for each
     phase that a seed ends in, then evenly through the rest; seeds that failed only where there are no others.
@@ -102,7 +97,7 @@ def chosen_seeds(trajectory: Trajectory, path: PhasePath, most: int) -> list[int
     eventful = max(
         sound[ends == np.bincount(ends).argmax()], key=lambda seed: len(np.unique(path.label[seed]))
     )
-    rest = sound[thinned(len(sound), most)]
+    rest = sound[evenly(len(sound), most)]
     order = dict.fromkeys(int(seed) for seed in [eventful, *sound[endings], *rest])
     return [next(iter(order)), *sorted(list(order)[1:most])]
 
@@ -122,7 +117,7 @@ def _posterior(inputs: ReportInputs) -> dict[str, Any] | None:
         return None
     if ladder is not None and not np.array_equal(ladder.sample_sizes, occupancy.sample_sizes):
         ladder = None
-    kept = thinned(len(occupancy.sample_sizes), MOST_SAMPLE_SIZES)
+    kept = evenly(len(occupancy.sample_sizes), MOST_SAMPLE_SIZES)
     share, error = estimate(units(occupancy.share[:, kept]))
     kind = drawing(ladder.draws, 4) if ladder is not None else None
     loss = estimate(units(posterior_loss(ladder)[:, kept])) if ladder is not None else None

@@ -11,7 +11,7 @@ from slt.report import style
 from slt.report.inputs import ReportInputs
 from slt.report.report_figure import ReportFigure, report_figure
 from slt.report.style import Palette
-from slt.report.summaries import estimate, percent, units
+from slt.report.summaries import evenly, largest_shares
 
 BINS, MOST_SAMPLE_SIZES = 140, 6
 
@@ -33,9 +33,7 @@ def density(inputs: ReportInputs, palette: Palette) -> ReportFigure | None:
         return None
     n_indices: list[int] = []
     if ladder is not None and name is not None:
-        n_indices = np.unique(
-            np.linspace(0, len(ladder.sample_sizes) - 1, MOST_SAMPLE_SIZES).round().astype(int)
-        ).tolist()
+        n_indices = evenly(len(ladder.sample_sizes), MOST_SAMPLE_SIZES).tolist()
     rows = len(n_indices) + (ended is not None)
     fig = style.figure(0.9 + 0.62 * rows)
     ax = fig.subplots()
@@ -112,10 +110,7 @@ def _posterior_row(
             ]
     ax.axhline(base, color=style.FAINT, linewidth=0.7, zorder=0)
     if inputs.occupancy is not None and np.array_equal(inputs.occupancy.sample_sizes, ladder.sample_sizes):
-        mean = np.nan_to_num(estimate(units(inputs.occupancy.share)).mean[n_index])
-        words = ", ".join(
-            f"{inputs.names[i]} {percent(mean[i])}" for i in np.argsort(-mean)[:2] if mean[i] > 0
-        )
+        words = largest_shares(inputs.occupancy, inputs.names, n_index)
         ax.annotate(
             words, (1.01, base), xycoords=("axes fraction", "data"), fontsize=style.SMALL, va="bottom"
         )

@@ -14,7 +14,7 @@ from slt.report import style
 from slt.report.inputs import ReportInputs
 from slt.report.report_figure import ReportFigure, report_figure
 from slt.report.style import Palette
-from slt.report.summaries import VISIBLE, estimate, percent, plural, sgd_shares, units, whole
+from slt.report.summaries import VISIBLE, estimate, evenly, percent, plural, sgd_shares, units, whole
 from slt.report.verdict_style import VERDICT_COLORS, by_level, is_direct
 
 _MOST_SAMPLE_SIZES = 14
@@ -32,7 +32,7 @@ def shares(inputs: ReportInputs, palette: Palette) -> ReportFigure | None:
         mean = estimate(units(inputs.occupancy.share)).mean
         bars += [
             (f"n = {inputs.occupancy.sample_sizes[i]:,}", mean[i])
-            for i in _some(len(mean), _MOST_SAMPLE_SIZES)
+            for i in evenly(len(mean), _MOST_SAMPLE_SIZES)
         ]
     if not bars or len(inputs.names) == 1:
         return None
@@ -56,10 +56,6 @@ def shares(inputs: ReportInputs, palette: Palette) -> ReportFigure | None:
             for name, share in zip(inputs.names, bar, strict=True)
         ),
     )
-
-
-def _some(count: int, most: int) -> list[int]:
-    return sorted(set(np.linspace(0, count - 1, min(count, most)).round().astype(int).tolist()))
 
 
 def _stacked(ax: Axes, bars: list[tuple[str, Array]], inputs: ReportInputs, palette: Palette) -> None:

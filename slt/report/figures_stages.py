@@ -14,7 +14,7 @@ from slt.report.figures_dynamics import step_axis
 from slt.report.inputs import ReportInputs
 from slt.report.report_figure import ReportFigure, report_figure
 from slt.report.style import Palette
-from slt.report.summaries import plural
+from slt.report.summaries import plural, sgd_loss
 from slt.transitions.stages import broken, pool
 
 _MOST = 6  # observables drawn, those that move by most of their scatter
@@ -27,8 +27,7 @@ def stages(inputs: ReportInputs, palette: Palette) -> ReportFigure | None:
     trajectory = inputs.trajectory
     if not inputs.stages or trajectory is None or not (trajectory.observables or inputs.llc):
         return None
-    known = np.isfinite(trajectory.population_loss).any()
-    loss = trajectory.population_loss if known else trajectory.loss
+    loss, _ = sgd_loss(trajectory)
     sound = np.array([status == OK for status in trajectory.status])
     curves = {name: values[sound] for name, values in _most_variable(trajectory.observables, sound)}
     panels = 2 + (inputs.llc is not None)
@@ -99,13 +98,13 @@ def refined(inputs: ReportInputs, palette: Palette) -> ReportFigure | None:
     _names(ax, ends)
     ax.set_ylim(bottom=0)
     ax.set_ylabel("refined λ̂")
-    step_axis(ax, next(iter(inputs.refined.values())).steps)
+    step_axis(ax, path.steps)
     return report_figure(
         fig,
         "llc_refined",
         "Refined learning coefficients",
         "Only the named weights move, or only the named losses count; settings are those of the full coefficient. "
-        f"Lines are medians over {plural(len(next(iter(inputs.refined.values())).seed), 'seed')}, bands standard errors. "
+        f"Lines are medians over {plural(len(path.seed), 'seed')}, bands standard errors. "
         f"{drawn} of {asked} estimates are drawn; around the others chains found lower loss or diverged.",
         "Refined learning coefficients against training step.",
         ("part", "seed", "step", "llc"),

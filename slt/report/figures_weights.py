@@ -15,7 +15,7 @@ from slt.report import style
 from slt.report.inputs import ReportInputs
 from slt.report.report_figure import ReportFigure, report_figure
 from slt.report.style import Palette
-from slt.report.summaries import estimate, number, percent, sgd_loss, units
+from slt.report.summaries import evenly, largest_shares, number, sgd_loss
 
 COLUMNS = 4  # panels side by side: more cannot be read on a phone
 MOST_PLATEAUS, MOST_SAMPLE_SIZES, DRAWS = 8, 4, 16
@@ -37,9 +37,7 @@ def polygons(inputs: ReportInputs, palette: Palette) -> ReportFigure | None:
         sgd = plateaus(trajectory, path, len(inputs.names))[-MOST_PLATEAUS:]
     n_indices: list[int] = []
     if ladder is not None and is_planar(ladder.draws, 4):
-        n_indices = np.unique(
-            np.linspace(0, len(ladder.sample_sizes) - 1, MOST_SAMPLE_SIZES).round().astype(int)
-        ).tolist()
+        n_indices = evenly(len(ladder.sample_sizes), MOST_SAMPLE_SIZES).tolist()
     if not sgd and not n_indices:
         return None
     rows_sgd, rows_bayes = math.ceil(len(sgd) / COLUMNS), math.ceil(len(n_indices) / COLUMNS)
@@ -153,10 +151,8 @@ def _draws_panel(
         ax.plot(ring[:, 0], ring[:, 1], "o", color=color, markersize=2.5, alpha=0.6)
     words = ""
     if inputs.occupancy is not None and np.array_equal(inputs.occupancy.sample_sizes, ladder.sample_sizes):
-        mean = np.nan_to_num(estimate(units(inputs.occupancy.share)).mean[n_index])
-        top = np.argsort(-mean, kind="stable")[:2]
-        words = ", ".join(f"{inputs.names[i]} {percent(mean[i])}" for i in top if mean[i] > 0)
-    _heading(ax, f"Posterior, n = {ladder.sample_sizes[n_index]:,}", words, style.INK)
+        words = largest_shares(inputs.occupancy, inputs.names, n_index)
+    _heading(ax, f"Bayes, n = {ladder.sample_sizes[n_index]:,}", words, style.INK)
     return rows
 
 

@@ -36,7 +36,7 @@ class ReportInputs:
       exemplars: drawings of each phase, of a model that draws itself.
       stages: of each seed, in a run that has no posterior.
       essential: where the function of a model with a probe goes along training.
-      restricted: refined coefficients (rLLC), of some weights or data, by name.
+      refined: refined coefficients (rLLC), of some weights or data, by name.
       config: the resolved configuration (nested, of plain values).
       provenance: versions, seed, hash, device, seconds of each stage (nested, of plain values).
       status: stage -> "ok", or what went wrong.

@@ -127,7 +127,7 @@ function remember() {
   }, 200);
 }
 
-/** The last of `values` that is not above what the address says; the very last where it says nothing. */
+/** The last of `values` that is not above the value in the address; the very last where it has none. */
 function asked(state, name, values) {
   const wanted = Number(state.get(name) ?? NaN);
   return Number.isNaN(wanted) ? values.length - 1 : Math.max(0, values.findLastIndex((value) => value <= wanted));

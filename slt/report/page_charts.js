@@ -23,7 +23,7 @@ function columnLabels(xs, x, bottom) {
 }
 
 /**
- * `paint(place)` returns the marks, where place(i, value) is a point; `read(i)` returns what is said of index i.
+ * `paint(place)` returns the marks, where place(i, value) is a point; `read(i)` returns what is item of index i.
  * Pointing at the chart reads there; pressing moves the slider there.
  */
 function chart(host, xs, { height, y, ticks, paint, read }, go) {
@@ -152,6 +152,6 @@ function meanLoss(host, { sample_sizes, loss, loss_error: errors }, go) {
   const floor = usable.length ? Math.min(...usable) : 0;
   const y = (value) => scale(Math.max(value, floor));
   const paint = (place) => banded([{ values: loss, errors, hue: "currentColor" }], place);
-  const read = (i) => [said(`mean loss ${withError(loss[i], errors[i], number)}`)];
+  const read = (i) => [item(`mean loss ${withError(loss[i], errors[i], number)}`)];
   return chart(host, sample_sizes, { height, y, ticks: ticks.map((tick) => [tick, number(tick)]), paint, read }, go);
 }

@@ -84,7 +84,7 @@ function weights(host, { seeds }, chosen, reach) {
       const place = -0.8 * HALF + (i + 0.14) * pitch;
       const parts = [...arrow(at(column), now.hue), bar(column[2], largest, place, pitch, base)];
       const group = element("g", { tabindex: 0, role: "img", "aria-label": text, class: "column" }, ...parts);
-      return tells(group, words, () => said(text), rest);
+      return tells(group, words, () => item(text), rest);
     });
     const ring = closed(corners(columns).map(at));
     draw(
@@ -154,7 +154,7 @@ function cloud(host, names, all, pick) {
     const dots = shown.filter(({ at }) => complete(at)).map(({ phase, at, marked }, i) => {
       const shape = { cx: x.place(at[0]), cy: rise(at, i), r: marked ? 6 : 3, class: marked ? "marked" : "point" };
       const text = names.map((name, axis) => `${name} = ${number(at[axis])}`).join(", ");
-      const say = () => said(text);
+      const say = () => item(text);
       return tells(element("circle", { ...shape, fill: hueOf(phase) }), words, say, rest);
     });
     marks.replaceChildren(...dots);

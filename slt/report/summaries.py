@@ -62,6 +62,18 @@ def phase_energy(occupancy: Occupancy) -> PhaseEnergy:
     return PhaseEnergy(*estimate(energy), np.any(unseen, axis=0))
 
 
+def evenly(count: int, most: int) -> Array:
+    """Indices of at most `most` of `count`, evenly spread, the first and the last among them."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
+
+
+def largest_shares(occupancy: Occupancy, names: tuple[str, ...], n_index: int) -> str:
+    """The two phases with the largest shares at one n, e.g. "6 78 %, 5+ 16 %"."""
+    mean = np.nan_to_num(estimate(units(occupancy.share)).mean[n_index])
+    top = np.argsort(-mean, kind="stable")[:2]
+    return ", ".join(f"{names[i]} {percent(mean[i])}" for i in top if mean[i] > 0)
+
+
 def sgd_shares(trajectory: Trajectory, path: PhasePath, phases: int) -> Array:
     """(checkpoint, phase) share of the seeds that did not fail; NaN if all failed."""
     label = path.label[trajectory.status == OK]

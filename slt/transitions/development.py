@@ -22,8 +22,7 @@ def develop(
 ) -> tuple[tuple[stages.SeedStages, ...], EssentialDynamics | None]:
     """The stages of each seed, from the changepoints of all its curves together (`transitions.plateaus`), and the
     essential dynamics of a model that has a probe."""
-    known = np.isfinite(trajectory.population_loss).any()
-    loss = trajectory.population_loss if known else trajectory.loss
+    loss = events.loss_of(trajectory)
     by_seed = events.events(changepoints, len(loss))
     found = plateaus.find(trajectory.steps, loss, trajectory.status, by_seed, llc)
     moved = None

@@ -49,6 +49,13 @@ class Event(NamedTuple):
         return LOSS not in self.changes
 
 
+def loss_of(trajectory: Trajectory) -> Array:
+    """(seed, checkpoint) the population loss where any of it is known, else that on the training data; nats per
+    observation."""
+    known = np.isfinite(trajectory.population_loss).any()
+    return trajectory.population_loss if known else trajectory.loss
+
+
 def curves(trajectory: Trajectory, loss: Array, llc: LLCPath | None) -> list[Curve]:
     """The curves of the seeds that did not fail: loss, observables that vary, learning coefficients.
 

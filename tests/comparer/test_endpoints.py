@@ -7,7 +7,7 @@ import pytest
 
 from slt.comparer.antecedent import antecedent
 from slt.comparer.endpoints import endings
-from slt.comparer.granularity import Level, spent_in
+from slt.comparer.granularity import Level, phases_and_steps
 from slt.comparer.narrative import _endpoints, _order
 from slt.comparer.pair_data import _agrees
 from slt.comparer.verdicts import compare
@@ -105,9 +105,9 @@ def test_time_after_a_seed_failed_or_left_for_good_is_no_exposure():
     steps = np.array([0, 10, 100, 1_000, 10_000, 100_000, 1_000_000])
     label = np.array([[0, 0, 0, 3, 3, 3, 3]])
     failed = PhasePath(steps=steps, label=label)
-    assert spent_in(failed, NAMES, 2, np.array(["diverged at step 500"])) == [[1000.0]]
+    assert phases_and_steps(failed, NAMES, 2, np.array(["diverged at step 500"]))[1] == [[1000.0]]
     back = PhasePath(steps=np.arange(0, 900, 100), label=np.array([[0, 0, 0, 1, 1, 1, 0, 0, 0]]))
-    spent = spent_in(back, NAMES, 2, None)
+    spent = phases_and_steps(back, NAMES, 2, None)[1]
     assert spent == [[300.0, 300.0, 200.0]]
     level = Level("phase", NAMES, {}, [["a", "b", "a"]], None, (), (), spent)
     assert level.exposure("a", "b") == 300  # until it first left

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from slt.report import interactive, style
-from slt.report.explorer import chosen_seeds, drawing, explorer, thinned
+from slt.report.explorer import chosen_seeds, drawing, explorer
 from slt.report.figures_weights import corners
 from slt.report.page import draw, page, write_report
-from slt.report.summaries import estimate, posterior_loss, sgd_shares, units
+from slt.report.summaries import estimate, evenly, posterior_loss, sgd_shares, units
 from slt.storage.store import write_bytes
 from tests.report import fakes
 
@@ -127,7 +127,7 @@ def test_shapes_decide_how_parameters_are_drawn(full, two_bumps):
     ]
 
 
-def test_a_long_run_of_many_seeds_is_thinned(full):
+def test_a_long_run_of_many_seeds_is_evenly(full):
     trajectory, path = fakes.training(seeds=150, checkpoints=420)
     data = data_of(dataclasses.replace(full, trajectory=trajectory, path=path))["sgd"]
     assert len(data["steps"]) == 200
@@ -136,8 +136,8 @@ def test_a_long_run_of_many_seeds_is_thinned(full):
     assert len(data["seeds"]) == 16
     assert data["seed_count"] == 149
     assert len(json.dumps(data)) < 2_000_000
-    assert thinned(5, 200).tolist() == [0, 1, 2, 3, 4]
-    assert thinned(1, 200).tolist() == [0]
+    assert evenly(5, 200).tolist() == [0, 1, 2, 3, 4]
+    assert evenly(1, 200).tolist() == [0]
 
 
 def test_seeds_to_choose_from_show_every_ending_and_none_that_failed(full):
