@@ -1,4 +1,4 @@
-"""The comparison in words: numbers for people, the headline, the notes."""
+"""The comparison in sentences: numbers for people, the headline, the notes."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ counted instead if that decides it, and the verdict states so. Otherwise it is u
 The posterior *has* a -> b when `transitions.bayesian.find` saw it. It *lacks* it when
   - a holds more at the end of the ladder and b's loss is no lower, so that b will not overtake; or
   - b holds more from the first sample size on, and the ladder starts at n = 1 or the formula prefers b at every n.
-Otherwise it is unknown, because the ladder is too short, starts too late, or is too noisy to tell.
+Otherwise it is unknown, because the ladder is too short, starts too late, or is too noisy to decide.
 
 Both have it: "both". One has it and the other lacks it: "bayesian only", "dynamical only". One has it and the
 other is unknown: "inconclusive". Pairs that neither learner has get no verdict.

@@ -98,14 +98,14 @@ def rows(ax: Axes, crossings: list[BayesianTransition], palette: Palette) -> Non
                 dashes = _DASHES.get(prediction.approximation, "-.")
                 ax.plot([prediction.n] * 2, [y - 0.3, y + 0.12], color=color, linewidth=1.8, linestyle=dashes)
         _observed(ax, y - 0.09, crossing, color)
-        words = describe(crossing)
+        text = describe(crossing)
         ax.annotate(
-            words,
+            text,
             (0.0, y + 0.2),
             xycoords=("axes fraction", "data"),
             xytext=(3, 0),
             textcoords="offset points",
-            fontsize=_SIZE * min(1.0, _LETTERS / len(words)),
+            fontsize=_SIZE * min(1.0, _LETTERS / len(text)),
             color=palette.ink(crossing.target),
             in_layout=False,
         )
@@ -138,7 +138,7 @@ def key(ax: Axes) -> None:
     ]
     ax.legend(
         [seen, *predictions],
-        ["equal mass seen", *(f"predicted, {words}" for words in APPROXIMATIONS.values())],
+        ["equal mass seen", *(f"predicted, {text}" for text in APPROXIMATIONS.values())],
         loc="upper center",
         bbox_to_anchor=(0.5, 0.0),
         borderaxespad=4.2,
@@ -160,5 +160,5 @@ def describe(crossing: BayesianTransition) -> str:
         for p in crossing.predictions
         if p.n is not None
     ]
-    words = f"{crossing.source} → {crossing.target}: {seen}"
-    return f"{words}; predicted {', '.join(predictions)}" if predictions else words
+    text = f"{crossing.source} → {crossing.target}: {seen}"
+    return f"{text}; predicted {', '.join(predictions)}" if predictions else text

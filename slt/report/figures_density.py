@@ -110,10 +110,8 @@ def _posterior_row(
             ]
     ax.axhline(base, color=style.FAINT, linewidth=0.7, zorder=0)
     if inputs.occupancy is not None and np.array_equal(inputs.occupancy.sample_sizes, ladder.sample_sizes):
-        words = largest_shares(inputs.occupancy, inputs.names, n_index)
-        ax.annotate(
-            words, (1.01, base), xycoords=("axes fraction", "data"), fontsize=style.SMALL, va="bottom"
-        )
+        text = largest_shares(inputs.occupancy, inputs.names, n_index)
+        ax.annotate(text, (1.01, base), xycoords=("axes fraction", "data"), fontsize=style.SMALL, va="bottom")
     return rows
 
 

@@ -33,9 +33,9 @@ def gallery(inputs: ReportInputs, palette: Palette) -> ReportFigure | None:
         ax = axes[phases.index(exemplar.phase), whose.index(exemplar.whose)]
         ax.set_axis_on()
         _draw(ax, exemplar, palette[exemplar.phase], largest)
-        words = ", ".join(part for part in (exemplar.whose, exemplar.where) if part)
+        text = ", ".join(part for part in (exemplar.whose, exemplar.where) if part)
         ax.set_title(
-            f"{exemplar.phase}\n{words}", fontsize=9, color=palette.ink(exemplar.phase)
+            f"{exemplar.phase}\n{text}", fontsize=9, color=palette.ink(exemplar.phase)
         )  # two lines fit
     return report_figure(
         fig,

@@ -164,8 +164,8 @@ def _most_variable(observables: dict[str, Array], sound: Array) -> list[tuple[st
         jitter = float(np.median(np.abs(np.diff(middle)))) + 1e-12 * float(np.abs(middle).max() + 1e-300)
         return float(np.ptp(middle)) / jitter if np.isfinite(middle).all() and np.ptp(middle) > 0 else 0.0
 
-    moving = [item for item in observables.items() if variation(item[1]) > 0] if sound.any() else []
-    return sorted(sorted(moving, key=lambda item: -variation(item[1]))[:_MOST])
+    varying = [item for item in observables.items() if variation(item[1]) > 0] if sound.any() else []
+    return sorted(sorted(varying, key=lambda item: -variation(item[1]))[:_MOST])
 
 
 def _lines(ax: Axes, steps: Array, values: Array, color: str) -> None:

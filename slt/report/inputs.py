@@ -22,7 +22,7 @@ class ReportInputs:
     """What `slt.report.page.write_report` reads. Either branch may be absent (None).
 
     Attributes:
-      title: what was run, in a few words.
+      title: what was run, in short.
       names: phase names by classifier index; the last is "other".
       comparison: facts of the phases, transitions, verdicts and the answer in a sentence.
       trajectory, path: the SGD branch, both or neither.
@@ -31,7 +31,7 @@ class ReportInputs:
       phase_llc: name of a phase -> estimate, standard error and status there, measured at its point.
       ladder: the posterior's draws; without it the parameters of draws are not drawn.
       occupancy: the posterior's mass by phase.
-      untrusted: n of the sample sizes whose posteriors are not trusted -> why; `occupancy` does not contain them.
+      not_trusted: n of the sample sizes whose posteriors are not trusted -> why; `occupancy` does not contain them.
       draw_labels: (dataset, n, repeat, draw) index into `names` of the ladder's draws, to color them by phase.
       exemplars: drawings of each phase, of a model that draws itself.
       stages: of each seed, in a run that has no posterior.

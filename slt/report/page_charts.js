@@ -31,7 +31,7 @@ function chart(host, xs, { height, y, ticks, paint, read }, go) {
   const picture = element("svg", { viewBox: `0 0 ${WIDTH} ${height}`, "aria-hidden": "true" });
   const cursor = element("line", { class: "cursor", y1: EDGE.top - 4, y2: bottom });
   const guide = element("line", { class: "guide", y1: EDGE.top - 4, y2: bottom });
-  const words = host.querySelector(".reading");
+  const readout = host.querySelector(".reading");
   picture.append(...rows(ticks, y), ...columnLabels(xs, x, bottom));
   const marks = element("g", { class: "marks" });
   picture.append(marks, guide, cursor);
@@ -48,12 +48,12 @@ function chart(host, xs, { height, y, ticks, paint, read }, go) {
     if (event.buttons) return go(index);
     set(guide, index);
     guide.classList.add("on");
-    words.replaceChildren(...read(index));
+    readout.replaceChildren(...read(index));
   });
   picture.addEventListener("pointerdown", (event) => go(nearest(event)));
   picture.addEventListener("pointerleave", () => {
     guide.classList.remove("on");
-    words.replaceChildren(...read(current));
+    readout.replaceChildren(...read(current));
   });
   const repaint = () => marks.replaceChildren(...paint((i, value) => [x(xs[i]), y(value)]));
   repaint();
@@ -62,7 +62,7 @@ function chart(host, xs, { height, y, ticks, paint, read }, go) {
     move(index) {
       current = index;
       set(cursor, index);
-      words.replaceChildren(...read(index));
+      readout.replaceChildren(...read(index));
     },
   };
 }
@@ -105,9 +105,9 @@ function banded(lines, place) {
   );
 }
 
-/** A value in words, with its standard error where there is one. */
-function withError(value, error, words) {
-  return value === null || error === null ? words(value) : `${words(value)} ± ${words(error)}`;
+/** A value as text, with its standard error where there is one. */
+function withError(value, error, format) {
+  return value === null || error === null ? format(value) : `${format(value)} ± ${format(error)}`;
 }
 
 /** The posterior's shares with their standard errors. */

@@ -56,7 +56,7 @@ def report_figure(
     header: Iterable[str],
     rows: Iterable[tuple[object, ...]],
 ) -> ReportFigure:
-    """The plate of a figure that is ready; `header` and `rows` are the numbers that it shows."""
+    """The record of a finished figure; `header` and `rows` are the numbers that it shows."""
     return ReportFigure(
         name, title, caption, alt, style.png(fig), style.svg(fig), Numbers(tuple(header), list(rows))
     )

@@ -63,7 +63,7 @@ def answer(comparison: Comparison, palette: Palette) -> Markup:
 def verdicts(comparison: Comparison, palette: Palette) -> Markup:
     """Families in the open and phases folded away, where there are families of several phases."""
     if not comparison.verdicts:
-        return element("p", "No pair of phases was judged.")
+        return element("p", "No pair of phases has a verdict.")
     families, phases_ = by_level(comparison.verdicts)
     if not families:
         return _folding_table(phases_, palette)

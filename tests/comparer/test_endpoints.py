@@ -77,9 +77,9 @@ def test_the_antecedent_hypothesis_is_tested_in_parts():
     assert antecedent("unknown", (a,), (b,))["holds"] is None
     unknown = PhaseFacts("d", "d", 0.05, None, None, -1.0, "test")
     assert antecedent("has", (a,), (unknown,))["llc_rises"] is None
-    told = next(v for v in compared("a b b").verdicts if (v.source, v.target) == ("a", "b"))
-    assert told.evidence["antecedent"]["holds"] is True
-    assert "It has a Bayesian antecedent" in told.why
+    shown = next(v for v in compared("a b b").verdicts if (v.source, v.target) == ("a", "b"))
+    assert shown.evidence["antecedent"]["holds"] is True
+    assert "It has a Bayesian antecedent" in shown.why
 
 
 def test_order_has_an_interval():
@@ -133,9 +133,9 @@ def test_a_seed_that_arrives_at_the_end_is_not_at_risk():
     ],
 )
 def test_a_prediction_agrees_disagrees_or_cannot_be_judged(prediction, seen, answer):
-    told = Prediction("leading", prediction[0], "", *prediction[1:])
+    shown = Prediction("leading", prediction[0], "", *prediction[1:])
     crossing = BayesianTransition("a", "b", *seen, 4, 4, 0.5, 0.5)
-    assert _agrees(told, crossing) is answer
+    assert _agrees(shown, crossing) is answer
 
 
 def test_no_disagreement_is_told_where_there_is_none_or_nothing_is_known():

@@ -356,7 +356,7 @@ def test_the_summary_is_plain_json_without_nan():
 
 def test_to_json_has_the_whole_comparison():
     comparison, _ = superposition()
-    told = json.loads(json.dumps(to_json(comparison), allow_nan=False))
-    assert told["headline"] == comparison.headline
-    assert len(told["verdicts"]) == len(comparison.verdicts)
-    assert len(told["dynamical"]) == len(comparison.dynamical)
+    found = json.loads(json.dumps(to_json(comparison), allow_nan=False))
+    assert found["headline"] == comparison.headline
+    assert len(found["verdicts"]) == len(comparison.verdicts)
+    assert len(found["dynamical"]) == len(comparison.dynamical)

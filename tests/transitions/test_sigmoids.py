@@ -84,7 +84,7 @@ def test_sharp_falls_of_seeds_blur_into_wide_ones_of_the_mean():
     told = narrative.explained_by_sigmoids(found)
     assert "The mean loss of 23 seeds is explained to over 99.9 % by" in told
     assert "single seeds by a median of 2 (over 99.9 %)" in told
-    assert "blurred into wide ones" in told
+    assert "may have made wide ones" in told
     assert build(plain(dataclasses.asdict(found)), SigmoidFits) == found
 
 
