@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 
 from slt.config.schema import experiment
 from slt.models.base import Model, phase_names
-from slt.phases import classification
 from slt.pipeline.execute import run
 from slt.records.base import Array, from_dataset
 from slt.records.phases import Occupancy, PhasePath
@@ -84,7 +83,7 @@ def run_preset(*overrides: str) -> PresetRun:
             label=path.label,
             params=trajectory.params,
             sample_sizes=occupancy.sample_sizes,
-            share=classification.occupancy_summary(occupancy).mean,
+            share=occupancy_summary(occupancy).mean,
         )
 
 
@@ -98,7 +97,7 @@ def as_data(seen: PresetRun) -> dict[str, Any]:
         "share of seeds": seen.curves.tolist(),
         "seeds": len(seen.label),
         "verdicts": _columns(seen.summary["comparison"], "from", "to", "verdict"),
-        "crossings": _columns(seen.summary["bayesian"], "from", "to", "n", "predicted"),
+        "crossings": _columns(seen.summary["bayesian"], "from", "to", "n", "predictions"),
     }
 
 
@@ -108,7 +107,7 @@ def _columns(rows: list[dict[str, Any]], *columns: str) -> list[dict[str, Any]]:
 
 def picture(title: str, seen: PresetRun, low: float, high: float) -> Figure:
     """The loss of a one-parameter model from `low` to `high`, and both learners' shares beside it."""
-    colors = style.palette(seen.names, classification.phase_facts(seen.model))
+    colors = style.palette(seen.names, phase_facts(seen.model))
     with style.look():
         figure = Figure(figsize=(11, 3.6), layout="constrained")
         loss, sgd, posterior = figure.subplots(1, 3)
@@ -122,7 +121,7 @@ def picture(title: str, seen: PresetRun, low: float, high: float) -> Figure:
 
 def families(seen: PresetRun) -> tuple[tuple[str, ...], Array]:
     """Names of the families of phases, and (phase, family) 1 where a phase belongs to one, else 0."""
-    names, index = classification.families(classification.phase_facts(seen.model))
+    names, index = classification.families(phase_facts(seen.model))
     return names, np.equal.outer(index, np.arange(len(names))).astype(float)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from scripts.result import Result, table
 from slt.models.base import phase_names
 from slt.models.superposition import Superposition
-from slt.phases import classification
+from slt.phases.occupancy import label_ladder
 from slt.posterior.data_tempering import DataTempering
 from slt.posterior.nuts import NUTS
 from slt.records.phases import Occupancy
@@ -31,8 +31,8 @@ def study() -> Result:
     ladder = drive(LADDER.stage(model, data, NS), jax.random.key(1))
     nuts = drive(CHAINS.stage(model, data, COMPARED), jax.random.key(2))
     a, b = (
-        classification.label_ladder(model, ladder, ordered=False),
-        classification.label_ladder(model, nuts, ordered=True),
+        label_ladder(model, ladder, ordered=False),
+        label_ladder(model, nuts, ordered=True),
     )
     rows: list[list[Any]] = []
     numbers: list[dict[str, Any]] = []

@@ -26,7 +26,7 @@ def study() -> Result:
                 row["from"],
                 row["to"],
                 f"{row['n']:,.0f}",
-                *("none" if p["n"] is None else f"{p['n']:,.0f}" for p in row["predicted"]),
+                *("none" if p["n"] is None else f"{p['n']:,.0f}" for p in row["predictions"]),
             ]
             for row in summary["bayesian"]
         ]

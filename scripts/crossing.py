@@ -14,6 +14,7 @@ from scripts.result import Result, table
 from slt.models.base import Params, as_model, phase_names
 from slt.models.superposition import Superposition, kgons
 from slt.phases import classification
+from slt.phases.occupancy import label_ladder, merge_families, occupancy_summary
 from slt.posterior.data_tempering import DataTempering
 from slt.records.phases import Occupancy
 from slt.records.posterior import Ladder
@@ -53,13 +54,9 @@ def study() -> Result:
         ),
         POPULATION: _ladder(None, 2 * PARTICLES, 2 * REPEATS, 3),
     }
-    occupancies = {
-        name: classification.label_ladder(MODEL, ladder, ordered=False) for name, ladder in ladders.items()
-    }
+    occupancies = {name: label_ladder(MODEL, ladder, ordered=False) for name, ladder in ladders.items()}
     counted = {
-        f"{name}, counting long columns only": classification.label_ladder(
-            COUNTING, ladders[name], ordered=False
-        )
+        f"{name}, counting long columns only": label_ladder(COUNTING, ladders[name], ordered=False)
         for name in ("on data", POPULATION)
     }
     facts = classification.phase_facts(MODEL)
@@ -68,8 +65,8 @@ def study() -> Result:
     constants = volume.constants(occupancies[POPULATION], facts)
     formulas = {
         f"{a} -> {b}": {
-            p.level: [p.n, p.n_low, p.n_high]
-            for p in free_energy.every_level(by_name[a], by_name[b], constants)
+            p.approximation: [p.n, p.n_low, p.n_high]
+            for p in free_energy.predictions_of(by_name[a], by_name[b], constants)
         }
         for a, b in (("5", "6"), ("5+", "6"))
     }
@@ -85,7 +82,7 @@ def study() -> Result:
             for name, found in crossings.items()
         },
         "share": {
-            name: classification.merge_families(occupancy, facts)[1].share.tolist()
+            name: merge_families(occupancy, facts)[1].share.tolist()
             for name, occupancy in occupancies.items()
         },
         "free_energy": {name: (-ladder.log_evidence).tolist() for name, ladder in ladders.items()},
@@ -106,7 +103,7 @@ def _ladder(data: Any, particles: int, repeats: int, seed: int) -> Ladder:
 def _transitions(occupancy: Occupancy) -> list[BayesianTransition]:
     """5-family -> 6, and 5 -> 6."""
     facts = classification.phase_facts(MODEL)
-    names, merged = classification.merge_families(occupancy, facts)
+    names, merged = merge_families(occupancy, facts)
     found = [*bayesian.find(merged, names, facts), *bayesian.find(occupancy, phase_names(MODEL), facts)]
     return [t for t in found if t.target == "6" and t.source in ("5-family", "5")]
 
@@ -132,11 +129,11 @@ def _text(numbers: dict, crossings: dict, occupancies: dict) -> str:
         for t in found
     ]
     formulas = [
-        [f"formula, {pair}", *(_predicted(*levels[level]) for level in free_energy.LEVELS)]
+        [f"formula, {pair}", *(_predicted(*levels[level]) for level in free_energy.APPROXIMATIONS)]
         for pair, levels in numbers["predicted"].items()
     ]
     each = ", ".join("none" if n is None else f"{n:.0f}" for n in numbers["each_data_set"].values())
-    other = classification.occupancy_summary(occupancies["on data"]).mean[:, -1]
+    other = occupancy_summary(occupancies["on data"]).mean[:, -1]
     return f"""# 5-gon to 6-gon: the n of equal occupancy
 
 Superposition, c = 6, r = 2; loss unhalved, prior N(0, 1). {DATASETS} data sets x {REPEATS} repeats x {PARTICLES}
@@ -193,8 +190,8 @@ def _figure(occupancies: dict, numbers: dict) -> bytes:
     styles = {"on data": "-", POPULATION: ":"}
     colors = {"4-family": "tab:blue", "5-family": "tab:orange", "6": "tab:green", "other": "0.6"}
     for name, style in styles.items():
-        names, merged = classification.merge_families(occupancies[name], facts)
-        summary = classification.occupancy_summary(merged)
+        names, merged = merge_families(occupancies[name], facts)
+        summary = occupancy_summary(merged)
         for i, phase in enumerate(names):
             label = phase if name == "on data" else None
             axes.plot(NS, summary.mean[:, i], style, color=colors[phase], label=label)

@@ -127,7 +127,7 @@ def _verdicts(features: int, seed: int, summary: dict[str, Any]) -> list[tuple[i
 def _short(row: dict[str, Any]) -> str:
     found = row["evidence"]
     n = "" if found.get("n") is None else f", n = {found['n']:.0f}"
-    return f"**{row['verdict']}** ({found['went']} of {found['at_risk']} seeds{n})"
+    return f"**{row['verdict']}** ({found['count']} of {found['at_risk']} seeds{n})"
 
 
 def _side_by_side(verdicts: list[tuple[int, str, int, str]]) -> list[list[Any]]:

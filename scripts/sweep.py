@@ -82,7 +82,7 @@ def _answer(rows: list[dict[str, Any]]) -> str:
     """Whether any seed of any run went from the 5-gons to the 6-gons."""
     asked = [row for row in rows if row["from"].startswith("5") and row["to"].startswith("6")]
     at_risk = sum(row.get("at_risk") or 0 for row in asked)
-    went = sum(row.get("went") or 0 for row in asked)
+    went = sum(row.get("count") or 0 for row in asked)
     return (
         f"From the 5-family to the 6-family, over all runs in which it was judged: {went} of {at_risk} seeds in "
         f"a 5-gon passed to a 6-gon."

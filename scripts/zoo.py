@@ -86,7 +86,7 @@ def _measured(one: Run) -> dict[str, Any]:
         "phases": len(one.summary["phases"]),
         "seeds_ok": int((trajectory["status"].values == OK).sum()),
         "seed_steps_per_second": SEEDS * 2000 / seconds,
-        "untrusted": one.summary["untrusted"],
+        "untrusted": one.summary["not_trusted"],
         "posterior_seconds": one.manifest["stages"]["posterior"]["seconds"],
     }
 

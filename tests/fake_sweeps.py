@@ -28,9 +28,9 @@ def phases(features):
 
 
 def verdict(source, target, verdict, level="phase", went=0, at_risk=50, n=370.0, direct=True):
-    evidence = {"level": level, "at_risk": at_risk, "went": went, "n": n, "direct": direct}
+    evidence = {"level": level, "at_risk": at_risk, "count": went, "n": n, "direct": direct}
     evidence |= {"share": went / at_risk, "share_low": 0.0, "share_high": 0.07}
-    evidence["predicted"] = {f"{source} -> {target}": {"leading": 445.1, "prior": 601.0}}
+    evidence["predictions_by_pair"] = {f"{source} -> {target}": {"leading": 445.1, "prior": 601.0}}
     return {"from": source, "to": target, "verdict": verdict, "why": "made up", "evidence": evidence}
 
 

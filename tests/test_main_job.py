@@ -41,7 +41,7 @@ def test_the_posterior_makes_five_to_six_and_sgd_does_not(run):
 
 def test_the_crossing_stands_beside_both_predictions(run):
     (five_to_six,) = (row for row in run.summary["bayesian"] if (row["from"], row["to"]) == ("5", "6"))
-    predicted = {row["level"]: row["n"] for row in five_to_six["predicted"]}
+    predicted = {row["approximation"]: row["n"] for row in five_to_six["predictions"]}
     assert predicted["prior"] == pytest.approx(601.0, abs=0.05)
     assert predicted["leading"] == pytest.approx(445.1, abs=0.1)
 

@@ -31,7 +31,8 @@ from experiments.finding import Finding, verdict_of
 from experiments.ladders import JUMP, middle_share
 from slt.models.deep_linear import DeepLinear
 from slt.models.reduced_rank_regression import learning_coefficient
-from slt.phases.classification import occupancy_summary, phase_facts
+from slt.phases.classification import phase_facts
+from slt.phases.occupancy import occupancy_summary
 from slt.pipeline.execute import run
 from slt.records.base import from_dataset
 from slt.records.phases import Occupancy, PhaseFacts, PhasePath
@@ -115,10 +116,10 @@ def crossing(seen: Seen, facts: tuple[PhaseFacts, ...], k: int) -> dict[str, Any
         one for one in seen.summary["bayesian"] if (one["from"], one["to"]) == (source.name, target.name)
     ]
     nothing: dict[str, Any] = dict.fromkeys(("n", "n_low", "n_high", "separation"))
-    measured = found[0] if found else {**nothing, "predicted": []}
-    populations = (one for one in measured["predicted"] if one["level"] == "population")
-    population = next(populations, None)
-    levels = free_energy.every_level(source, target, volume.constants(seen.population, facts) or None)
+    measured = found[0] if found else {**nothing, "predictions": []}
+    without_noise = (one for one in measured["predictions"] if one["approximation"] == "population")
+    population = next(without_noise, None)
+    levels = free_energy.predictions_of(source, target, volume.constants(seen.population, facts) or None)
     return {
         "from": source.name,
         "to": target.name,
@@ -127,8 +128,8 @@ def crossing(seen: Seen, facts: tuple[PhaseFacts, ...], k: int) -> dict[str, Any
         "middle": middle_share(MODEL, seen.ladder, k, population["n"])
         if population and population["n"]
         else None,
-        "predicted": {one.level: one.n for one in levels},
-        "why": {one.level: one.why for one in levels if one.n is None},
+        "predicted": {one.approximation: one.n for one in levels},
+        "why": {one.approximation: one.why for one in levels if one.n is None},
         "soft threshold": 2 / (MODEL.singular_values[k] * MODEL.prior_scale**2),
     }
 
@@ -142,7 +143,7 @@ def judge(data: dict[str, Any]) -> dict[str, bool]:
         "order": passed and all(one["n"] is not None for one in crossings),
         "jump": all(one["middle"] is not None and one["middle"]["share"] < JUMP for one in crossings),
     }
-    for level in free_energy.LEVELS:
+    for level in free_energy.APPROXIMATIONS:
         parts[level] = all(_near(one["predicted"].get(level), one["population"]) for one in crossings)
     return parts
 

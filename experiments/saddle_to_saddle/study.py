@@ -190,15 +190,13 @@ def passages(model: DeepLinear, run: Run) -> list[dict[str, Any]]:
     found = []
     for one in run.summary["bayesian"]:
         k = int(one["from"].removeprefix("rank "))
-        population = [
-            level["n"] for level in one["predicted"] if level["level"] == "population" and level["n"]
-        ]
+        without_noise = [p["n"] for p in one["predictions"] if p["approximation"] == "population" and p["n"]]
         found.append(
             {
                 **{name: one[name] for name in ("from", "to", "n", "n_low", "n_high", "separation")},
                 "verdict": judged.get((one["from"], one["to"])),
-                "population": population[0] if population else None,
-                "middle": middle_share(model, ladder, k, population[0]) if population else None,
+                "population": without_noise[0] if without_noise else None,
+                "middle": middle_share(model, ladder, k, without_noise[0]) if without_noise else None,
             }
         )
     return found

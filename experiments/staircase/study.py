@@ -23,11 +23,12 @@ from experiments.ladders import ladder_on_data, sampler_facts
 from experiments.staircase import picture
 from experiments.staircase.sgd import learning_times
 from experiments.statistics import all_finite, first_step, upward_crossing
-from slt.comparer.assemble import Sides, assemble
+from slt.comparer.assemble import ComparisonInputs, assemble
 from slt.models.base import phase_names
 from slt.models.common.boolean_network import TwoLayer
 from slt.models.staircase import Staircase, Terms, leap
 from slt.phases import classification
+from slt.phases.occupancy import label_ladder, mean_of, occupancy_summary
 from slt.posterior.data_tempering import DataTempering
 from slt.records.comparison import Comparison
 from slt.records.phases import Occupancy
@@ -155,10 +156,10 @@ def _both(model: Staircase, reduced: bool) -> dict[str, Any]:
         sample_sizes = (2, 4, 7, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 70, 80, 100, 130, 160)
         sampler = DataTempering(particles=128, repeats=2, max_rounds=4)
         ladder = ladder_on_data(model, sample_sizes, sampler, count=8, key=KEY)
-    occupancy = classification.label_ladder(model, ladder, ordered=False)
+    occupancy = label_ladder(model, ladder, ordered=False)
     comparison = _compare(model, trajectory, ladder, occupancy)
     last = len(model.phases()) - 1
-    share = classification.mean_of(occupancy.share[..., last], axis=2)  # (dataset, n)
+    share = mean_of(occupancy.share[..., last], axis=2)  # (dataset, n)
     top = trajectory.observables[max(trajectory.observables, key=lambda name: name.count("x"))]
     learned = top > 0.5
     steps = first_step(trajectory.steps, learned)
@@ -176,7 +177,7 @@ def _both(model: Staircase, reduced: bool) -> dict[str, Any]:
             "share of each phase": dict(
                 zip(
                     phase_names(model),
-                    classification.occupancy_summary(occupancy).mean.T.tolist(),
+                    occupancy_summary(occupancy).mean.T.tolist(),
                     strict=True,
                 )
             ),
@@ -195,7 +196,7 @@ def _descend(model: Staircase, *, seeds: int, steps: int) -> Trajectory:
 
 
 def _compare(model: Staircase, trajectory: Trajectory, ladder: Ladder, occupancy: Occupancy) -> Comparison:
-    sides = Sides(
+    inputs = ComparisonInputs(
         facts=classification.phase_facts(model),
         names=phase_names(model),
         trajectory=trajectory,
@@ -203,7 +204,7 @@ def _compare(model: Staircase, trajectory: Trajectory, ladder: Ladder, occupancy
         occupancy=occupancy,
         ladder_status=ladder.status,
     )
-    return assemble(model, sides, hysteresis=2)[0]
+    return assemble(model, inputs, hysteresis=2)[0]
 
 
 def _judge(data: dict[str, Any]) -> tuple[str, str]:

@@ -46,7 +46,7 @@ def _numbers(judged: dict[str, Any] | None, seeds: int) -> str:
     if judged is None:
         return f"neither learner was seen to pass from 5 to 6 ({seeds} seeds)"
     found = judged["evidence"]
-    sgd = f"of {found['at_risk']} seeds in the 5-family {found['went']} go on to 6"
+    sgd = f"of {found['at_risk']} seeds in the 5-family {found['count']} go on to 6"
     if found.get("share_high") is not None:
         sgd += f" (95 % interval to {found['share_high']:.0%})"
     if found.get("n") is None:

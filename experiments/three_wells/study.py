@@ -28,7 +28,7 @@ def study(reduced: bool = False) -> Finding:
     for pair in (("broad", "middle"), ("middle", "sharp")):
         jump = seen.crossing(*pair)
         if jump is not None:
-            expected = next(row["n"] for row in jump["predicted"] if row["level"] == "prior")
+            expected = next(row["n"] for row in jump["predictions"] if row["approximation"] == "prior")
             found.append((*pair, jump["n"], expected))
     close = all(abs(n / expected - 1) < CLOSE for *_, n, expected in found)
     verdict = "fails" if not in_turn or len(found) < 2 else "holds" if close else "mixed"

@@ -20,7 +20,7 @@ def study(reduced: bool = False) -> Finding:
     if jump is None or seen.verdict("wide", "narrow") != "bayesian only":
         verdict, place = "fails", "no crossing of the posterior's alone"
     else:
-        expected = next(row["n"] for row in jump["predicted"] if row["level"] == "prior")
+        expected = next(row["n"] for row in jump["predictions"] if row["approximation"] == "prior")
         off = jump["n"] / expected - 1
         verdict = "holds" if abs(off) < CLOSE else "mixed"
         place = f"shares equal at n = {jump['n']:,.0f}, the formula says {expected:,.0f} ({off:+.1%})"

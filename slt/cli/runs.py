@@ -69,7 +69,7 @@ def show(words: list[str]) -> int:
             cells = [_with_error(row["share"][name], row["error"][name], 3) for name in names]
             shares.add_row(f"{row['n']:,}", _with_error(energy["value"], energy["error"], 2), *cells)
         console.print(shares)
-    for row in summary.get("untrusted", []):
+    for row in summary.get("not_trusted", []):
         print(f"not trusted at n = {row['n']:,}: {row['why']}")
     for note in summary["notes"]:
         print(f"note: {note}")

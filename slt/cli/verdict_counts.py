@@ -11,7 +11,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from slt.comparer.config_diff import canonical, distinct, last_names, short
-from slt.comparer.sensitivity import influence
+from slt.comparer.sensitivity import sensitivity
 from slt.comparer.sweep import NEITHER, OUTCOMES, Entry, counts, outcome
 from slt.records.comparison import VERDICTS
 
@@ -61,7 +61,7 @@ def _by_option(table: Rows, level: str, pair: tuple[str, str], options: Sequence
     """One pair's outcomes at each value of each option, the option that changes them most first."""
     own = [row for row in table if (row["level"], row["from"], row["to"]) == (level, *pair)]
     seen = [name for name in OUTCOMES if any(outcome(row) == name for row in own)]
-    strength = influence(own, level, options)
+    strength = sensitivity(own, level, options)
     shown = _numbers([f"{' -> '.join(pair)} by", ""], seen)
     called = last_names(options)
     for option in sorted(options, key=lambda option: -strength[option]):

@@ -1,7 +1,8 @@
 """The Bayesian antecedent hypothesis, tested for one transition of SGD.
 
-It says that a jump of SGD from a to b has a Bayesian reason (Chen et al. 2023, arXiv:2310.06301): the difference of
-free energies F_n(b) - F_n(a) changes sign at some n, since b buys its lower loss with a higher learning coefficient.
+It states that a transition of SGD from a to b has a Bayesian one behind it (Chen et al. 2023, arXiv:2310.06301): the
+difference of free energies F_n(b) - F_n(a) changes sign at some n, since b has lower loss and a higher learning
+coefficient.
 """
 
 from __future__ import annotations
@@ -34,19 +35,17 @@ def antecedent(
     return {"changes_sign": parts[0], "loss_falls": falls, "llc_rises": rises, "holds": holds}
 
 
-def in_words(found: dict[str, Any]) -> str:
+def describe(found: dict[str, Any]) -> str:
     """One sentence."""
-    said = {True: "yes", False: "no", None: "not known"}
+    answers = {True: "yes", False: "no", None: "not known"}
     verdict = {
         True: "It has a Bayesian antecedent",
         False: "It has no Bayesian antecedent of this kind",
         None: "Whether it has a Bayesian antecedent is open",
     }[found["holds"]]
-    parts = f"free energies change order: {said[found['changes_sign']]}"
-    parts += (
-        f"; loss falls: {said[found['loss_falls']]}; learning coefficient rises: {said[found['llc_rises']]}"
-    )
-    return f"{verdict} ({parts})."
+    parts = {"free energies change order": "changes_sign", "loss falls": "loss_falls"}
+    parts["learning coefficient rises"] = "llc_rises"
+    return f"{verdict} ({'; '.join(f'{part}: {answers[found[key]]}' for part, key in parts.items())})."
 
 
 def _all_or_none(answers: list[bool]) -> bool | None:

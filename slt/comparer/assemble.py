@@ -1,4 +1,4 @@
-"""A comparison from the records that it rests on: both sides' transitions found, matched, and explained."""
+"""A comparison from the records that it rests on: both learners' transitions found, matched, and explained."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ import numpy as np
 from slt.comparer import verdicts
 from slt.comparer.barriers import with_barriers
 from slt.models.base import Model
-from slt.phases import classification
+from slt.phases.classification import family_members
 from slt.records.base import OK, Array
 from slt.records.comparison import Comparison
 from slt.records.llc import LLCPath
 from slt.records.phases import Occupancy, PhaseFacts, PhasePath
 from slt.records.training import Trajectory
-from slt.records.transitions import Changepoints, SCurves
+from slt.records.transitions import Changepoints, SigmoidFits
 from slt.transitions import bayesian, dynamical, events, sigmoids, volume
 
 
 @dataclasses.dataclass(frozen=True)
-class Sides:
-    """What both learners did, as recorded. Either side may be absent (None).
+class ComparisonInputs:
+    """What both learners did, as recorded. Either may be absent (None).
 
     Attributes:
       facts: what is known of the phases.
       names: phase names by classifier index; the last is "other".
-      notes: what labeling had to say, in words.
+      notes: remarks on the labels, in sentences.
       trajectory, path: of SGD, both or neither.
       llc: learning coefficients along training.
       n: observations in a data set of SGD; None for a fresh stream.
       occupancy: of the posterior.
-      ladder_status: (dataset, n, repeat) how each posterior went.
+      ladder_status: (dataset, n, repeat) status of each posterior.
       population: occupancy without the noise of data.
     """
 
@@ -52,71 +52,63 @@ class _Dynamics(NamedTuple):
     """What was found along SGD."""
 
     loss: Array
-    jumps: Changepoints
+    changepoints: Changepoints
     unlabeled: dynamical.Unlabeled
     transitions: tuple
-    s_curves: SCurves | None
+    sigmoid_fits: SigmoidFits | None
 
 
-def assemble(model: Model, both: Sides, hysteresis: int) -> tuple[Comparison, Changepoints | None]:
-    """The comparison, and the jumps of every curve of SGD (None without SGD).
+def assemble(
+    model: Model, inputs: ComparisonInputs, hysteresis: int
+) -> tuple[Comparison, Changepoints | None]:
+    """The comparison, and the changepoints of every curve of SGD (None without SGD).
 
     Args:
       model: whose phases they are.
-      both: what was recorded.
+      inputs: what was recorded.
       hysteresis: checkpoints that SGD must stay in a phase for it to count.
     """
-    found = _along(both, hysteresis)
+    found = _along_sgd(inputs, hysteresis)
     constants: dict[str, volume.Constant] = {}
     in_n: tuple = ()
-    if both.population is not None:
-        constants = volume.constants(both.population, both.facts)
-    if both.occupancy is not None:
-        in_n = bayesian.find(both.occupancy, both.names, both.facts, both.population, constants)
+    if inputs.population is not None:
+        constants = volume.constants(inputs.population, inputs.facts)
+    if inputs.occupancy is not None:
+        in_n = bayesian.find(inputs.occupancy, inputs.names, inputs.facts, inputs.population, constants)
     comparison = verdicts.compare(
-        both.facts,
+        inputs.facts,
         () if found is None else found.transitions,
         in_n,
-        both.path,
-        both.occupancy,
-        both.names,
+        inputs.path,
+        inputs.occupancy,
+        inputs.names,
         loss=None if found is None else found.loss,
         hysteresis=hysteresis,
-        seed_status=None if both.trajectory is None else both.trajectory.status,
-        ladder_status=both.ladder_status,
+        seed_status=None if inputs.trajectory is None else inputs.trajectory.status,
+        ladder_status=inputs.ladder_status,
         unlabeled=None if found is None else found.unlabeled,
-        population=both.population,
+        population=inputs.population,
         constants=constants,
-        n=both.n,
-        s_curves=None if found is None else found.s_curves,
-        remarks=both.notes,
+        n=inputs.n,
+        sigmoid_fits=None if found is None else found.sigmoid_fits,
+        remarks=inputs.notes,
     )
-    comparison = with_barriers(comparison, model, _members(both.facts))
-    return comparison, None if found is None else found.jumps
+    members = family_members(inputs.facts) | {fact.name: (fact,) for fact in inputs.facts}
+    comparison = with_barriers(comparison, model, members)
+    return comparison, None if found is None else found.changepoints
 
 
-def _along(both: Sides, hysteresis: int) -> _Dynamics | None:
+def _along_sgd(inputs: ComparisonInputs, hysteresis: int) -> _Dynamics | None:
     """SGD's transitions, from labels and from every recorded curve without them."""
-    trajectory, path = both.trajectory, both.path
+    trajectory, path = inputs.trajectory, inputs.path
     if trajectory is None or path is None:
         return None
-    known = np.isfinite(trajectory.population_loss).any()
-    loss = trajectory.population_loss if known else trajectory.loss
-    jumps = events.find(events.curves(trajectory, loss, both.llc), trajectory.steps)
+    loss = events.loss_of(trajectory)
+    changepoints = events.find(events.curves(trajectory, loss, inputs.llc), trajectory.steps)
     llc = np.full(loss.shape, np.nan)
-    if both.llc is not None:
-        llc[np.ix_(both.llc.seed, np.searchsorted(trajectory.steps, both.llc.steps))] = both.llc.llc
-    unlabeled = dynamical.Unlabeled(events.events(jumps, len(loss)), llc)
-    transitions = dynamical.find(path, loss, both.names, hysteresis, trajectory.status, unlabeled)
-    s_curves = sigmoids.decompose_all(trajectory.steps, loss[trajectory.status == OK])
-    return _Dynamics(loss, jumps, unlabeled, transitions, s_curves)
-
-
-def _members(facts: tuple[PhaseFacts, ...]) -> dict[str, tuple[PhaseFacts, ...]]:
-    """The phases behind every name in a verdict: of a phase or of a family."""
-    names, index = classification.families(facts)
-    families = {
-        name: tuple(fact for fact, family in zip(facts, index, strict=False) if family == i)
-        for i, name in enumerate(names[:-1])
-    }
-    return families | {fact.name: (fact,) for fact in facts}
+    if inputs.llc is not None:
+        llc[np.ix_(inputs.llc.seed, np.searchsorted(trajectory.steps, inputs.llc.steps))] = inputs.llc.llc
+    unlabeled = dynamical.Unlabeled(events.events(changepoints, len(loss)), llc)
+    transitions = dynamical.find(path, loss, inputs.names, hysteresis, trajectory.status, unlabeled)
+    sigmoid_fits = sigmoids.decompose_all(trajectory.steps, loss[trajectory.status == OK])
+    return _Dynamics(loss, changepoints, unlabeled, transitions, sigmoid_fits)

@@ -1,4 +1,4 @@
-"""Why SGD does not make a jump that the posterior makes: how high the way from one phase to the other climbs."""
+"""Why SGD does not make a transition that the posterior makes: how high the loss rises between the two phases."""
 
 from __future__ import annotations
 
@@ -49,25 +49,27 @@ def with_barriers(
         sources, targets = (
             [fact.name for fact in members[name]] for name in (verdicts[i].source, verdicts[i].target)
         )
-        verdicts[i] = _told(verdicts[i], sources, targets, heights)
+        verdicts[i] = _with_heights(verdicts[i], sources, targets, heights)
     return dataclasses.replace(comparison, verdicts=tuple(verdicts))
 
 
 def _heights(model: Model, pairs: list[tuple[Phase, Phase]]) -> dict[tuple[str, str], float]:
-    """By pair, how far the path climbs above its source, nats per observation."""
+    """By pair, how far the loss on the path rises above its source, nats per observation."""
     sources = [a.point for a, _ in pairs]
     targets = [model.nearest_copy(b.point, a.point) for a, b in pairs]
-    found = lowest_paths(model, *(jax.tree.map(lambda *x: np.stack(x), *side) for side in (sources, targets)))
-    climbs = np.asarray(found.top) - np.asarray(found.source)
-    return {(a.name, b.name): float(climb) for (a, b), climb in zip(pairs, climbs, strict=True)}
+    found = lowest_paths(model, *(jax.tree.map(lambda *x: np.stack(x), *ends) for ends in (sources, targets)))
+    rises = np.asarray(found.top) - np.asarray(found.source)
+    return {(a.name, b.name): float(rise) for (a, b), rise in zip(pairs, rises, strict=True)}
 
 
-def _told(
+def _with_heights(
     verdict: Verdict, sources: list[str], targets: list[str], heights: dict[tuple[str, str], float]
 ) -> Verdict:
     barriers = {a: min(heights[a, b] for b in targets) for a in sources}
     each = ", ".join(f"{height:.2g} from {name}" for name, height in barriers.items())
-    words = f" The lowest path found to {verdict.target} climbs, in nats per observation: {each}."
+    text = (
+        f" The loss on the lowest path found to {verdict.target} rises, in nats per observation, by {each}."
+    )
     return dataclasses.replace(
-        verdict, why=verdict.why + words, evidence={**verdict.evidence, "barriers": barriers}
+        verdict, why=verdict.why + text, evidence={**verdict.evidence, "barriers": barriers}
     )

@@ -1,4 +1,4 @@
-"""What tells configurations apart, as plain data: options by dotted name."""
+"""What distinguishes configurations, as plain data: options by dotted name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-_LABELS = ("name", "store")  # labels and places tell nothing of what was run
+_LABELS = ("name", "store")  # labels and places do not change what was run
 
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -23,29 +23,29 @@ def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return options
 
 
-def differences(whole: Sequence[Mapping[str, Any]], parts: Iterable[Mapping[str, Any]] = ()) -> list[str]:
-    """Names of the options that tell configurations apart: those with more than one value, and branches that are
+def differences(complete: Sequence[Mapping[str, Any]], parts: Iterable[Mapping[str, Any]] = ()) -> list[str]:
+    """Names of the options that distinguish configurations: those with more than one value, and branches that are
     null in some.
 
-    What only some have, because they chose another class or a whole branch, is not listed name by name.
+    What only some have, because they chose another class or another branch, is not listed name by name.
 
     Args:
-      whole: flat configurations; an empty one is unknown.
-      parts: a few options each, of configurations that are not known whole. They add values to options that the
-        whole ones have; where there is no whole one they stand alone.
+      complete: flat configurations; an empty one is unknown.
+      parts: a few options each, of configurations that are not known completely. They add values to options that
+        the complete ones have; where there is no complete one they stand alone.
     """
-    known, parts = [options for options in whole if options], list(parts)
+    known, parts = [options for options in complete if options], list(parts)
     names = dict.fromkeys(name for options in known or parts for name in options if name not in _LABELS)
 
-    def telling(name: str) -> bool:
+    def distinguishes(name: str) -> bool:
         values = {canonical(options[name]) for options in (*known, *parts) if name in options}
         return len(values) > 1 or (values == {"null"} and any(name not in options for options in known))
 
-    return [name for name in names if telling(name)]
+    return [name for name in names if distinguishes(name)]
 
 
 def canonical(value: Any) -> str:
-    """The same text for equal values: a whole number is equal to itself as a fraction, 1 to 1.0."""
+    """The same text for equal values: an integer is equal to the same float, 1 to 1.0."""
     return json.dumps(_as_floats(value), sort_keys=True)
 
 

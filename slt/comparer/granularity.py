@@ -1,4 +1,4 @@
-"""The evidence at one resolution: phases, or families of them."""
+"""The evidence at one level of detail: phases, or families of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from slt.phases import classification
+from slt.phases.occupancy import merge_families
 from slt.records.base import Array
 from slt.records.phases import Occupancy, PhaseFacts, PhasePath
 from slt.records.transitions import BayesianTransition, DynamicalTransition
@@ -17,9 +18,9 @@ from slt.transitions import dynamical as in_steps
 
 @dataclasses.dataclass(frozen=True)
 class Level:
-    """Everything known of one resolution: phases, or families of them.
+    """Everything known at one level: phases, or families of them.
 
-    `members` lists the facts behind each name; `held` the names that each seed held, in order (None: no SGD), and
+    `members` lists the facts behind each name; `held` the names that each seed was in, in order (None: no SGD), and
     `spent` the steps that it spent in each of them, labeled as such; `occupancy` is None without a ladder.
     """
 
@@ -33,7 +34,7 @@ class Level:
     spent: list[list[float]] = dataclasses.field(default_factory=list)
 
     def count(self, source: str, target: str) -> tuple[int, int]:
-        """Seeds that spent time in `source`, and those of them that went from it straight to `target`."""
+        """Seeds that spent time in `source`, and those of them that went from it directly to `target`."""
         held, spent = self.held or [], self.spent or [[1.0] * len(names) for names in self.held or []]
         went = [(source, target) in pairwise(names) for names in held]
         there = [
@@ -43,7 +44,7 @@ class Level:
         return sum(a or b for a, b in zip(there, went, strict=True)), sum(went)
 
     def exposure(self, source: str, target: str) -> float:
-        """Steps that seeds spent in `source` until they first went straight to `target`, all together."""
+        """Steps that seeds spent in `source` until they first went directly to `target`, summed over seeds."""
         total = 0.0
         for names, times in zip(self.held or [], self.spent, strict=True):
             for i, (name, time) in enumerate(zip(names, times, strict=True)):
@@ -53,7 +54,7 @@ class Level:
         return total
 
     def pairs(self) -> list[tuple[str, str]]:
-        """Pairs that either side has seen, in the order of names; "other" is no phase."""
+        """Pairs that either learner has seen, in the order of names; "other" is no phase."""
         seen = {(t.source, t.target) for t in self.dynamical if t.source != "other"}
         seen |= {(t.source, t.target) for t in self.bayesian if t.n is not None}
         return sorted(seen, key=lambda pair: tuple(self.names.index(name) for name in pair))
@@ -63,32 +64,22 @@ class Level:
         return next(name for name, members in self.members.items() if phase in members)
 
 
-def held_by(
+def phases_and_steps(
     path: PhasePath, names: tuple[str, ...], hysteresis: int, status: Array | None
-) -> list[list[str]]:
-    """What each seed held, in order, without the steps."""
-    return [[name for name, _ in stays] for stays in in_steps.sequences(path, names, hysteresis, status)]
-
-
-def spent_in(
-    path: PhasePath, names: tuple[str, ...], hysteresis: int, status: Array | None
-) -> list[list[float]]:
-    """For each seed and each phase that it held, in order, the steps from checkpoints labeled so to the next."""
-    lengths, steps = np.diff(path.steps).astype(float), np.asarray(path.steps)
-    found = []
+) -> tuple[list[list[str]], list[list[float]]]:
+    """The phases that each seed was in, in order; and for each of them the steps from every checkpoint with its label
+    to the next checkpoint."""
+    lengths, steps = np.diff(path.steps).astype(float), np.asarray(path.steps)[:-1]
+    held, spent = [], []
     for row, stays in zip(path.label, in_steps.sequences(path, names, hysteresis, status), strict=True):
+        held.append([name for name, _ in stays])
         ends = [start for _, start in stays[1:]] + [np.inf]
-        found.append(
-            [
-                float(
-                    lengths[
-                        (row == names.index(name))[:-1] & (steps >= start)[:-1] & (steps < end)[:-1]
-                    ].sum()
-                )
-                for (name, start), end in zip(stays, ends, strict=True)
-            ]
-        )
-    return found
+        inside = [
+            (row[:-1] == names.index(name)) & (steps >= start) & (steps < end)
+            for (name, start), end in zip(stays, ends, strict=True)
+        ]
+        spent.append([float(lengths[where].sum()) for where in inside])
+    return held, spent
 
 
 def family_level(
@@ -102,11 +93,7 @@ def family_level(
     population: Occupancy | None,
 ) -> Level:
     """The same evidence, read as families."""
-    names, index = classification.families(facts)
-    members = {
-        name: tuple(fact for fact, family in zip(facts, index, strict=False) if family == i)
-        for i, name in enumerate(names[:-1])
-    }
+    names, members = classification.families(facts)[0], classification.family_members(facts)
     held: list[list[str]] | None = None
     dynamical: tuple[DynamicalTransition, ...] = ()
     bayesian: tuple[BayesianTransition, ...] = ()
@@ -115,11 +102,10 @@ def family_level(
     if path is not None:
         _, path = classification.merge_path(path, facts)
         known = np.full(path.label.shape, np.nan) if loss is None else loss
-        held = held_by(path, names, hysteresis, status)
-        spent = spent_in(path, names, hysteresis, status)
+        held, spent = phases_and_steps(path, names, hysteresis, status)
         dynamical = in_steps.find(path, known, names, hysteresis, status, unlabeled)
     if level.occupancy is not None:
-        _, occupancy = classification.merge_families(level.occupancy, facts)
-        without_noise = None if population is None else classification.merge_families(population, facts)[1]
+        _, occupancy = merge_families(level.occupancy, facts)
+        without_noise = None if population is None else merge_families(population, facts)[1]
         bayesian = in_n.find(occupancy, names, facts, without_noise)
     return Level("family", names, members, held, occupancy, dynamical, bayesian, spent)

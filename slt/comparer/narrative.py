@@ -1,4 +1,4 @@
-"""The comparison in words: numbers for people, the headline, the notes."""
+"""The comparison in sentences: numbers for people, the headline, the notes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import scipy.stats
 from slt.comparer.granularity import Level
 from slt.records.base import OK, Array
 from slt.records.comparison import Ending, Verdict
-from slt.records.transitions import BayesianTransition, Prediction, SCurves, SigmoidSum
+from slt.records.transitions import BayesianTransition, Prediction, SigmoidFits, SigmoidSum
 
-ENOUGH = 0.99  # of the variance of a curve: what a rougher explanation must reach to be told
+ENOUGH = 0.99  # of the variance of a curve: what a sum of fewer sigmoids must reach to be mentioned
 ROUNDING = 1e-9  # of a share that is a sum of weights
 WIDER = 1.5  # times the width of single seeds' falls, from where the mean's are said to be wider
 
@@ -31,7 +31,7 @@ def interval(seen: BayesianTransition) -> str:
     return f"95 % interval {low} to {high}"
 
 
-LEVELS = {
+APPROXIMATIONS = {
     "leading": "the formula in loss and lambda",
     "prior": "with the prior density",
     "volume": "with the measured volume",
@@ -39,14 +39,14 @@ LEVELS = {
 }
 
 
-def predictions(predicted: Sequence[Prediction], agree: list[str], disagree: list[str]) -> str:
-    """Which predictions agree with what was seen, and which do not; "" where nothing can be said."""
+def predictions(predictions: Sequence[Prediction], agree: list[str], disagree: list[str]) -> str:
+    """Which predictions agree with what was seen, and which do not; "" where that is unknown."""
 
     def listed(levels: list[str]) -> str:
         return ", ".join(
-            f"{p.n:,.0f} ({LEVELS.get(p.level, p.level)})"
-            for p in predicted
-            if p.n is not None and p.level in levels
+            f"{p.n:,.0f} ({APPROXIMATIONS.get(p.approximation, p.approximation)})"
+            for p in predictions
+            if p.n is not None and p.approximation in levels
         )
 
     parts = [
@@ -63,19 +63,19 @@ def coarse(families: Level, verdicts: list[Verdict]) -> list[Verdict]:
 
 
 def headline(families: Level, verdicts: list[Verdict]) -> str:
-    """Which jumps are shared, in a sentence or two.
+    """Which transitions are shared, in a sentence or two.
 
     Left out are pairs that change order in the posterior while a third holds more than either, unless SGD
-    makes that jump.
+    makes that transition.
     """
-    told = [
+    shown = [
         v for v in coarse(families, verdicts) if v.evidence.get("direct", True) or v.evidence["sgd"] == "has"
     ]
 
     def listed(verdict: str) -> str:
-        return ", ".join(_short(v) for v in told if v.verdict == verdict)
+        return ", ".join(_short(v) for v in shown if v.verdict == verdict)
 
-    said = [
+    text = [
         f"{title}: {listed(verdict)}."
         for verdict, title in (
             ("both", "Both SGD and the posterior make"),
@@ -84,12 +84,12 @@ def headline(families: Level, verdicts: list[Verdict]) -> str:
         )
         if listed(verdict)
     ]
-    open_pairs = [f"{v.source} -> {v.target}" for v in told if v.verdict == "inconclusive"]
+    open_pairs = [f"{v.source} -> {v.target}" for v in shown if v.verdict == "inconclusive"]
     if open_pairs:
-        said.append(f"Inconclusive: {', '.join(open_pairs)}.")
-    if not said:
-        return "Neither SGD nor the posterior was seen to jump from one phase to another."
-    return " ".join(said if listed("both") else ["No jump was seen to be shared.", *said])
+        text.append(f"Inconclusive: {', '.join(open_pairs)}.")
+    if not text:
+        return "Neither SGD nor the posterior was seen to pass from one phase to another."
+    return " ".join(text if listed("both") else ["No transition was seen to be shared.", *text])
 
 
 def _short(verdict: Verdict) -> str:
@@ -97,7 +97,7 @@ def _short(verdict: Verdict) -> str:
     if "n" in verdict.evidence:
         numbers.append(f"at n = {verdict.evidence['n']:,.0f}")
     if verdict.evidence["at_risk"]:
-        numbers.append(f"{verdict.evidence['went']} of {verdict.evidence['at_risk']} seeds")
+        numbers.append(f"{verdict.evidence['count']} of {verdict.evidence['at_risk']} seeds")
     return f"{verdict.source} -> {verdict.target} ({'; '.join(numbers)})"
 
 
@@ -108,45 +108,45 @@ def notes(
     seed_status: Array | None,
     ladder_status: Array | None,
     endings: tuple[Ending, ...],
-    s_curves: SCurves | None = None,
+    sigmoid_fits: SigmoidFits | None = None,
 ) -> list[str]:
     """What a reader should know beside the verdicts: failures, starts, what is missing, order."""
     notes = [
         _failures("seeds", seed_status),
-        _failures("rungs of the ladder (data set x n x repeat)", ladder_status),
+        _failures("sample sizes of the ladder (data set x n x repeat)", ladder_status),
         _missing(by_phase),
-        _never_settled(by_phase),
+        _never_in_a_phase(by_phase),
         _order(coarse(families, verdicts)),
-        _kinetics(endings),
+        _endpoints(endings),
     ]
     first = [f"{t.target} ({t.count})" for t in by_phase.dynamical if t.source == "other"]
     if first:
-        notes.append(f"Seeds that began in no phase settled first in: {', '.join(first)}.")
-    if s_curves is not None:
-        notes.append(explained_by_sigmoids(s_curves))
+        notes.append(f"Seeds that began in no phase were first in: {', '.join(first)}.")
+    if sigmoid_fits is not None:
+        notes.append(explained_by_sigmoids(sigmoid_fits))
     return [note for note in notes if note]
 
 
-def explained_by_sigmoids(found: SCurves) -> str:
+def explained_by_sigmoids(found: SigmoidFits) -> str:
     """How far sums of sigmoids explain the losses, and whether the mean's falls are wider than those of seeds."""
     mean = found.mean
-    said = f"The mean loss of {_count(found.count, 'seed')} is explained "
+    text = f"The mean loss of {_count(found.count, 'seed')} is explained "
     if not mean.k:
-        return f"{said}by no sum of falling sigmoids in log step."
-    said += f"to {_explained(mean.explained)} by {_count(mean.k, 'sigmoid')} in log step"
+        return f"{text}by no sum of falling sigmoids in log step."
+    text += f"to {_explained(mean.explained)} by {_count(mean.k, 'sigmoid')} in log step"
     fewest = next((k for k, r2 in enumerate(mean.r2) if r2 >= ENOUGH), mean.k)
     if fewest < mean.k:
-        said += f" ({fewest} {'reaches' if fewest == 1 else 'reach'} {_explained(mean.r2[fewest])})"
+        text += f" ({fewest} {'reaches' if fewest == 1 else 'reach'} {_explained(mean.r2[fewest])})"
     falling = [seed for seed in found.seeds if seed.k]
     if not falling:
-        return f"{said}."
+        return f"{text}."
     share = float(np.median([seed.explained for seed in falling]))
-    said += f"; single seeds by a median of {np.median([s.k for s in found.seeds]):g} ({_explained(share)})."
+    text += f"; single seeds by a median of {np.median([s.k for s in found.seeds]):g} ({_explained(share)})."
     own, blurred = float(np.median([_width(seed) for seed in falling])), _width(mean)
     if blurred > WIDER * own:
-        said += f" The mean's falls take {blurred:.2g} nats of log step and those of a seed {own:.2g}:"
-        said += " jumps at different times may have blurred into wide ones."
-    return said
+        text += f" The mean's falls take {blurred:.2g} nats of log step and those of a seed {own:.2g}:"
+        text += " averaging falls at different steps may have made wide ones."
+    return text
 
 
 def _failures(what: str, status: Array | None) -> str:
@@ -172,9 +172,9 @@ def _missing(level: Level) -> str:
     )
 
 
-def _never_settled(level: Level) -> str:
+def _never_in_a_phase(level: Level) -> str:
     never = sum(names == ["other"] for names in level.held or [])
-    return f"{never} of {len(level.held or [])} seeds never settled in any phase." if never else ""
+    return f"{never} of {len(level.held or [])} seeds never stayed in any phase." if never else ""
 
 
 def _order(verdicts: list[Verdict]) -> str:
@@ -216,7 +216,7 @@ def _interval_of_tau(shared: list[dict], steps: Array, sample_sizes: Array) -> t
     return float(low), float(high)
 
 
-def _kinetics(endings: tuple[Ending, ...]) -> str:
+def _endpoints(endings: tuple[Ending, ...]) -> str:
     """Where SGD and the posterior disagree most."""
     apart = [
         one

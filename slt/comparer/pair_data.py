@@ -1,4 +1,4 @@
-"""What each learner has to say of one pair of phases; the rules are in the package's docstring."""
+"""The evidence of each learner on one pair of phases; `verdicts` states the rules."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import scipy.stats
 
 from slt.comparer import narrative
 from slt.comparer.granularity import Level
-from slt.phases import classification
+from slt.comparer.narrative import percent
+from slt.phases.occupancy import occupancy_summary
 from slt.records.base import Array
 from slt.records.phases import Occupancy
 from slt.records.transitions import BayesianTransition, Prediction
@@ -23,7 +24,7 @@ SHARED = 0.10  # the share of seeds at risk that counts as SGD having a transiti
 
 
 @dataclasses.dataclass(frozen=True)
-class Side:
+class Finding:
     """One learner's answer for one pair: "has", "lacks" or "unknown", with a sentence and its numbers."""
 
     answer: str
@@ -31,10 +32,10 @@ class Side:
     evidence: dict[str, Any]
 
 
-def sgd(level: Level, families: Level, source: str, target: str) -> Side:
-    """Counted among seeds that held `source`, or among its family where those are too few to tell."""
+def sgd(level: Level, families: Level, source: str, target: str) -> Finding:
+    """Counted among seeds that were in `source`, or among its family where those are too few to decide."""
     if level.held is None:
-        return Side("unknown", "was not run", {"seeds": 0, "at_risk": 0, "went": 0})
+        return Finding("unknown", "was not run", {"seeds": 0, "at_risk": 0, "count": 0})
     own = level.count(source, target)
     counted, (at_risk, went), answer = (source, target), own, _answer(*own)
     if answer == "unknown":
@@ -44,11 +45,11 @@ def sgd(level: Level, families: Level, source: str, target: str) -> Side:
     evidence: dict[str, Any] = {
         "seeds": len(level.held),
         "at_risk": at_risk,
-        "went": went,
-        "counted": f"{counted[0]} -> {counted[1]}",
+        "count": went,
+        "counted_pair": f"{counted[0]} -> {counted[1]}",
     }
     if not at_risk:
-        return Side("unknown", f"none of {len(level.held)} seeds was ever in {source}", evidence)
+        return Finding("unknown", f"none of {len(level.held)} seeds was ever in {source}", evidence)
     low, high = _interval(at_risk, went)
     evidence |= {"share": went / at_risk, "share_low": low, "share_high": high}
     where = level if counted == (source, target) else families
@@ -58,27 +59,27 @@ def sgd(level: Level, families: Level, source: str, target: str) -> Side:
         fields = ("step", "step_low", "step_high", "median_low", "median_high", "loss_drop")
         evidence |= {field: getattr(seen[0], field) for field in fields}
         evidence |= {field: getattr(seen[0], field) for field in ("width", "hidden", "llc_change", "kind")}
-    why = f"{at_risk} of {len(level.held)} seeds were in {counted[0]}, {went} went on to {counted[1]}"
-    why += f" ({narrative.percent(went / at_risk)}, 95 % interval {narrative.percent(low)} to {narrative.percent(high)})"
+    why = f"{at_risk} of {len(level.held)} seeds were in {counted[0]}, {went} continued to {counted[1]}"
+    why += f" ({percent(went / at_risk)}, 95 % interval {percent(low)} to {percent(high)})"
     if counted != (source, target):
-        why += f"; counted by family, as only {own[0]} of them held {source} itself"
+        why += f"; counted by family, as only {own[0]} of them were in {source} itself"
     if not went and evidence.get("rate_high"):
-        why += f"; in {evidence['steps_there']:,.0f} steps there, so that fewer than one goes in"
+        why += f"; in {evidence['steps_in_source']:,.0f} steps there, so that fewer than one goes in"
         why += f" {1 / evidence['rate_high']:,.0f} steps (95 %)"
     if answer == "unknown":
-        why += ": too few seeds to tell"
-    return Side(answer, why, evidence)
+        why += ": too few seeds to decide"
+    return Finding(answer, why, evidence)
 
 
 def _rate(steps: float, went: int) -> dict[str, float]:
-    """Moves in a step spent in the source, with the exact 95 % interval of a Poisson count (Garwood 1936); one-sided
-    where none was seen. Every seed leaves for this target at most once."""
+    """Transitions for each step spent in the source, with the exact 95 % interval of a Poisson count (Garwood 1936);
+    one-sided where none was seen. Every seed leaves for this target at most once."""
     if steps <= 0:
         return {}
     low = scipy.stats.chi2.ppf(0.025, 2 * went) / 2 if went else 0.0
     high = scipy.stats.chi2.ppf(0.975 if went else 0.95, 2 * went + 2) / 2
     return {
-        "steps_there": steps,
+        "steps_in_source": steps,
         "rate": went / steps,
         "rate_low": float(low / steps),
         "rate_high": float(high / steps),
@@ -86,7 +87,7 @@ def _rate(steps: float, went: int) -> dict[str, float]:
 
 
 def _answer(at_risk: int, went: int) -> str:
-    """Whether the share that went is beyond doubt above or below SHARED."""
+    """Whether the share that went is significantly above or below SHARED."""
     if not at_risk:
         return "unknown"
     low, high = _interval(at_risk, went)
@@ -99,22 +100,22 @@ def _interval(at_risk: int, went: int) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
-def posterior(level: Level, source: str, target: str) -> Side:
+def posterior(level: Level, source: str, target: str) -> Finding:
     occupancy = level.occupancy
     if occupancy is None:
-        return Side("unknown", "there is no ladder", {})
+        return Finding("unknown", "there is no ladder", {})
     for transition in level.bayesian:
         if (transition.source, transition.target) == (source, target) and transition.n is not None:
             return _crossed(level, occupancy, transition)
     a, b = level.names.index(source), level.names.index(target)
-    peak = np.nan_to_num(classification.occupancy_summary(occupancy).mean).max(axis=0)
+    peak = np.nan_to_num(occupancy_summary(occupancy).mean).max(axis=0)
     evidence = {"peak_source": float(peak[a]), "peak_target": float(peak[b])}
     unseen = [name for name, i in ((source, a), (target, b)) if peak[i] == 0]
     if unseen:
-        return Side("unknown", _unseen(unseen, source, occupancy), evidence)
+        return Finding("unknown", _unseen(unseen, source, occupancy), evidence)
     odds = log_odds(occupancy, a, b)
     answer, why = _uncrossed(level, source, target, odds, occupancy.sample_sizes)
-    return Side(answer, why, evidence)
+    return Finding(answer, why, evidence)
 
 
 def _unseen(unseen: list[str], source: str, occupancy: Occupancy) -> str:
@@ -124,15 +125,15 @@ def _unseen(unseen: list[str], source: str, occupancy: Occupancy) -> str:
         int(occupancy.sample_sizes[-1]),
     )
     least = f" above 1/{1 / floor:,.0f}" if floor else ""
-    advice = f"go beyond n = {last:,}"
+    advice = f"continue beyond n = {last:,}"
     if source in unseen:
         advice = f"start below n = {first:,}" if first > 1 else "use more draws"
     return f"the ladder never saw {' or '.join(unseen)}{least}; {advice}"
 
 
-def _crossed(level: Level, occupancy: Occupancy, seen: BayesianTransition) -> Side:
+def _crossed(level: Level, occupancy: Occupancy, seen: BayesianTransition) -> Finding:
     assert seen.n is not None
-    mean = np.nan_to_num(classification.occupancy_summary(occupancy).mean)
+    mean = np.nan_to_num(occupancy_summary(occupancy).mean)
     shares = {
         name: float(np.interp(seen.n, occupancy.sample_sizes, mean[:, i]))
         for i, name in enumerate(level.names[:-1])
@@ -145,22 +146,22 @@ def _crossed(level: Level, occupancy: Occupancy, seen: BayesianTransition) -> Si
     evidence = {field: getattr(seen, field) for field in (*fields, *character)} | {
         "share_at_crossing": held,
         "direct": direct,
-        "levels": {p.level: [p.n, p.n_low, p.n_high] for p in seen.predicted},
-        "explained_by": [p.level for p in seen.predicted if _agrees(p, seen) is True],
-        "not_explained_by": [p.level for p in seen.predicted if _agrees(p, seen) is False],
+        "predictions": {p.approximation: [p.n, p.n_low, p.n_high] for p in seen.predictions},
+        "agrees_with": [p.approximation for p in seen.predictions if _agrees(p, seen) is True],
+        "disagrees_with": [p.approximation for p in seen.predictions if _agrees(p, seen) is False],
     }
-    why = f"mass passes at n = {seen.n:,.0f} ({narrative.interval(seen)}), where each holds about {narrative.percent(held)}"
+    why = f"mass passes at n = {seen.n:,.0f} ({narrative.interval(seen)}), where each holds about {percent(held)}"
     why += f"; seen in {seen.crossed} of {seen.datasets} data sets"
-    if told := narrative.predictions(seen.predicted, evidence["explained_by"], evidence["not_explained_by"]):
-        why += f"; {told}"
+    if text := narrative.predictions(seen.predictions, evidence["agrees_with"], evidence["disagrees_with"]):
+        why += f"; {text}"
     if third is not None and not direct:
-        why += f"; they change order while {third} holds more, {narrative.percent(shares[third])}"
-    return Side("has", why, evidence)
+        why += f"; they change order while {third} holds more, {percent(shares[third])}"
+    return Finding("has", why, evidence)
 
 
 def _agrees(prediction: Prediction, seen: BayesianTransition) -> bool | None:
-    """Whether a prediction's interval and that of what was seen have a point in common; None where that cannot be
-    said: one has no interval, or what was seen is exact but for the way between rungs. An open end is far away."""
+    """Whether a prediction's interval and that of what was seen have a point in common; None where that is
+    unknown: one has no interval, or what was seen is exact but for interpolation in n. An open end has no bound."""
     exact = seen.n_low == seen.n == seen.n_high
     if prediction.n is None or exact or (seen.n_low is None and seen.n_high is None):
         return None
@@ -174,29 +175,29 @@ def _agrees(prediction: Prediction, seen: BayesianTransition) -> bool | None:
 
 
 def _uncrossed(level: Level, source: str, target: str, odds: LogOdds, sample_sizes: Array) -> tuple[str, str]:
-    """What it means that no crossing was found, of two phases that were both seen."""
-    led = odds.decisive[odds.decisive != 0]
-    if not len(led):
-        return "unknown", f"{source} and {target} are too close, or too noisy, to tell apart at any n"
-    if led[-1] < 0:
+    """The answer where no crossing was found, of two phases that were both seen."""
+    leads = odds.decisive[odds.decisive != 0]
+    if not len(leads):
+        return "unknown", f"{source} and {target} are too close, or too noisy, to be distinguished at any n"
+    if leads[-1] < 0:
         last = int(np.flatnonzero(odds.decisive)[-1])
-        at = f"at n = {int(sample_sizes[last]):,}, the last rung" + (
-            " that tells" if last < len(sample_sizes) - 1 else ""
+        at = f"at n = {int(sample_sizes[last]):,}, the last sample size" + (
+            " at which they differ" if last < len(sample_sizes) - 1 else ""
         )
         loss = [min(fact.loss for fact in level.members[name]) for name in (source, target)]
         if loss[1] < loss[0]:
-            why = f"{source} leads {target} {at}; {target} has lower loss and must overtake it further on"
+            why = f"{source} leads {target} {at}; {target} has lower loss and must overtake it at larger n"
             return "unknown", why + (
-                ": go on in n" if last == len(sample_sizes) - 1 else ", where neither holds much"
+                ": continue to larger n" if last == len(sample_sizes) - 1 else ", where neither holds much"
             )
         return "lacks", f"{source} leads {target} {at}, and has no higher loss"
-    if (led < 0).any():
+    if (leads < 0).any():
         why = f"the lead changes from {source} to {target}, but they never both held"
-        return "unknown", f"{why} {narrative.percent(in_n.MINIMUM)} of the posterior"
+        return "unknown", f"{why} {percent(in_n.MINIMUM)} of the posterior"
     why = f"{target} leads {source} from n = {int(sample_sizes[odds.decisive > 0][0]):,} on, and never follows it"
     if sample_sizes[0] <= 1:
         return "lacks", why
     pairs = [(a, b) for a in level.members[source] for b in level.members[target]]
     if all(free_energy.always_preferred(free_energy.crossing(a, b, "prior")) for a, b in pairs):
         return "lacks", f"{why}, and the formula has it ahead at every n"
-    return "unknown", f"{why}; if mass passes, it does so earlier: start lower in n"
+    return "unknown", f"{why}; if mass passes, it does so earlier: start at smaller n"

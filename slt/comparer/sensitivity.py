@@ -1,8 +1,9 @@
 """Which of a sweep's options change its verdicts?
 
-Take every two runs that differ in one option and are alike in all others: the share of verdicts on which they
-differ is the option's influence. That of a seed is the noise that all others stand in. Where no two runs differ in
-one option alone, because options were changed together, the pairs of runs that differ in the fewest take their place.
+Take every two runs that differ in one option and agree in all others: the share of verdicts on which they
+differ is the option's sensitivity. That of a seed is the noise to compare all others with. Where no two runs differ
+in one option alone, because options were changed together, the pairs of runs that differ in the fewest take their
+place.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from slt.records.base import Array
 from slt.records.comparison import VERDICTS
 
 
-def influence(table: Sequence[Mapping[str, Any]], level: str, options: Sequence[str]) -> dict[str, float]:
+def sensitivity(table: Sequence[Mapping[str, Any]], level: str, options: Sequence[str]) -> dict[str, float]:
     """For each option, the share of verdicts that change with it, in [0, 1]; pairs without a verdict do not count.
 
     0 for an option that has the same value in all runs, or another one in each of several: it explains everything.
@@ -41,9 +42,9 @@ def influence(table: Sequence[Mapping[str, Any]], level: str, options: Sequence[
     i, j = np.triu_indices(len(found), k=1)  # every two runs
     known = np.isin(found, [OUTCOMES.index(name) for name in (*VERDICTS, NEITHER)])
     both = known[i] & known[j]  # (two runs, pair)
-    told = both.any(axis=1)
-    disagree = ((found[i] != found[j]) & both)[told].sum(axis=1) / both[told].sum(axis=1)
-    differ = np.array([column[i] != column[j] for column in columns])[:, told]  # (option, two runs)
+    usable = both.any(axis=1)
+    disagree = ((found[i] != found[j]) & both)[usable].sum(axis=1) / both[usable].sum(axis=1)
+    differ = np.array([column[i] != column[j] for column in columns])[:, usable]  # (option, two runs)
     distance = differ.sum(axis=0)
 
     def strength(differs: Array) -> float:
@@ -59,7 +60,7 @@ def axes(table: Sequence[Mapping[str, Any]], level: str, options: Sequence[str])
 
     The second is not one that follows from the first: together they would span no more than a diagonal.
     """
-    strength = influence(table, level, options)
+    strength = sensitivity(table, level, options)
     ranked = sorted(options, key=lambda option: -round(strength[option], 6))
     chosen = ranked[:1]
     for option in ranked[1:]:

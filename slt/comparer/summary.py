@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from slt.phases import classification
+from slt.phases.local_free_energy import free_energy_summary
+from slt.phases.occupancy import occupancy_summary
 from slt.records.comparison import Comparison, Verdict
 from slt.records.phases import Occupancy, PhaseFacts
 from slt.records.transitions import BayesianTransition, DynamicalTransition
@@ -21,24 +22,21 @@ def summary_of(
     comparison: Comparison,
     names: tuple[str, ...],
 ) -> dict[str, Any]:
-    """What `summary.json` says of the science: all of it but `status` and `provenance`.
+    """The scientific part of `summary.json`: all of it but `status`, `diagnostics` and `provenance`.
 
     `occupancy` and `free_energy` have one entry for each n, with mean and standard error over what
-    `phases.estimate` says (its words are in `error_of`); empty lists where there is no ladder.
+    `phases.occupancy.estimate` states (its text is in `error_source`); empty lists where there is no ladder.
     """
-    told = to_json(comparison)
+    found = to_json(comparison)
     return {
         "phases": plain([dataclasses.asdict(fact) for fact in facts]),
         "occupancy": [] if occupancy is None else plain(_occupancy(occupancy, names)),
         "free_energy": [] if occupancy is None else plain(_free_energy(occupancy)),
         "dominance": [] if occupancy is None else _dominance(occupancy, names),
-        "dynamical": told["dynamical"],
-        "bayesian": told["bayesian"],
-        "comparison": told["verdicts"],
-        "headline": told["headline"],
-        "notes": told["notes"],
-        "kinetics": told["kinetics"],
-        "s_curves": told["s_curves"],
+        "dynamical": found["dynamical"],
+        "bayesian": found["bayesian"],
+        "comparison": found["verdicts"],
+        **{name: found[name] for name in ("headline", "notes", "endpoints", "sigmoid_fits")},
     }
 
 
@@ -51,8 +49,10 @@ def to_json(comparison: Comparison) -> dict[str, Any]:
         "bayesian": [_pair(transition) for transition in comparison.bayesian],
         "phases": plain([dataclasses.asdict(fact) for fact in comparison.phases]),
         "notes": list(comparison.notes),
-        "kinetics": plain([dataclasses.asdict(ending) for ending in comparison.kinetics]),
-        "s_curves": None if comparison.s_curves is None else plain(dataclasses.asdict(comparison.s_curves)),
+        "endpoints": plain([dataclasses.asdict(ending) for ending in comparison.endpoints]),
+        "sigmoid_fits": None
+        if comparison.sigmoid_fits is None
+        else plain(dataclasses.asdict(comparison.sigmoid_fits)),
     }
 
 
@@ -75,22 +75,22 @@ def _pair(record: Verdict | DynamicalTransition | BayesianTransition) -> dict[st
 
 
 def _occupancy(occupancy: Occupancy, names: tuple[str, ...]) -> list[dict[str, Any]]:
-    share = classification.occupancy_summary(occupancy)
+    share = occupancy_summary(occupancy)
     return [
         {
-            "n": occupancy.sample_sizes[rung],
-            "share": dict(zip(names, share.mean[rung], strict=True)),
-            "error": dict(zip(names, share.error[rung], strict=True)),
-            "error_of": share.method,
+            "n": occupancy.sample_sizes[n_index],
+            "share": dict(zip(names, share.mean[n_index], strict=True)),
+            "error": dict(zip(names, share.error[n_index], strict=True)),
+            "error_source": share.method,
         }
-        for rung in range(len(occupancy.sample_sizes))
+        for n_index in range(len(occupancy.sample_sizes))
     ]
 
 
 def _free_energy(occupancy: Occupancy) -> list[dict[str, Any]]:
-    value = classification.free_energy_summary(occupancy)
+    value = free_energy_summary(occupancy)
     rows = zip(occupancy.sample_sizes, value.mean, value.error, strict=True)
-    return [{"n": n, "value": mean, "error": error, "error_of": value.method} for n, mean, error in rows]
+    return [{"n": n, "value": mean, "error": error, "error_source": value.method} for n, mean, error in rows]
 
 
 def _dominance(occupancy: Occupancy, names: tuple[str, ...]) -> list[dict[str, Any]]:

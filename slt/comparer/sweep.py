@@ -3,15 +3,15 @@
 A run that is done and has no verdict on a pair that another run judged has one of two reasons:
 
 - its model has both phases: neither learner was seen to make the transition, and the verdict is "neither". That is
-  no more than what `compare` leaves unsaid (see the package's docstring): it does not say that both sides had the
+  what `compare` gives no verdict on (see `slt.comparer.verdicts`): it does not mean that both learners had the
   evidence to rule it out.
 - its model has no such phase, as 5 -> 6 with five features: the verdict is missing, and `reason` names the phase.
 
-The verdict of a run that is not done is missing too; `status` tells the two apart.
+The verdict of a run that is not done is missing too; `status` distinguishes the two.
 
 Families are matched by family, whatever a run calls them: that of the 6-gon is "6" with six features, where it has
 one member, and "6-family" with seven. Where any run's model has a family of several phases, the level "family" holds
-every pair of families, those of one phase each as well, so that it answers by itself.
+every pair of families, those of one phase each as well, so that it is complete by itself.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ OUTCOMES = (*VERDICTS, NEITHER, NO_PHASE, NO_RESULT)
 PHASE, FAMILY = "phase", "family"
 # of a verdict's evidence, as docs/summary.md has it
 _NUMBERS = (
-    *("at_risk", "went", "share", "share_low", "share_high"),
+    *("at_risk", "count", "share", "share_low", "share_high"),
     *("step", "step_low", "step_high", "loss_drop"),
     *("n", "n_low", "n_high", "direct"),
 )
@@ -44,7 +44,7 @@ class Entry:
     Attributes:
       run: its name; None where none was begun.
       status: as of a `slt.storage.runs.Run`, or of a `slt.storage.sweeps.Job`.
-      options: those that tell the runs apart, by dotted name; a run without one lacks it.
+      options: those that distinguish the runs, by dotted name; a run without one lacks it.
       summary: the contents of summary.json; None unless the run is done.
     """
 
@@ -89,7 +89,9 @@ def rows(entries: Sequence[Entry], options: Sequence[str]) -> list[dict[str, Any
             placed = {**row, "level": pair.level, "from": names[0], "to": names[1]}
             if run is not None:
                 lacking = [name for name, own in zip(names, pair[1:], strict=True) if not run.has(pair, own)]
-                placed |= {"reason": f"no such phase: {', '.join(lacking)}"} if lacking else run.told(pair)
+                placed |= (
+                    {"reason": f"no such phase: {', '.join(lacking)}"} if lacking else run.columns_of(pair)
+                )
             table.append(placed)
         if not pairs:
             table.append({**row, "reason": entry.status if run is None else "no pair was judged in any run"})
@@ -108,14 +110,14 @@ def _family_names(runs: Sequence[_Judged]) -> dict[str, str]:
 
 
 def outcome(row: Mapping[str, Any]) -> str:
-    """What a row says in one of `OUTCOMES`: its verdict, or why there is none."""
+    """A row's outcome, one of `OUTCOMES`: its verdict, or why there is none."""
     if row["status"] != DONE:
         return NO_RESULT
     return row["verdict"] or NO_PHASE
 
 
 class _Judged:
-    """What one run says of pairs, families by family."""
+    """The verdicts of one run by pair, families by family."""
 
     def __init__(self, summary: Mapping[str, Any]) -> None:
         facts = tuple(PhaseFacts(**fact) for fact in summary["phases"])
@@ -141,24 +143,25 @@ class _Judged:
         """Whether the model has this one of the pair's phases or families."""
         return name in (self.phases if pair.level == PHASE else self.members)
 
-    def told(self, pair: Pair) -> dict[str, Any]:
+    def columns_of(self, pair: Pair) -> dict[str, Any]:
         """The columns that a run fills for a pair that its model has."""
         row = self.verdicts.get(pair)
         if row is None:
             return {"verdict": NEITHER, "reason": "neither learner was seen to make it"}
         evidence = row["evidence"]
-        told = {"verdict": row["verdict"], "reason": row["why"]}
-        told |= {name: evidence.get(name) for name in _NUMBERS}
+        found = {"verdict": row["verdict"], "reason": row["why"]}
+        found |= {name: evidence.get(name) for name in _NUMBERS}
         if pair.level == PHASE:
-            predicted = evidence.get("predicted", {}).get(f"{pair.source} -> {pair.target}", {})
-            told |= {f"predicted_{level}": predicted.get(level) for level in ("leading", "prior")}
-        return told
+            predicted = evidence.get("predictions_by_pair", {}).get(f"{pair.source} -> {pair.target}", {})
+            found |= {f"predicted_{level}": predicted.get(level) for level in ("leading", "prior")}
+        return found
 
 
 def counts(table: Sequence[Mapping[str, Any]], level: str) -> dict[tuple[str, str], Counter[str]]:
-    """For each pair of `level`, "from" and "to" as shown, how many runs have each outcome; most telling first.
+    """For each pair of `level`, "from" and "to" as shown, how many runs have each outcome; the most informative
+    first.
 
-    First come pairs that hand over directly in some run, not only in the shadow of a third phase; among those the
+    First come pairs that change order directly in some run, not only while a third phase holds more; among those the
     ones on which most runs disagree with the commonest outcome; among those the ones that were judged most often.
     """
     found: dict[tuple[str, str], Counter[str]] = {}
@@ -171,12 +174,12 @@ def counts(table: Sequence[Mapping[str, Any]], level: str) -> dict[tuple[str, st
                 direct.add(pair)
 
     def interest(pair: tuple[str, str]) -> tuple[bool, int, int]:
-        said = [found[pair][name] for name in (*VERDICTS, NEITHER)]
-        return pair in direct, sum(said) - max(said), sum(said) - found[pair][NEITHER]
+        seen = [found[pair][name] for name in (*VERDICTS, NEITHER)]
+        return pair in direct, sum(seen) - max(seen), sum(seen) - found[pair][NEITHER]
 
     return {pair: found[pair] for pair in sorted(found, key=interest, reverse=True)}
 
 
 def best_level(table: Sequence[Mapping[str, Any]]) -> str:
-    """The level that answers by itself: families, where there are families of several phases."""
+    """The level to count and draw: families, where there are families of several phases."""
     return FAMILY if any(row["level"] == FAMILY for row in table) else PHASE

@@ -1,20 +1,20 @@
-"""Which jumps do SGD and the posterior share?
+"""Which transitions do SGD and the posterior share?
 
 Transitions are matched by phase pair, a -> b, and compared by order; steps and n are never put on one scale.
-Each side of a pair is judged on its own:
+Each learner is judged on its own:
 
-Of the seeds at risk (those that ever held a), some share goes from a straight to b. SGD *has* a -> b when the 95 %
+Of the seeds at risk (those that were ever in a), some share goes from a directly to b. SGD *has* a -> b when the 95 %
 Clopper-Pearson interval of that share lies above 10 %, and *lacks* it when the interval lies below, which takes 36
-seeds at risk if none went. Where it does neither, because few seeds ever held a, the families of a and b are
-counted instead if that settles it, and the verdict says so. Otherwise it is unknown.
+seeds at risk if none made it. Where it does neither, because few seeds were ever in a, the families of a and b are
+counted instead if that decides it, and the verdict states so. Otherwise it is unknown.
 
 The posterior *has* a -> b when `transitions.bayesian.find` saw it. It *lacks* it when
-  - a leads at the end of the ladder and b's loss is no lower, so that b will not overtake; or
-  - b leads from the first rung on, and the ladder starts at n = 1 or the formula has b ahead at every n.
-Otherwise it is unknown, because the ladder is too short, starts too late, or is too noisy to tell.
+  - a holds more at the end of the ladder and b's loss is no lower, so that b will not overtake; or
+  - b holds more from the first sample size on, and the ladder starts at n = 1 or the formula prefers b at every n.
+Otherwise it is unknown, because the ladder is too short, starts too late, or is too noisy to decide.
 
 Both have it: "both". One has it and the other lacks it: "bayesian only", "dynamical only". One has it and the
-other is unknown: "inconclusive". Nothing is said of pairs that neither side has.
+other is unknown: "inconclusive". Pairs that neither learner has get no verdict.
 
 Verdicts are given for pairs of phases and then, where families have several phases, for pairs of families
 ("5-family -> 6"); `evidence["level"]` says which. A pair of families of one phase each is given once.
@@ -25,19 +25,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from slt.comparer import narrative, pair_data
-from slt.comparer.antecedent import antecedent, in_words
+from slt.comparer.antecedent import antecedent, describe
 from slt.comparer.endpoints import endings
-from slt.comparer.granularity import Level, family_level, held_by, spent_in
-from slt.comparer.summary import summary_of, to_json
+from slt.comparer.granularity import Level, family_level, phases_and_steps
 from slt.records.base import Array
 from slt.records.comparison import Comparison, Verdict
 from slt.records.phases import Occupancy, PhaseFacts, PhasePath
-from slt.records.transitions import BayesianTransition, DynamicalTransition, SCurves
+from slt.records.transitions import BayesianTransition, DynamicalTransition, SigmoidFits
 from slt.transitions import free_energy
 from slt.transitions.dynamical import Unlabeled
 from slt.transitions.volume import Constant
-
-__all__ = ["compare", "summary_of", "to_json"]
 
 _VERDICTS = {
     ("has", "has"): "both",
@@ -62,7 +59,7 @@ def compare(
     population: Occupancy | None = None,
     constants: Mapping[str, Constant] | None = None,
     n: int | None = None,
-    s_curves: SCurves | None = None,
+    sigmoid_fits: SigmoidFits | None = None,
     remarks: tuple[str, ...] = (),
 ) -> Comparison:
     """Match the two sets of transitions and judge every pair; the module's docstring has the rules.
@@ -79,12 +76,11 @@ def compare(
       unlabeled: what SGD's curves show without labels, as given to `dynamical.find`.
       population, constants: of the ladder on the population loss, as given to `bayesian.find`.
       n: observations that SGD was trained on; None: a fresh stream.
-      s_curves: SGD's losses as sums of sigmoids, from `sigmoids.decompose_all`.
-      remarks: of the stages before, to come first in the notes.
+      sigmoid_fits: SGD's losses as sums of sigmoids, from `sigmoids.decompose_all`.
+      remarks: notes of the stages before, which come first.
     """
-    held = None if path is None else held_by(path, names, hysteresis, seed_status)
+    held, spent = (None, []) if path is None else phases_and_steps(path, names, hysteresis, seed_status)
     members: dict[str, tuple[PhaseFacts, ...]] = {fact.name: (fact,) for fact in facts}
-    spent = [] if path is None else spent_in(path, names, hysteresis, seed_status)
     by_phase = Level("phase", names, members, held, occupancy, dynamical, bayesian, spent)
     by_family = family_level(by_phase, facts, path, loss, hysteresis, seed_status, unlabeled, population)
     verdicts = [
@@ -104,17 +100,17 @@ def compare(
         headline=narrative.headline(by_family, verdicts),
         notes=(
             *remarks,
-            *narrative.notes(by_phase, by_family, verdicts, seed_status, ladder_status, ends, s_curves),
+            *narrative.notes(by_phase, by_family, verdicts, seed_status, ladder_status, ends, sigmoid_fits),
         ),
-        kinetics=ends,
-        s_curves=s_curves,
+        endpoints=ends,
+        sigmoid_fits=sigmoid_fits,
     )
 
 
 def _judge(
     level: Level, families: Level, source: str, target: str, constants: Mapping[str, Constant] | None
 ) -> Verdict | None:
-    """The verdict on one pair, or None where there is nothing to say."""
+    """The verdict on one pair, or None where neither learner has the transition."""
     sgd = pair_data.sgd(level, families, source, target)
     posterior = pair_data.posterior(level, source, target)
     answers = sgd.answer, posterior.answer
@@ -126,13 +122,13 @@ def _judge(
         "posterior": posterior.answer,
         **sgd.evidence,
         **posterior.evidence,
-        "predicted": _predictions(level, source, target, constants),
+        "predictions_by_pair": _predictions(level, source, target, constants),
     }
     why = f"SGD: {sgd.why}. Posterior: {posterior.why}."
     if sgd.answer == "has":
         tested = antecedent(posterior.answer, level.members[source], level.members[target])
         evidence["antecedent"] = tested
-        why += f" {in_words(tested)}"
+        why += f" {describe(tested)}"
     return Verdict(source, target, _VERDICTS.get(answers, "inconclusive"), why, evidence)
 
 
@@ -141,7 +137,7 @@ def _predictions(
 ) -> dict[str, dict[str, float | None]]:
     """Crossings by formula for each pair of members: {"5 -> 6": {"leading": 445.1, "prior": 601.0}}."""
     return {
-        f"{a.name} -> {b.name}": {p.level: p.n for p in free_energy.every_level(a, b, constants)}
+        f"{a.name} -> {b.name}": {p.approximation: p.n for p in free_energy.predictions_of(a, b, constants)}
         for a in level.members[source]
         for b in level.members[target]
     }

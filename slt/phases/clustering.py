@@ -1,8 +1,8 @@
-"""Clusters of points that come from several sources: which of them are one, and what belongs to each.
+"""Clusters of points that come from several sources: which of them belong together, and which points are in each.
 
-A phase comes down to its lowest loss as n grows, and SGD rests at the lowest, so that one phase may make several
-clusters by density. Two are apart only if one and the same posterior, or SGD, is seen in both with a valley between:
-along the line that parts them best, its density falls to `VALLEY` of either peak or less. Two that are never seen
+The loss of a phase falls to its lowest as n grows, and SGD stays at the lowest, so that one phase may make several
+clusters by density. Two are apart only if the same posterior, or SGD, is seen in both with a valley between:
+along the line that separates them best, its density falls to `VALLEY` of either peak or less. Two that are never seen
 together are apart if they are further than `LINK` from one another. Any point belongs with the nearest that is in a
 cluster, if that is no further than members of the cluster are from one another.
 """
@@ -18,9 +18,9 @@ from scipy.spatial import cKDTree
 from slt.records.base import Array
 
 SMALLEST = 0.05  # share of the sample that makes a cluster, and of a posterior that is seen in it
-NEIGHBORS = 15  # points whose distance says how dense a place is
+NEIGHBORS = 15  # neighbors whose distance measures the density at a point
 FEWEST = 60  # points in the sample: fewer are one phase
-VALLEY = 0.3  # of the lower peak: a density that falls to it parts two clusters
+VALLEY = 0.3  # of the lower peak: a density that falls to it separates two clusters
 LINK = 0.5  # standardized distance of clusters never seen together, up to which they are one
 _TOUCHING = 0.1  # quantile of distances from the smaller cluster's points to the other: how far it is
 _SEEN = 10  # points at least of a posterior that is seen in a cluster
@@ -50,11 +50,11 @@ def _dense(sample: Array) -> Array:
 
 
 def _joined(sample: Array, clusters: Array, source: Array) -> Array:
-    """The clusters with those made one that nothing parts, the nearest first; the module's docstring has the rule.
+    """The clusters, with those that nothing separates merged, the nearest first; the module's docstring has the rule.
 
     Args:
       sample: (point, feature); clusters: (point,) from `_dense`.
-      source: (point,) which rung a point is of; SGD is one more.
+      source: (point,) which sample size a point is of; SGD is one more.
     """
     trees = [cKDTree(sample[clusters == cluster]) for cluster in range(clusters.max(initial=-1) + 1)]
     if len(trees) < 2:
@@ -71,15 +71,17 @@ def _joined(sample: Array, clusters: Array, source: Array) -> Array:
     for distance, a, b in sorted(pairs):
         if phase[a] != phase[b]:
             side = np.where(phase[owner] == phase[a], -1, np.where(phase[owner] == phase[b], 1, 0))
-            parted = [_parted(sample[rows], side[rows]) for rows in (source == s for s in np.unique(source))]
-            seen = [one for one in parted if one is not None]
+            separated = [
+                _separated(sample[rows], side[rows]) for rows in (source == s for s in np.unique(source))
+            ]
+            seen = [one for one in separated if one is not None]
             if not any(seen) and (seen or distance <= LINK):
                 phase[phase == phase[b]] = phase[a]
     phase = np.unique(phase, return_inverse=True)[1]
     return np.where(clusters >= 0, phase[clusters], -1)
 
 
-def _parted(points: Array, side: Array) -> bool | None:
+def _separated(points: Array, side: Array) -> bool | None:
     """Whether the density of one source has a valley between two clusters, sides -1 and 1 of `points` (0: neither).
 
     None where the source is not seen in both.

@@ -1,19 +1,19 @@
-"""Phases of a model that knows none: clusters of what its parameters do, in the posterior and along SGD.
+"""Phases of a model that names none: clusters of what its parameters do, in the posterior and along SGD.
 
-A point is seen by invariants: the logarithm of its loss and the model's observables, each less its median over its
-median absolute deviation, its tails drawn in. A sample of both learners' points is clustered by density (HDBSCAN:
-Campello, Moulavi and Sander 2013), all together, so that a phase that both visit is one phase. In the sample every
-posterior has an equal say, its draws in proportion to their weights, and SGD has a quarter of it: the half of each
-seed's checkpoints at which the loss moves least in log step, since the way between phases is no phase.
+A point is described by invariants: the logarithm of its loss and the model's observables, each less its median over
+its median absolute deviation, its tails compressed (arcsinh). A sample of both learners' points is clustered by
+density (HDBSCAN: Campello, Moulavi and Sander 2013), all together, so that a phase that both visit is one phase. In
+the sample every posterior counts equally, its draws in proportion to their weights, and SGD has a quarter of it: the
+half of each seed's checkpoints at which the loss moves least in log step, since the path between phases is no phase.
 
-`clusters` says which clusters are one phase, and how far each reaches: what is out of reach is "other".
+`clustering` decides which clusters are one phase, and how far each reaches: points further away are "other".
 
-Losses are told apart to 1/n of the ladder's largest n, as no posterior does better: all that is nearly 0 is alike.
+Losses are distinguished to 1/n of the ladder's largest n, as no posterior does better: nearly 0 counts as 0.
 
 What this cannot see: phases that differ in no invariant (mirror images, members of a family); near ones of which the
-ladder leaps from all of one to all of the other between two rungs; and where SGD rests for less than about a fifth of
-its time, if the posterior is never there. On a ladder whose n grows tenfold from rung to rung one phase may look like
-two, since a posterior in many dimensions then comes down by leaps.
+posterior passes from all of one to all of the other between two sample sizes; and where SGD stays for less than
+about a fifth of its time, if the posterior is never there. On a ladder whose n grows tenfold from sample size to
+sample size one phase may look like two, since a posterior in many dimensions then comes down in large steps.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ class Discovered(NamedTuple):
     """Phases that were found, and what is in them.
 
     Attributes:
-      facts: of phases "A", "B", ... by decreasing loss; what theory would say of them is unknown.
+      facts: of phases "A", "B", ... by decreasing loss; their theory is unknown.
       path: of SGD; None without a trajectory.
       draws: (dataset, n, repeat, draw) labels of the ladder's draws, the last of them "other"; None without one.
-      note: what was found, from what, in words.
+      note: what was found, from what, in a sentence.
     """
 
     facts: tuple[PhaseFacts, ...]
@@ -55,7 +55,7 @@ class Discovered(NamedTuple):
     note: str
 
 
-class _Seen(NamedTuple):
+class _Points(NamedTuple):
     """One learner's points, (point,) each: invariants, and where they are finite; rows in the sample, by source."""
 
     loss: Array
@@ -74,13 +74,13 @@ def find(model: Model, trajectory: Trajectory | None, ladder: Ladder | None) -> 
     """
     if trajectory is None and ladder is None:
         raise ValueError("phases are found in a trajectory, a ladder or both: neither is there")
-    seen: list[_Seen] = []
+    seen: list[_Points] = []
     if trajectory is not None:
-        points = _recorded(model, trajectory) or _look(model, trajectory.params, trajectory.loss)
-        seen.append(points._replace(samples=[_resting(points, trajectory)]))
+        points = _recorded(model, trajectory) or _evaluate(model, trajectory.params, trajectory.loss)
+        seen.append(points._replace(samples=[_slow_checkpoints(points, trajectory)]))
     if ladder is not None:
-        points = _look(model, ladder.draws, ladder.loss)
-        seen.append(points._replace(samples=_rungs(points, ladder)))
+        points = _evaluate(model, ladder.draws, ladder.loss)
+        seen.append(points._replace(samples=_posterior_rows(points, ladder)))
     features, names = _features(seen, None if ladder is None else 1 / float(ladder.sample_sizes[-1]))
     samples = [f[rows] for f, points in zip(features, seen, strict=True) for rows in points.samples]
     sample = np.concatenate(samples)
@@ -106,18 +106,18 @@ def _invariants(model: Model, w: Any) -> dict[str, Any]:
     return {"loss": jnp.asarray(loss), "log_prior": model.log_prior(w), "observables": observables}
 
 
-def _look(model: Model, params: dict[str, Array], loss: Array) -> _Seen:
+def _evaluate(model: Model, params: dict[str, Array], loss: Array) -> _Points:
     values, finite = at_points(_invariants, model, params, axes=loss.ndim)
     if model.has_population_loss:
         loss = values["loss"]
     observables = {name: value.ravel() for name, value in values["observables"].items()}
     for value in (loss, *observables.values()):
         finite = finite & np.isfinite(value).reshape(finite.shape)
-    return _Seen(loss.ravel(), values["log_prior"].ravel(), observables, finite.ravel(), [])
+    return _Points(loss.ravel(), values["log_prior"].ravel(), observables, finite.ravel(), [])
 
 
-def _recorded(model: Model, trajectory: Trajectory) -> _Seen | None:
-    """What the trajectory says of itself, of a model whose loss over a whole sample is dear; None of others."""
+def _recorded(model: Model, trajectory: Trajectory) -> _Points | None:
+    """What the trajectory recorded, for a model whose loss over a complete sample is expensive; None for others."""
     if not isinstance(model, SequenceModel):
         return None
     shape = trajectory.loss.shape
@@ -126,7 +126,7 @@ def _recorded(model: Model, trajectory: Trajectory) -> _Seen | None:
     observables = {name: np.asarray(value, float).ravel() for name, value in trajectory.observables.items()}
     for value in (loss, *observables.values()):
         finite = finite & np.isfinite(value).reshape(shape)
-    return _Seen(loss.ravel(), log_prior.ravel(), observables, finite.ravel(), [])
+    return _Points(loss.ravel(), log_prior.ravel(), observables, finite.ravel(), [])
 
 
 def _log_prior(model: Model, w: Any) -> Any:
@@ -134,7 +134,7 @@ def _log_prior(model: Model, w: Any) -> Any:
 
 
 # -- the sample -------------------------------------------------------------------------------------------------
-def _resting(points: _Seen, trajectory: Trajectory) -> Array:
+def _slow_checkpoints(points: _Points, trajectory: Trajectory) -> Array:
     """The slower half of each seed's checkpoints, evenly thinned."""
     loss = points.loss.reshape(trajectory.loss.shape)
     clock = np.log1p(np.asarray(trajectory.steps, float))
@@ -147,19 +147,19 @@ def _resting(points: _Seen, trajectory: Trajectory) -> Array:
     return slow[_evenly(len(slow), CHECKPOINTS)]
 
 
-def _rungs(points: _Seen, ladder: Ladder) -> list[Array]:
-    """Of each rung as many draws of each posterior, by systematic resampling from its weights."""
+def _posterior_rows(points: _Points, ladder: Ladder) -> list[Array]:
+    """Of each sample size as many draws of each posterior, by systematic resampling from its weights."""
     datasets, sample_sizes, repeats, draws = ladder.loss.shape
     weights = np.nan_to_num(np.exp(ladder.log_weights)) * points.finite.reshape(ladder.loss.shape)
     each = max(1, min(draws, DRAWS // (datasets * sample_sizes * repeats)))
     found = []
-    for rung in range(sample_sizes):
+    for n_index in range(sample_sizes):
         chosen = [np.zeros(0, int)]
         for dataset, repeat in np.ndindex(datasets, repeats):
-            mass = np.cumsum(weights[dataset, rung, repeat])
+            mass = np.cumsum(weights[dataset, n_index, repeat])
             if mass[-1] > 0:
                 draw = np.searchsorted(mass / mass[-1], (np.arange(each) + 0.5) / each).clip(max=draws - 1)
-                chosen.append(np.ravel_multi_index((dataset, rung, repeat, draw), ladder.loss.shape))
+                chosen.append(np.ravel_multi_index((dataset, n_index, repeat, draw), ladder.loss.shape))
         found.append(np.concatenate(chosen))
     return found
 
@@ -168,7 +168,7 @@ def _evenly(total: int, most: int) -> Array:
     return np.linspace(0, total - 1, min(total, most)).round().astype(int)
 
 
-def _features(seen: list[_Seen], resolution: float | None) -> tuple[list[Array], list[str]]:
+def _features(seen: list[_Points], resolution: float | None) -> tuple[list[Array], list[str]]:
     """(point, feature) of each learner, standardized by the sample, and the names of observables that vary."""
 
     def sampled(values: list[Array]) -> Array:
@@ -199,7 +199,7 @@ def _features(seen: list[_Seen], resolution: float | None) -> tuple[list[Array],
 
 
 # -- what was found ---------------------------------------------------------------------------------------------
-def _ordered(seen: list[_Seen], labels: list[Array]) -> tuple[tuple[PhaseFacts, ...], list[Array]]:
+def _ordered(seen: list[_Points], labels: list[Array]) -> tuple[tuple[PhaseFacts, ...], list[Array]]:
     """Facts of the clusters, and labels, by decreasing loss; "other" comes last."""
     label = np.concatenate(labels)
     loss = np.concatenate([points.loss for points in seen])
@@ -230,9 +230,9 @@ def _note(
     ladder: Ladder | None,
     features: list[str],
 ) -> str:
-    said = f"The model names no phases, so they were looked for by clustering in {', '.join(features)}: "
+    text = f"The model names no phases, so they were looked for by clustering in {', '.join(features)}: "
     if len(facts) < 2:
-        return said + "no two clusters are apart, so there is no transition to see."
+        return text + "no two clusters are apart, so there is no transition to see."
     share = []
     if path is not None:
         share.append(f"{np.mean(path.label == len(facts)):.0%} of SGD's checkpoints".replace("%", " %"))
@@ -240,5 +240,5 @@ def _note(
         weights = np.nan_to_num(np.exp(ladder.log_weights))
         other = np.sum(weights, where=draws == len(facts)) / max(weights.sum(), 1e-300)
         share.append(f"{other:.0%} of the posterior".replace("%", " %"))
-    said += f"{len(facts)} were found, {facts[0].name} to {facts[-1].name} by decreasing loss. "
-    return said + f"In none of them: {' and '.join(share)}."
+    text += f"{len(facts)} were found, {facts[0].name} to {facts[-1].name} by decreasing loss. "
+    return text + f"In none of them: {' and '.join(share)}."

@@ -27,7 +27,7 @@ class Exemplar:
     Attributes:
       phase: its phase.
       whose: "theory", "SGD" or "posterior".
-      where: when or at which n, in words.
+      where: at which step or n, as text.
       drawing: what to draw.
     """
 
@@ -90,7 +90,7 @@ def exemplars(
 def plateaus(trajectory: Trajectory, path: PhasePath, phases: int) -> list[Plateau]:
     """For each named phase, the middle of the longest stay (in log steps) of any seed, in the order of the names.
 
-    The middle of a stay is the least likely to be on its way in or out.
+    The middle of a stay is the least likely to be in transition.
     """
     best: dict[int, tuple[float, Plateau]] = {}
     clock = np.log1p(trajectory.steps.astype(float))
@@ -107,16 +107,16 @@ def plateaus(trajectory: Trajectory, path: PhasePath, phases: int) -> list[Plate
 
 
 def _draw_in(ladder: Ladder, labels: Array, phase: int) -> tuple[int, int, int, int] | None:
-    """(dataset, rung, repeat, draw) of the lowest loss among the phase's draws of weight, at the rung where it has
-    most of the posterior; None where no draw is in it. Losses of one rung compare like with like."""
+    """(dataset, sample size, repeat, draw) of the lowest loss among the phase's draws of weight, at the sample size
+    where it has most of the posterior; None where no draw is in it. Losses of one sample size are comparable."""
     weight = np.where((labels == phase) & np.isfinite(ladder.log_weights), np.exp(ladder.log_weights), 0.0)
     share = weight.sum(axis=(0, 2, 3))
     if not share.any():
         return None
-    rung = int(np.argmax(share))
-    loss = np.where(weight[:, rung] > 0, ladder.loss[:, rung], np.inf)
+    n_index = int(np.argmax(share))
+    loss = np.where(weight[:, n_index] > 0, ladder.loss[:, n_index], np.inf)
     dataset, repeat, draw = np.unravel_index(int(np.argmin(loss)), loss.shape)
-    return int(dataset), rung, int(repeat), int(draw)
+    return int(dataset), n_index, int(repeat), int(draw)
 
 
 def _at(params: Mapping[str, Array], index: tuple[int, ...]) -> dict[str, Array]:

@@ -6,14 +6,14 @@ import dataclasses
 from typing import Any
 
 from slt.records.phases import PhaseFacts
-from slt.records.transitions import BayesianTransition, DynamicalTransition, SCurves
+from slt.records.transitions import BayesianTransition, DynamicalTransition, SigmoidFits
 
 VERDICTS = ("both", "bayesian only", "dynamical only", "inconclusive")
 
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """One phase pair, judged. `why` is a plain sentence that carries the numbers of `evidence`."""
+    """The verdict on one pair of phases. `why` is a plain sentence that carries the numbers of `evidence`."""
 
     source: str
     target: str
@@ -29,7 +29,7 @@ class Ending:
     Attributes:
       seeds, ended: seeds that did not fail, and those of them that ended in this phase.
       share, share_low, share_high: ended / seeds, with its 95 % Clopper-Pearson interval.
-      n: where the posterior was looked at: SGD's number of observations, or the rung nearest to it.
+      n: at which the posterior was looked at: SGD's number of observations, or the sample size nearest to it.
       mass, mass_error: posterior share there and its standard error (None: unknown).
     """
 
@@ -46,7 +46,8 @@ class Ending:
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """SGD's transitions beside the posterior's. `s_curves` None: SGD was not run, or no seed has a whole curve."""
+    """SGD's transitions beside the posterior's. `sigmoid_fits` None: SGD was not run, or no seed has a complete
+    curve."""
 
     phases: tuple[PhaseFacts, ...]
     dynamical: tuple[DynamicalTransition, ...]
@@ -54,5 +55,5 @@ class Comparison:
     verdicts: tuple[Verdict, ...]
     headline: str = ""
     notes: tuple[str, ...] = ()
-    kinetics: tuple[Ending, ...] = ()
-    s_curves: SCurves | None = None
+    endpoints: tuple[Ending, ...] = ()
+    sigmoid_fits: SigmoidFits | None = None

@@ -25,7 +25,7 @@ class PhasePath:
 
 @dataclasses.dataclass(frozen=True)
 class Occupancy:
-    """How the posterior's mass is shared among phases on each rung.
+    """How the posterior's mass is shared among phases at each sample size.
 
     Attributes:
       sample_sizes: (n,).

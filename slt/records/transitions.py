@@ -10,14 +10,14 @@ from slt.records.base import Array
 
 @dataclasses.dataclass(frozen=True)
 class Changepoints:
-    """Changepoints of recorded curves, found without labels (`transitions.jumps`), by seed and then by start.
+    """Changepoints of recorded curves, found without labels (`transitions.changepoints`), by seed and then by start.
 
     Attributes:
-      seed: (jump,) index of the seed.
-      curve: (jump,) what jumped: "loss" (its logarithm), the name of an observable, or "llc".
-      start, end: (jump,) first and last checkpoint, indices.
-      change: (jump,) after less before, in units of the curve.
-      significance: (jump,) |change| in standard errors of what noise would do.
+      seed: (changepoint,) index of the seed.
+      curve: (changepoint,) what changed: "loss" (its logarithm), the name of an observable, or "llc".
+      start, end: (changepoint,) first and last checkpoint, indices.
+      change: (changepoint,) after less before, in units of the curve.
+      significance: (changepoint,) |change| in standard errors of what noise would do.
     """
 
     seed: Array
@@ -28,7 +28,7 @@ class Changepoints:
     significance: Array
 
     DIMS: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(
-        ("seed", "curve", "start", "end", "change", "significance"), ("jump",)
+        ("seed", "curve", "start", "end", "change", "significance"), ("changepoint",)
     )
 
 
@@ -43,9 +43,9 @@ class DynamicalTransition:
       loss_drop: median over seeds of loss before minus loss after, nats per observation.
       median_low, median_high: 95 % interval of the median step, by bootstrap over seeds; None from under three.
       width: median over seeds of its length as a share of log-steps, log((1 + end) / (1 + start)) / log(1 + last);
-        None where no curve jumps.
-      detected: seeds in which some curve jumps there by itself. `hidden`: those in which the loss would not show it.
-        None where curves were not searched.
+        None where no curve has a changepoint.
+      with_event: seeds in which some curve changes there by itself. `hidden`: those in which the loss would not show
+        it. None where curves were not searched.
       llc_change: median over seeds of lambda-hat after less before; None where it was not measured.
       kind: "A" (loss falls, lambda-hat rises), "B" (loss stays, lambda-hat falls), or "".
     """
@@ -61,7 +61,7 @@ class DynamicalTransition:
     median_low: float | None = None
     median_high: float | None = None
     width: float | None = None
-    detected: int | None = None
+    with_event: int | None = None
     hidden: int | None = None
     llc_change: float | None = None
     kind: str = ""
@@ -72,14 +72,15 @@ class Prediction:
     """The n at which two phases should be equally likely.
 
     Attributes:
-      level: "leading" (loss and lambda log n), "prior" (plus the prior density at the points), "volume" (plus the
-        local volume, measured on the population loss, in place of the prior density), or "population" (where the
+      approximation: "leading" (loss and lambda log n), "prior" (plus the prior density at the points), "volume"
+        (plus the local volume, measured on the population loss, in place of the prior density), or "population"
+        (where the
         ladder on the population loss has it: all of the posterior but the noise of data).
       n: None where there is no crossing, and `why` says so.
       n_low, n_high: 95 % interval from the errors of what went in; n where that is theory; None where unknown.
     """
 
-    level: str
+    approximation: str
     n: float | None
     why: str = ""
     n_low: float | None = None
@@ -95,12 +96,12 @@ class BayesianTransition:
         repeats; None where the ladder saw no crossing.
       crossed, datasets: data sets in which the crossing was seen, of how many.
       peak_source, peak_target: the largest mean occupancy of each on the ladder.
-      predicted: crossings by formula and without data noise, from least to most informed.
+      predictions: crossings by formula and without data noise, from least to most informed.
       method: how the interval was made.
-      separation: at the rung nearest to the crossing, the distance of the two phases' mean losses in units of their
-        root mean square deviation within a phase, times sqrt(2) (Ashman's D; 1994, AJ 108, 2348); None where one of
-        them was never visited there. Above 2 the losses have two humps: a transition of first order.
-      heat_capacity: the larger posterior variance of n L_n on the two rungs beside the crossing, nats^2.
+      separation: at the sample size nearest to the crossing, the distance of the two phases' mean losses in units of
+        their root mean square deviation within a phase, times sqrt(2) (Ashman's D; 1994, AJ 108, 2348); None where
+        one of them was never visited there. Above 2 the losses have two humps: a transition of first order.
+      heat_capacity: the larger posterior variance of n L_n at the two sample sizes beside the crossing, nats^2.
     """
 
     source: str
@@ -112,7 +113,7 @@ class BayesianTransition:
     datasets: int
     peak_source: float
     peak_target: float
-    predicted: tuple[Prediction, ...] = ()
+    predictions: tuple[Prediction, ...] = ()
     method: str = ""
     separation: float | None = None
     heat_capacity: float | None = None
@@ -145,7 +146,7 @@ class SigmoidSum:
 
 
 @dataclasses.dataclass(frozen=True)
-class SCurves:
+class SigmoidFits:
     """The mean loss of `count` seeds, and the losses of the first of them one by one, as sums of sigmoids."""
 
     mean: SigmoidSum

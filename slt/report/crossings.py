@@ -18,7 +18,7 @@ from slt.report.summaries import interval, whole
 from slt.report.verdict_style import by_level, is_direct
 
 MOST_CROSSINGS, LEAST_SHARE = 4, 0.1
-LEVELS = {
+APPROXIMATIONS = {
     "leading": "leading order",
     "prior": "with prior",
     "volume": "with volume",
@@ -42,7 +42,7 @@ _DASHES: dict[str, tuple[int, tuple[float, ...]]] = {
 def of_phases(
     transitions: Sequence[BayesianTransition], sample_sizes: Array, mean: Array, names: tuple[str, ...]
 ) -> list[BayesianTransition]:
-    """The crossings at which most mass changes hands, in order of n, then those predicted but not seen.
+    """The crossings at which most mass passes, in order of n, then those predicted but not seen.
 
     Two phases that are both all but empty may change order as well; that is left to the table.
     """
@@ -56,12 +56,12 @@ def of_phases(
     seen = sorted(
         (t for t in transitions if t.n is not None and weight(t) >= LEAST_SHARE), key=weight, reverse=True
     )
-    unseen = [t for t in transitions if t.n is None and any(p.n is not None for p in t.predicted)]
+    unseen = [t for t in transitions if t.n is None and any(p.n is not None for p in t.predictions)]
     return (sorted(seen[:MOST_CROSSINGS], key=lambda t: t.n or 0.0) + unseen)[:MOST_CROSSINGS]
 
 
 def of_families(verdicts: Sequence[Verdict]) -> list[BayesianTransition]:
-    """Where one family of phases hands over to another, from the evidence of the verdicts on families."""
+    """Where one family of phases gives way to another, from the evidence of the verdicts on families."""
     return [
         BayesianTransition(
             source=v.source,
@@ -81,31 +81,31 @@ def of_families(verdicts: Sequence[Verdict]) -> list[BayesianTransition]:
 
 def verticals(ax: Axes, crossing: BayesianTransition, palette: Palette) -> None:
     low, high = ax.get_xlim()
-    for prediction in crossing.predicted:
+    for prediction in crossing.predictions:
         if prediction.n is not None and low <= prediction.n <= high:
-            dashes = _DASHES.get(prediction.level, "-.")
+            dashes = _DASHES.get(prediction.approximation, "-.")
             ax.axvline(
                 prediction.n, color=palette[crossing.target], linewidth=1.2, linestyle=dashes, zorder=0
             )
 
 
 def rows(ax: Axes, crossings: list[BayesianTransition], palette: Palette) -> None:
-    """A row for each crossing: where it was seen (with its interval) and predicted, and the same in words."""
+    """A row for each crossing: where it was seen (with its interval) and predicted, and the same as text."""
     for row, crossing in enumerate(crossings):
         y, color = -row, palette[crossing.target]
-        for prediction in crossing.predicted:
+        for prediction in crossing.predictions:
             if prediction.n is not None:
-                dashes = _DASHES.get(prediction.level, "-.")
+                dashes = _DASHES.get(prediction.approximation, "-.")
                 ax.plot([prediction.n] * 2, [y - 0.3, y + 0.12], color=color, linewidth=1.8, linestyle=dashes)
         _observed(ax, y - 0.09, crossing, color)
-        words = in_words(crossing)
+        text = describe(crossing)
         ax.annotate(
-            words,
+            text,
             (0.0, y + 0.2),
             xycoords=("axes fraction", "data"),
             xytext=(3, 0),
             textcoords="offset points",
-            fontsize=_SIZE * min(1.0, _LETTERS / len(words)),
+            fontsize=_SIZE * min(1.0, _LETTERS / len(text)),
             color=palette.ink(crossing.target),
             in_layout=False,
         )
@@ -133,12 +133,12 @@ def _observed(ax: Axes, y: float, crossing: BayesianTransition, color: str) -> N
 def key(ax: Axes) -> None:
     """What the marks of a crossing mean, under the axis."""
     seen = Line2D([], [], color=style.GRAY, marker="D", markersize=6, linewidth=2.2)
-    predicted = [
-        Line2D([], [], color=style.GRAY, linestyle=_DASHES[level], linewidth=1.6) for level in LEVELS
+    predictions = [
+        Line2D([], [], color=style.GRAY, linestyle=_DASHES[level], linewidth=1.6) for level in APPROXIMATIONS
     ]
     ax.legend(
-        [seen, *predicted],
-        ["equal mass seen", *(f"predicted, {words}" for words in LEVELS.values())],
+        [seen, *predictions],
+        ["equal mass seen", *(f"predicted, {text}" for text in APPROXIMATIONS.values())],
         loc="upper center",
         bbox_to_anchor=(0.5, 0.0),
         borderaxespad=4.2,
@@ -148,15 +148,17 @@ def key(ax: Axes) -> None:
     )
 
 
-def in_words(crossing: BayesianTransition) -> str:
+def describe(crossing: BayesianTransition) -> str:
     """e.g. "5+ → 6: seen at 430 (350 to 550); predicted 445 leading, 601 prior"."""
     seen = "not seen"
     if crossing.n is not None:
         seen = f"seen at {whole(crossing.n)}"
         if crossing.n_low is not None or crossing.n_high is not None:
             seen += f" ({interval(crossing.n_low, crossing.n_high)})"
-    predicted = [
-        f"{whole(p.n)} {_SHORT.get(p.level, p.level)}" for p in crossing.predicted if p.n is not None
+    predictions = [
+        f"{whole(p.n)} {_SHORT.get(p.approximation, p.approximation)}"
+        for p in crossing.predictions
+        if p.n is not None
     ]
-    words = f"{crossing.source} → {crossing.target}: {seen}"
-    return f"{words}; predicted {', '.join(predicted)}" if predicted else words
+    text = f"{crossing.source} → {crossing.target}: {seen}"
+    return f"{text}; predicted {', '.join(predictions)}" if predictions else text

@@ -1,4 +1,4 @@
-"""What the page's script moves: training thinned to a few seeds and checkpoints, the posterior to a few draws.
+"""The data of the page's script: training thinned to a few seeds and checkpoints, the posterior to a few draws.
 
 Everything here is plain data for one JSON block. Steps of SGD and observations of the posterior stay on axes of
 their own.
@@ -18,16 +18,16 @@ from slt.records.training import Trajectory
 from slt.report.figures_weights import choose_draws, corners, is_planar
 from slt.report.inputs import ReportInputs
 from slt.report.style import Palette
-from slt.report.summaries import error_in_words, estimate, posterior_loss, sgd_loss, sgd_shares, units
+from slt.report.summaries import error_text, estimate, evenly, posterior_loss, sgd_loss, sgd_shares, units
 
-MOST_SEEDS, MOST_CHECKPOINTS, MOST_RUNGS = 16, 200, 60
+MOST_SEEDS, MOST_CHECKPOINTS, MOST_SAMPLE_SIZES = 16, 200, 60
 MOST_NUMBERS = 150_000  # of parameters: about a megabyte
-POLYGONS, POINTS = 12, 100  # draws shown on a rung
+POLYGONS, POINTS = 12, 100  # draws shown at a sample size
 DIGITS = 4
 
 
 def explorer(inputs: ReportInputs, palette: Palette) -> dict[str, Any]:
-    """Plain data; "sgd" and "posterior" are null where there is nothing to move along."""
+    """Plain data; "sgd" and "posterior" are null where they are not in the inputs."""
     facts = {fact.name: fact.loss for fact in inputs.comparison.phases}
     sgd, posterior = _sgd(inputs), _posterior(inputs)
     return {
@@ -64,12 +64,12 @@ def _sgd(inputs: ReportInputs) -> dict[str, Any] | None:
     loss, what = sgd_loss(trajectory)
     kind = drawing(trajectory.params, 2)
     width = sum(_sizes(trajectory.params, 2).values()) if kind else 0
-    kept = thinned(len(trajectory.steps), MOST_CHECKPOINTS)
+    kept = evenly(len(trajectory.steps), MOST_CHECKPOINTS)
     seeds = chosen_seeds(trajectory, path, min(MOST_SEEDS, max(1, MOST_NUMBERS // max(1, width * len(kept)))))
     return {
         "steps": trajectory.steps[kept].tolist(),
         "shares": _plain(sgd_shares(trajectory, path, len(inputs.names))[kept].T),
-        "counted": int(np.sum(trajectory.status == OK)),
+        "seed_count": int(np.sum(trajectory.status == OK)),
         "loss_name": what,
         "drawing": kind,
         "axes": _axes(trajectory.params, 2) if kind == "points" else [],
@@ -86,11 +86,6 @@ def _sgd(inputs: ReportInputs) -> dict[str, Any] | None:
     }
 
 
-def thinned(count: int, most: int) -> Array:
-    """Indices of at most `most` of `count`, evenly spread, the first and the last among them."""
-    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
-
-
 def chosen_seeds(trajectory: Trajectory, path: PhasePath, most: int) -> list[int]:
     """At most `most` seeds. First, of those that end as most do, the one that saw most phases; then one for each
     phase that a seed ends in, then evenly through the rest; seeds that failed only where there are no others.
@@ -102,7 +97,7 @@ def chosen_seeds(trajectory: Trajectory, path: PhasePath, most: int) -> list[int
     eventful = max(
         sound[ends == np.bincount(ends).argmax()], key=lambda seed: len(np.unique(path.label[seed]))
     )
-    rest = sound[thinned(len(sound), most)]
+    rest = sound[evenly(len(sound), most)]
     order = dict.fromkeys(int(seed) for seed in [eventful, *sound[endings], *rest])
     return [next(iter(order)), *sorted(list(order)[1:most])]
 
@@ -122,7 +117,7 @@ def _posterior(inputs: ReportInputs) -> dict[str, Any] | None:
         return None
     if ladder is not None and not np.array_equal(ladder.sample_sizes, occupancy.sample_sizes):
         ladder = None
-    kept = thinned(len(occupancy.sample_sizes), MOST_RUNGS)
+    kept = evenly(len(occupancy.sample_sizes), MOST_SAMPLE_SIZES)
     share, error = estimate(units(occupancy.share[:, kept]))
     kind = drawing(ladder.draws, 4) if ladder is not None else None
     loss = estimate(units(posterior_loss(ladder)[:, kept])) if ladder is not None else None
@@ -130,24 +125,25 @@ def _posterior(inputs: ReportInputs) -> dict[str, Any] | None:
         "sample_sizes": occupancy.sample_sizes[kept].tolist(),
         "shares": _plain(share.T),
         "errors": _plain(error.T),
-        "error_words": error_in_words(occupancy),
+        "error_text": error_text(occupancy),
         "loss": None if loss is None else _plain(loss.mean),
         "loss_error": None if loss is None else _plain(loss.error),
         "drawing": kind,
         "axes": _axes(ladder.draws, 4) if ladder is not None and kind == "points" else [],
-        "draws": [_draws(ladder, rung, inputs.draw_labels, kind) for rung in kept]
+        "draws": [_draws(ladder, n_index, inputs.draw_labels, kind) for n_index in kept]
         if ladder is not None and kind
         else None,
     }
 
 
-def _draws(ladder: Ladder, rung: int, labels: Array | None, kind: str) -> list[dict[str, Any]]:
-    """Some draws of a rung, by weight: phase (null where unlabeled) and corners, or a point."""
-    chosen = choose_draws(ladder.log_weights[:, rung], POLYGONS if kind == "polygon" else POINTS)
+def _draws(ladder: Ladder, n_index: int, labels: Array | None, kind: str) -> list[dict[str, Any]]:
+    """Some draws of a sample size, by weight: phase (null where unlabeled) and corners, or a point."""
+    chosen = choose_draws(ladder.log_weights[:, n_index], POLYGONS if kind == "polygon" else POINTS)
     own = {
-        name: values[:, rung].reshape(-1, *values.shape[4:])[chosen] for name, values in ladder.draws.items()
+        name: values[:, n_index].reshape(-1, *values.shape[4:])[chosen]
+        for name, values in ladder.draws.items()
     }
-    phases = [None] * len(chosen) if labels is None else labels[:, rung].reshape(-1)[chosen].tolist()
+    phases = [None] * len(chosen) if labels is None else labels[:, n_index].reshape(-1)[chosen].tolist()
     shapes = [corners(draw).ravel() for draw in own["W"]] if kind == "polygon" else list(_flat(own, 1))
     return [{"phase": p, "at": _plain(shape)} for p, shape in zip(phases, shapes, strict=True)]
 

@@ -11,12 +11,12 @@ from slt.records.phases import PhasePath
 from slt.records.training import Trajectory
 from slt.report import style
 from slt.report.inputs import ReportInputs
-from slt.report.report_figure import Plate, plate
+from slt.report.report_figure import ReportFigure, report_figure
 from slt.report.style import Palette
 from slt.report.summaries import plural, sgd_loss, sgd_shares
 
 
-def losses(inputs: ReportInputs, palette: Palette) -> Plate | None:
+def losses(inputs: ReportInputs, palette: Palette) -> ReportFigure | None:
     """Loss against step over the share of seeds in each phase; None where there was no training."""
     trajectory, path = inputs.trajectory, inputs.path
     if trajectory is None or path is None:
@@ -28,12 +28,12 @@ def losses(inputs: ReportInputs, palette: Palette) -> Plate | None:
     _loss_scale(top, loss[np.isfinite(loss)], np.array([fact.loss for fact in inputs.comparison.phases]))
     _failed(top, trajectory, loss)
     top.set_ylabel(f"{what}, nats per observation")
-    _critical_levels(top, inputs, palette)
+    _critical_losses(top, inputs, palette)
     _seed_shares(bottom, trajectory, path, inputs.names, palette)
     step_axis(bottom, trajectory.steps)
     seeds, failed = len(trajectory.status), int(np.sum(trajectory.status != OK))
     note = f"; {failed} of them failed (marked ×)" if failed else ""
-    return plate(
+    return report_figure(
         fig,
         "loss",
         "SGD in time",
@@ -67,12 +67,12 @@ def _loss_lines(
 
 
 def _loss_scale(ax: Axes, seen: Array, levels: Array) -> None:
-    """Logarithmic where losses are positive and span a factor of two; with room for phases just out of reach."""
+    """Logarithmic where losses are positive and span a factor of two; with room for phases just outside."""
     if not seen.size:
         return
     low, high = float(seen.min()), float(seen.max())
     typical = float(np.quantile(seen, 0.99))
-    if high > 10 * abs(typical):  # a few points of a run that blew up would flatten all the others
+    if high > 10 * abs(typical):  # a few points of a run that diverged would flatten all the others
         high = typical
     logarithmic = low > 0 and high > 2 * low
     reach = low / 2 if logarithmic else low - (high - low) / 2
@@ -99,7 +99,7 @@ def _failed(ax: Axes, trajectory: Trajectory, loss: Array) -> None:
             )
 
 
-def _critical_levels(ax: Axes, inputs: ReportInputs, palette: Palette) -> None:
+def _critical_losses(ax: Axes, inputs: ReportInputs, palette: Palette) -> None:
     """A thin line at each phase's loss, named at the right edge where it can be read."""
     transform = ax.transScale
     low, high = (float(transform.transform((1.0, y))[1]) for y in ax.get_ylim())

@@ -10,15 +10,15 @@ from matplotlib.axes import Axes
 from slt.phases.exemplars import Exemplar
 from slt.report import style
 from slt.report.inputs import ReportInputs
-from slt.report.report_figure import Plate, plate
+from slt.report.report_figure import ReportFigure, report_figure
 from slt.report.style import Palette
 
 WHOSE = ("theory", "SGD", "posterior")
 MOST_LABELS = 12  # names under bars, at most: more cannot be read
 
 
-def gallery(inputs: ReportInputs, palette: Palette) -> Plate | None:
-    """A row for each phase, a column for each of theory, SGD and posterior that has a exemplar of any."""
+def gallery(inputs: ReportInputs, palette: Palette) -> ReportFigure | None:
+    """A row for each phase, a column for each of theory, SGD and posterior that has an exemplar of any."""
     exemplars = inputs.exemplars
     if not exemplars:
         return None
@@ -33,11 +33,11 @@ def gallery(inputs: ReportInputs, palette: Palette) -> Plate | None:
         ax = axes[phases.index(exemplar.phase), whose.index(exemplar.whose)]
         ax.set_axis_on()
         _draw(ax, exemplar, palette[exemplar.phase], largest)
-        words = ", ".join(part for part in (exemplar.whose, exemplar.where) if part)
+        text = ", ".join(part for part in (exemplar.whose, exemplar.where) if part)
         ax.set_title(
-            f"{exemplar.phase}\n{words}", fontsize=9, color=palette.ink(exemplar.phase)
+            f"{exemplar.phase}\n{text}", fontsize=9, color=palette.ink(exemplar.phase)
         )  # two lines fit
-    return plate(
+    return report_figure(
         fig,
         "exemplars",
         "What the phases look like",

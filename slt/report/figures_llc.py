@@ -1,4 +1,4 @@
-"""Learning coefficients along training: each seed's estimate, faded where a flag says that it is none."""
+"""Learning coefficients along training: each seed's estimate, faded where it carries a flag."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from slt.records.base import OK, Array
 from slt.report import style
 from slt.report.figures_dynamics import step_axis
 from slt.report.inputs import ReportInputs
-from slt.report.report_figure import Plate, plate
+from slt.report.report_figure import ReportFigure, report_figure
 from slt.report.style import Palette
 from slt.report.summaries import plural
 
-LOWEST = -2.0  # far below zero an estimate only says that the point is no minimum
+LOWEST = -2.0  # far below zero an estimate only shows that the point is no minimum
 
 
-def along(inputs: ReportInputs, palette: Palette) -> Plate | None:
+def along(inputs: ReportInputs, palette: Palette) -> ReportFigure | None:
     """Estimate against step, colored by phase; None where none was made along training."""
     path, labels = inputs.llc, inputs.path
     if path is None or labels is None:
@@ -36,14 +36,14 @@ def along(inputs: ReportInputs, palette: Palette) -> Plate | None:
     step_axis(ax, path.steps)
     known = np.isfinite(path.llc)
     faded = int(np.sum(known & ~sound))
-    return plate(
+    return report_figure(
         fig,
         "llc",
         "Learning coefficients along training",
         f"Each line is one of {plural(len(path.seed), 'seed')}, colored by the phase it is in, with standard "
         f"errors. Thin lines are the phases' known coefficients. {faded:,} of {known.sum():,} estimates carry a flag "
-        "and are faint: most often SGD is still on its way there, the point is no minimum, and the number below zero "
-        "only says so.",
+        "and are faint: most often SGD is still on its way there, the point is no minimum, and a negative number "
+        "only shows that.",
         f"Estimated local learning coefficient against SGD step for {len(path.seed)} seeds.",
         ("seed", "step", "llc", "standard error", "phase", "status"),
         (
@@ -99,7 +99,7 @@ def _levels(ax: Axes, inputs: ReportInputs, palette: Palette, seen: Array) -> No
     ax.axhline(0, color=style.GRAY, linewidth=0.6, zorder=0)
 
 
-def calibration(inputs: ReportInputs, palette: Palette) -> Plate | None:
+def calibration(inputs: ReportInputs, palette: Palette) -> ReportFigure | None:
     """How the chains were set up and whether that was enough; None for estimators without chains."""
     estimate = inputs.llc_estimate
     if estimate is None or "step_size" not in estimate.info:
@@ -140,11 +140,11 @@ def calibration(inputs: ReportInputs, palette: Palette) -> Plate | None:
     if np.isfinite(change):
         words.append(f"chains that start at the point, and not at a draw, would change it by {change:.0%}")
     settings = zip(info["step_size"], info["acceptance"], strict=True)
-    return plate(
+    return report_figure(
         fig,
         "llc_calibration",
         "How the chains were set up",
-        "Left: t K along the draws at points without flags; level means burnt in. Middle: the step size of every "
+        "Left: t K along the draws at points without flags; constant means burnt in. Middle: the step size of every "
         f"point and how much of it was accepted. Right: the errors. Chosen: {'; '.join(words)}.",
         "Trace of t K, step sizes with acceptance, and relative standard errors.",
         ("panel", "x", "y", "lower quartile", "upper quartile"),

@@ -12,17 +12,17 @@ from slt.records.base import OK, Array
 from slt.records.comparison import VERDICTS, Verdict
 from slt.report import style
 from slt.report.inputs import ReportInputs
-from slt.report.report_figure import Plate, plate
+from slt.report.report_figure import ReportFigure, report_figure
 from slt.report.style import Palette
-from slt.report.summaries import VISIBLE, estimate, percent, plural, sgd_shares, units, whole
+from slt.report.summaries import VISIBLE, estimate, evenly, percent, plural, sgd_shares, units, whole
 from slt.report.verdict_style import VERDICT_COLORS, by_level, is_direct
 
-_MOST_RUNGS = 14
+_MOST_SAMPLE_SIZES = 14
 
 
-def shares(inputs: ReportInputs, palette: Palette) -> Plate | None:
-    """One bar for the end of SGD, one for each rung of the posterior, split by phase; None with neither, or where
-    the model names no phases."""
+def shares(inputs: ReportInputs, palette: Palette) -> ReportFigure | None:
+    """One bar for the end of SGD, one for each sample size of the posterior, split by phase; None with neither, or
+    where the model names no phases."""
     bars: list[tuple[str, Array]] = []
     if inputs.trajectory is not None and inputs.path is not None:
         kept = int(np.sum(inputs.trajectory.status == OK))
@@ -31,7 +31,8 @@ def shares(inputs: ReportInputs, palette: Palette) -> Plate | None:
     if inputs.occupancy is not None:
         mean = estimate(units(inputs.occupancy.share)).mean
         bars += [
-            (f"n = {inputs.occupancy.sample_sizes[i]:,}", mean[i]) for i in _some(len(mean), _MOST_RUNGS)
+            (f"n = {inputs.occupancy.sample_sizes[i]:,}", mean[i])
+            for i in evenly(len(mean), _MOST_SAMPLE_SIZES)
         ]
     if not bars or len(inputs.names) == 1:
         return None
@@ -39,7 +40,7 @@ def shares(inputs: ReportInputs, palette: Palette) -> Plate | None:
     ax = fig.subplots()
     _stacked(ax, bars, inputs, palette)
     both = inputs.path is not None and inputs.occupancy is not None
-    return plate(
+    return report_figure(
         fig,
         "shares",
         "Where each learner ends up" if both else "Shares by phase",
@@ -55,10 +56,6 @@ def shares(inputs: ReportInputs, palette: Palette) -> Plate | None:
             for name, share in zip(inputs.names, bar, strict=True)
         ),
     )
-
-
-def _some(count: int, most: int) -> list[int]:
-    return sorted(set(np.linspace(0, count - 1, min(count, most)).round().astype(int).tolist()))
 
 
 def _stacked(ax: Axes, bars: list[tuple[str, Array]], inputs: ReportInputs, palette: Palette) -> None:
@@ -85,8 +82,8 @@ def _stacked(ax: Axes, bars: list[tuple[str, Array]], inputs: ReportInputs, pale
     style.phase_legend(ax, [inputs.names[i] for i in shown], palette)
 
 
-def verdicts(inputs: ReportInputs, palette: Palette) -> Plate | None:
-    """A cell for each judged pair, from its row to its column, by family and by phase; None where none was judged."""
+def verdicts(inputs: ReportInputs, palette: Palette) -> ReportFigure | None:
+    """A cell for each pair with a verdict, from its row to its column, by family and by phase; None where there is no verdict."""
     levels = [level for level in by_level(inputs.comparison.verdicts) if level]
     if not levels:
         return None
@@ -99,7 +96,7 @@ def verdicts(inputs: ReportInputs, palette: Palette) -> Plate | None:
     handles = [Patch(facecolor=VERDICT_COLORS[v][0], label=v) for v in VERDICTS]
     fig.legend(handles=handles, loc="outside lower center", ncols=4, handlelength=1.2)
     pale = "Pale cells: the two change order while a third phase holds more. "
-    return plate(
+    return report_figure(
         fig,
         "verdicts",
         "Verdict on each pair of phases",
@@ -107,7 +104,7 @@ def verdicts(inputs: ReportInputs, palette: Palette) -> Plate | None:
         "how many SGD seeds made it of those that could, and the n at which the posterior did. "
         + (pale if not all(map(is_direct, inputs.comparison.verdicts)) else ""),
         "Matrix of transitions between phases with verdicts.",
-        ("level", "from", "to", "verdict", "SGD seeds that went", "SGD seeds at risk", "n", "direct"),
+        ("level", "from", "to", "verdict", "SGD seeds that made it", "SGD seeds at risk", "n", "direct"),
         (
             (_level(v), v.source, v.target, v.verdict, *_counts(v), is_direct(v))
             for level in levels
@@ -121,11 +118,11 @@ def _level(verdict: Verdict) -> object:
 
 
 def _counts(verdict: Verdict) -> tuple[object, ...]:
-    return tuple(verdict.evidence.get(name) for name in ("went", "at_risk", "n"))
+    return tuple(verdict.evidence.get(name) for name in ("count", "at_risk", "n"))
 
 
 def _ordered(used: set[str], inputs: ReportInputs) -> list[str]:
-    """By the order of phases; a family stands where its first phase does."""
+    """By the order of phases; a family takes the place of its first phase."""
     place = {name: float(i) for i, name in enumerate(inputs.names)}
     for fact in reversed(inputs.comparison.phases):
         place[f"{fact.family}-family"] = place.get(fact.name, math.inf)
@@ -148,7 +145,7 @@ def _matrix(ax: Axes, level: list[Verdict], names: list[str], palette: Palette) 
 def cell_text(verdict: Verdict) -> str:
     """A line for each learner: seeds that made the transition of those at risk, and the n of the crossing."""
     at_risk, n = verdict.evidence.get("at_risk"), verdict.evidence.get("n")
-    made = f"{verdict.evidence.get('went', 0)}/{at_risk}" if at_risk else "–"
+    made = f"{verdict.evidence.get('count', 0)}/{at_risk}" if at_risk else "–"
     return f"SGD {made}\n" + (f"n ≈ {whole(n)}" if n is not None else "n –")
 
 

@@ -1,4 +1,5 @@
-"""The posterior in n: who holds its mass, where it passes from one phase to the next, and by how many nats."""
+"""The posterior in n: which phase holds its mass, where it passes from one phase to the next, and by how many
+nats."""
 
 from __future__ import annotations
 
@@ -8,22 +9,22 @@ from matplotlib.axes import Axes
 from slt.records.base import Array
 from slt.report import crossings, style
 from slt.report.inputs import ReportInputs
-from slt.report.report_figure import Plate, plate
+from slt.report.report_figure import ReportFigure, report_figure
 from slt.report.style import Palette
 from slt.report.summaries import (
     VISIBLE,
     PhaseEnergy,
-    error_in_words,
+    error_text,
     estimate,
     phase_energy,
-    sizes_in_words,
+    sizes_text,
     units,
 )
 
-HIGHEST = 20.0  # nats: a phase that far above the whole has lost
+HIGHEST = 20.0  # nats: a phase that far above the total holds no visible mass
 
 
-def occupancy(inputs: ReportInputs, palette: Palette) -> Plate | None:
+def occupancy(inputs: ReportInputs, palette: Palette) -> ReportFigure | None:
     """Posterior share of each phase against n, with crossings seen and predicted; None without a ladder."""
     seen = inputs.occupancy
     if seen is None:
@@ -40,18 +41,18 @@ def occupancy(inputs: ReportInputs, palette: Palette) -> Plate | None:
     else:
         top = fig.subplots()
     style.n_axis(top, seen.sample_sizes, label=not shown)
-    _doubts(top, inputs)
+    _hatch_not_trusted(top, inputs)
     drawn = _curves(top, seen.sample_sizes, mean, error, inputs.names, palette)
     for crossing in shown:
         crossings.verticals(top, crossing, palette)
     _share_axis(top, float(seen.floor))
     style.phase_legend(top, [inputs.names[i] for i in drawn], palette)
-    return plate(
+    return report_figure(
         fig,
         "occupancy",
         "The posterior as data grow",
-        "Look for where one phase hands over to the next: each line is the share of the posterior's mass in a "
-        f"phase, averaged ({sizes_in_words(seen)}; {error_in_words(seen)}). "
+        "Look for where one phase gives way to the next: each line is the share of the posterior's mass in a "
+        f"phase, averaged ({sizes_text(seen)}; {error_text(seen)}). "
         + ("Verticals are the crossings that the free energy formula predicts. " if shown else "")
         + (
             f"No share below {float(seen.floor):.2g} (dotted) could be seen." if float(seen.floor) > 0 else ""
@@ -66,8 +67,8 @@ def occupancy(inputs: ReportInputs, palette: Palette) -> Plate | None:
     )
 
 
-def _doubts(ax: Axes, inputs: ReportInputs) -> None:
-    """A hatched band around each n whose posterior is not trusted, and words in the first of them."""
+def _hatch_not_trusted(ax: Axes, inputs: ReportInputs) -> None:
+    """A hatched band around each n whose posterior is not trusted, and a label in each."""
     assert inputs.occupancy is not None
     sample_sizes = inputs.occupancy.sample_sizes.astype(float)
     between = np.sqrt(sample_sizes[1:] * sample_sizes[:-1])
@@ -76,14 +77,26 @@ def _doubts(ax: Axes, inputs: ReportInputs) -> None:
         if len(sample_sizes) > 1
         else [sample_sizes[0] / 2, 2 * sample_sizes[0]]
     )
-    for rung in np.flatnonzero(np.isin(inputs.occupancy.sample_sizes, list(inputs.untrusted))):
+    for n_index in np.flatnonzero(np.isin(inputs.occupancy.sample_sizes, list(inputs.not_trusted))):
         ax.axvspan(
-            edges[rung], edges[rung + 1], facecolor="none", edgecolor=style.FAINT, hatch="///", linewidth=0
+            edges[n_index],
+            edges[n_index + 1],
+            facecolor="none",
+            edgecolor=style.FAINT,
+            hatch="///",
+            linewidth=0,
         )
         ax.text(
-            sample_sizes[rung], 0.5, "not trusted", transform=ax.get_xaxis_transform(), rotation=90, ha="center", va="center",
-            fontsize=8, color=style.GRAY,
-        )  # fmt: skip
+            sample_sizes[n_index],
+            0.5,
+            "not trusted",
+            transform=ax.get_xaxis_transform(),
+            rotation=90,
+            ha="center",
+            va="center",
+            fontsize=8,
+            color=style.GRAY,
+        )
 
 
 def _curves(
@@ -108,7 +121,7 @@ def _share_axis(ax: Axes, floor: float) -> None:
         ax.axhline(floor, color=style.GRAY, linewidth=0.9, linestyle=":")
 
 
-def free_energy(inputs: ReportInputs, palette: Palette) -> Plate | None:
+def free_energy(inputs: ReportInputs, palette: Palette) -> ReportFigure | None:
     """F_n(W_a) - F_n of each phase against n, under F_n itself; None without a ladder."""
     seen = inputs.occupancy
     if seen is None:
@@ -126,33 +139,33 @@ def free_energy(inputs: ReportInputs, palette: Palette) -> Plate | None:
     else:
         ax = fig.subplots()
     style.n_axis(ax, seen.sample_sizes, label=not known)
-    _doubts(ax, inputs)
+    _hatch_not_trusted(ax, inputs)
     energy = phase_energy(seen)
     shown, bounded = _energies(
         ax, inputs, seen.sample_sizes, energy, np.any(seen.share > 0, axis=(0, 1, 2)), palette
     )
     style.phase_legend(ax, [inputs.names[i] for i in shown], palette)
     ax.set_ylabel("F_n(phase) − F_n, nats")
-    return plate(
+    return report_figure(
         fig,
         "free_energy",
         "Free energy of each phase",
-        "The lowest line wins: it is −log of the phase's share, so that a phase one nat above another holds e "
-        "times less mass. "
+        "The lowest line has most mass: it is −log of the phase's share, so that a phase one nat above another "
+        "holds e times less mass. "
         + (
             "Triangles are lower bounds: the phase was not visited in some data set or repeat. "
             if bounded
             else ""
         )
         + ("The lower panel is F_n of the whole posterior." if known else ""),
-        "Free energy of each phase above that of the whole posterior, against n.",
+        "Free energy of each phase above that of the posterior, against n.",
         (
             "n",
             "phase",
-            "free energy above the whole, nats",
+            "free energy above the posterior's, nats",
             "standard error",
             "bound",
-            "F_n of the whole, nats",
+            "F_n of the posterior, nats",
         ),
         (
             (
@@ -170,17 +183,17 @@ def free_energy(inputs: ReportInputs, palette: Palette) -> Plate | None:
 
 
 def _energies(
-    ax: Axes, inputs: ReportInputs, rungs: Array, energy: PhaseEnergy, visited: Array, palette: Palette
+    ax: Axes, inputs: ReportInputs, sizes: Array, energy: PhaseEnergy, visited: Array, palette: Palette
 ) -> tuple[list[int], bool]:
     """Lines with error bars; returns the phases shown and whether any value is a bound."""
     mean, error, bound = energy
     mean = np.where(mean <= HIGHEST, mean, np.nan)
     shown = [i for i in range(mean.shape[1]) if visited[i] and np.isfinite(mean[:, i]).any()]
-    rung_ratio = (rungs[-1] / rungs[0]) ** (1 / max(len(rungs) - 1, 1))
+    ratio = (sizes[-1] / sizes[0]) ** (1 / max(len(sizes) - 1, 1))
     for place, i in enumerate(shown):
         color = palette[inputs.names[i]]
-        # marks of different phases stand side by side, within part of the space between rungs
-        sample_sizes = rungs * rung_ratio ** ((place + 0.5 - len(shown) / 2) / (2.5 * len(shown)))
+        # marks of different phases stand side by side, within part of the space between sample sizes
+        sample_sizes = sizes * ratio ** ((place + 0.5 - len(shown) / 2) / (2.5 * len(shown)))
         sure = ~bound[:, i]
         near = sure | np.roll(sure, 1) | np.roll(sure, -1)
         ax.plot(sample_sizes, np.where(near, mean[:, i], np.nan), "-", color=color, linewidth=1.0, alpha=0.6)

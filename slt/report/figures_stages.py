@@ -1,4 +1,4 @@
-"""Figures of a run without a posterior: stages, restricted coefficients, the function's way through training."""
+"""Figures of a run without a posterior: stages, refined coefficients, the path of the function through training."""
 
 from __future__ import annotations
 
@@ -12,25 +12,24 @@ from slt.records.llc import LLCPath
 from slt.report import style
 from slt.report.figures_dynamics import step_axis
 from slt.report.inputs import ReportInputs
-from slt.report.report_figure import Plate, plate
+from slt.report.report_figure import ReportFigure, report_figure
 from slt.report.style import Palette
-from slt.report.summaries import plural
+from slt.report.summaries import plural, sgd_loss
 from slt.transitions.stages import broken, pool
 
 _MOST = 6  # observables drawn, those that move by most of their scatter
 _COLORS = ("#0072B2", "#D55E00", "#00916A", "#CC79A7", "#E69F00", "#56B4E9", "#8A6D3B", "#555555")
 
 
-def stages(inputs: ReportInputs, palette: Palette) -> Plate | None:
+def stages(inputs: ReportInputs, palette: Palette) -> ReportFigure | None:
     """Loss, lambda-hat and observables of all seeds, with the transitions that most seeds share; None where a run has
     a posterior, or nothing else than its loss."""
     trajectory = inputs.trajectory
     if not inputs.stages or trajectory is None or not (trajectory.observables or inputs.llc):
         return None
-    known = np.isfinite(trajectory.population_loss).any()
-    loss = trajectory.population_loss if known else trajectory.loss
+    loss, _ = sgd_loss(trajectory)
     sound = np.array([status == OK for status in trajectory.status])
-    curves = {name: values[sound] for name, values in _liveliest(trajectory.observables, sound)}
+    curves = {name: values[sound] for name, values in _most_variable(trajectory.observables, sound)}
     panels = 2 + (inputs.llc is not None)
     fig = style.figure(1.7 * panels + 1.0)
     axes = fig.subplots(panels, 1, sharex=True)
@@ -64,29 +63,29 @@ def stages(inputs: ReportInputs, palette: Palette) -> Plate | None:
                 ax.axvspan(1 + boundary.step_low, 1 + boundary.step_high, color="#D55E00", alpha=0.10)
     step_axis(last, trajectory.steps)
     usual = boundaries[0].seeds if boundaries else 0
-    return plate(
+    return report_figure(
         fig,
         "stages",
         "Stages of learning",
         f"Thin lines are {plural(int(sound.sum()), 'seed')}, thick ones their median. Vertical lines: the "
         f"{plural(len(boundaries), 'transition')} that {usual} of them share, where the loss, an observable or λ̂ "
-        "jumps (median step). λ̂ is left out where chains found lower loss than the checkpoint's.",
+        "changes (median step). λ̂ is left out where chains found lower loss than the checkpoint's.",
         "Loss, learning coefficient and observables against training step, with transitions marked.",
         ("curve", "seed", "step", "value"),
         rows,
     )
 
 
-def restricted(inputs: ReportInputs, palette: Palette) -> Plate | None:
-    """Coefficients of some weights or data along training, beside the whole; None where none was asked for."""
-    if not inputs.restricted:
+def refined(inputs: ReportInputs, palette: Palette) -> ReportFigure | None:
+    """Refined coefficients, of some weights or data, along training; None where none was asked for."""
+    if not inputs.refined:
         return None
     fig = style.figure(4.2)
     ax = fig.subplots()
     rows: list[tuple[object, ...]] = []
     ends: list[tuple[float, str, str]] = []
     drawn = asked = 0
-    for (name, path), color in zip(inputs.restricted.items(), _cycle(len(inputs.restricted)), strict=True):
+    for (name, path), color in zip(inputs.refined.items(), _cycle(len(inputs.refined)), strict=True):
         value = _sound(path)
         drawn, asked = drawn + int(np.isfinite(value).sum()), asked + value.size
         middle = _median(value)
@@ -98,22 +97,22 @@ def restricted(inputs: ReportInputs, palette: Palette) -> Plate | None:
         rows += _table(name, path.steps, value)
     _names(ax, ends)
     ax.set_ylim(bottom=0)
-    ax.set_ylabel("restricted λ̂")
-    step_axis(ax, next(iter(inputs.restricted.values())).steps)
-    return plate(
+    ax.set_ylabel("refined λ̂")
+    step_axis(ax, path.steps)
+    return report_figure(
         fig,
-        "llc_restricted",
-        "Restricted learning coefficients",
-        "Only the named weights move, or only the named losses count; settings are those of the whole. Lines are "
-        f"medians over {plural(len(next(iter(inputs.restricted.values())).seed), 'seed')}, bands standard errors. "
-        f"{drawn} of {asked} estimates are drawn; around the others chains found lower loss or ran away.",
-        "Restricted learning coefficients against training step.",
+        "llc_refined",
+        "Refined learning coefficients",
+        "Only the named weights move, or only the named losses count; settings are those of the full coefficient. "
+        f"Lines are medians over {plural(len(path.seed), 'seed')}, bands standard errors. "
+        f"{drawn} of {asked} estimates are drawn; around the others chains found lower loss or diverged.",
+        "Refined learning coefficients against training step.",
         ("part", "seed", "step", "llc"),
         rows,
     )
 
 
-def essential(inputs: ReportInputs, palette: Palette) -> Plate | None:
+def essential(inputs: ReportInputs, palette: Palette) -> ReportFigure | None:
     """The plane in which the function moves most, and its components in time; None without a probe."""
     moved = inputs.essential
     if moved is None or not np.isfinite(moved.score).any():
@@ -140,7 +139,7 @@ def essential(inputs: ReportInputs, palette: Palette) -> Plate | None:
     _names(time, ends)
     time.set_title("components 1 to 3")
     step_axis(time, moved.steps)
-    return plate(
+    return report_figure(
         fig,
         "essential",
         "Where the function goes",
@@ -157,16 +156,16 @@ def essential(inputs: ReportInputs, palette: Palette) -> Plate | None:
     )
 
 
-def _liveliest(observables: dict[str, Array], sound: Array) -> list[tuple[str, Array]]:
+def _most_variable(observables: dict[str, Array], sound: Array) -> list[tuple[str, Array]]:
     """The observables that move by most, in units of their scatter between checkpoints, by name."""
 
-    def liveliness(values: Array) -> float:
+    def variation(values: Array) -> float:
         middle = np.median(values[sound], axis=0)
         jitter = float(np.median(np.abs(np.diff(middle)))) + 1e-12 * float(np.abs(middle).max() + 1e-300)
         return float(np.ptp(middle)) / jitter if np.isfinite(middle).all() and np.ptp(middle) > 0 else 0.0
 
-    moving = [item for item in observables.items() if liveliness(item[1]) > 0] if sound.any() else []
-    return sorted(sorted(moving, key=lambda item: -liveliness(item[1]))[:_MOST])
+    varying = [item for item in observables.items() if variation(item[1]) > 0] if sound.any() else []
+    return sorted(sorted(varying, key=lambda item: -variation(item[1]))[:_MOST])
 
 
 def _lines(ax: Axes, steps: Array, values: Array, color: str) -> None:
@@ -183,7 +182,7 @@ def _median(values: Array) -> Array:
 
 
 def _sound(path: LLCPath) -> Array:
-    """(seed, checkpoint) lambda-hat, NaN where it is none."""
+    """(seed, checkpoint) lambda-hat, NaN where no estimate was possible."""
     return np.where(np.vectorize(broken)(path.status), np.nan, path.llc)
 
 

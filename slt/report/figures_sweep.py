@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
 from slt.comparer.config_diff import canonical, distinct, last_names, short
-from slt.comparer.sensitivity import axes as most_telling
+from slt.comparer.sensitivity import axes as most_sensitive
 from slt.comparer.sweep import NEITHER, NO_PHASE, NO_RESULT, OUTCOMES, counts, outcome
 from slt.records.comparison import VERDICTS
 from slt.report import style
@@ -28,7 +28,7 @@ _MEANING = {
     "both": "both: SGD and the posterior make it",
     "bayesian only": "bayesian only: the posterior, not SGD",
     "dynamical only": "dynamical only: SGD, not the posterior",
-    "inconclusive": "inconclusive: too little to tell",
+    "inconclusive": "inconclusive: too little evidence",
     NEITHER: "neither was seen to make it",
     NO_RESULT: "no result: failed, or not run yet",
     NO_PHASE: "the model has no such phase",
@@ -70,11 +70,11 @@ def draw(table: Sequence[Mapping[str, Any]], level: str, options: Sequence[str])
 
     Args:
       table: of `slt.comparer.sweep.rows`, with a pair in every row.
-      level: whose pairs are shown, the most telling ones.
-      options: that tell the runs apart.
+      level: whose pairs are shown, the most informative ones.
+      options: that distinguish the runs.
     """
     ranked = counts(table, level)
-    chosen = most_telling(table, level, options)
+    chosen = most_sensitive(table, level, options)
     own = [row for row in table if row["level"] == level]
     if len(chosen) == 2:
         shown = list(ranked)[:MOST_PANELS]
@@ -101,7 +101,7 @@ def draw(table: Sequence[Mapping[str, Any]], level: str, options: Sequence[str])
 
 def _heading(fig: Figure, words: Sequence[str]) -> None:
     lines = textwrap.wrap(" ".join(words), int(fig.get_figwidth() / style.text_width("n")))
-    text = "\n".join(["Which jumps do SGD and the posterior share?", *lines])
+    text = "\n".join(["Which transitions do SGD and the posterior share?", *lines])
     fig.suptitle(text, x=0.01, ha="left", fontsize=10)
 
 
@@ -180,8 +180,8 @@ def _panel(ax: Axes, grid: Grid, cell_width: float) -> None:
 
 
 def _cell(ax: Axes, x: int, y: int, found: Counter[str], width: float) -> None:
-    """A cell split by outcome, with counts where it holds several runs; those without the phase say so only where
-    there is nothing else to say."""
+    """A cell split by outcome, with counts where it holds several runs; those without the phase are marked only where
+    there is no other."""
     runs = [name for name in OUTCOMES if found[name] and name != NO_PHASE]
     if not runs:
         if found:

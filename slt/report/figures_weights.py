@@ -13,12 +13,12 @@ from slt.records.posterior import Ladder
 from slt.records.training import Trajectory
 from slt.report import style
 from slt.report.inputs import ReportInputs
-from slt.report.report_figure import Plate, plate
+from slt.report.report_figure import ReportFigure, report_figure
 from slt.report.style import Palette
-from slt.report.summaries import estimate, number, percent, sgd_loss, units
+from slt.report.summaries import evenly, largest_shares, number, sgd_loss
 
 COLUMNS = 4  # panels side by side: more cannot be read on a phone
-MOST_PLATEAUS, MOST_RUNGS, DRAWS = 8, 4, 16
+MOST_PLATEAUS, MOST_SAMPLE_SIZES, DRAWS = 8, 4, 16
 
 
 def is_planar(params: dict[str, Array], leading: int) -> bool:
@@ -29,20 +29,18 @@ def is_planar(params: dict[str, Array], leading: int) -> bool:
     return len(own) == 2 and own[0] == 2 and params["b"].shape[leading:] == own[1:]
 
 
-def polygons(inputs: ReportInputs, palette: Palette) -> Plate | None:
+def polygons(inputs: ReportInputs, palette: Palette) -> ReportFigure | None:
     """Panels for SGD's plateaus, then for posterior draws at several n; None for models of another shape."""
     trajectory, path, ladder = inputs.trajectory, inputs.path, inputs.ladder
     sgd: list[Plateau] = []
     if trajectory is not None and path is not None and is_planar(trajectory.params, 2):
         sgd = plateaus(trajectory, path, len(inputs.names))[-MOST_PLATEAUS:]
-    rungs: list[int] = []
+    n_indices: list[int] = []
     if ladder is not None and is_planar(ladder.draws, 4):
-        rungs = np.unique(
-            np.linspace(0, len(ladder.sample_sizes) - 1, MOST_RUNGS).round().astype(int)
-        ).tolist()
-    if not sgd and not rungs:
+        n_indices = evenly(len(ladder.sample_sizes), MOST_SAMPLE_SIZES).tolist()
+    if not sgd and not n_indices:
         return None
-    rows_sgd, rows_bayes = math.ceil(len(sgd) / COLUMNS), math.ceil(len(rungs) / COLUMNS)
+    rows_sgd, rows_bayes = math.ceil(len(sgd) / COLUMNS), math.ceil(len(n_indices) / COLUMNS)
     heights = [2.3] * rows_sgd + [1.9] * rows_bayes
     fig = style.figure(sum(heights))
     axes = fig.subplots(len(heights), COLUMNS, squeeze=False, height_ratios=heights)
@@ -54,12 +52,12 @@ def polygons(inputs: ReportInputs, palette: Palette) -> Plate | None:
         biases = np.stack([trajectory.params["b"][p.seed, p.checkpoint] for p in sgd])
         drawn += _plateau_panel(ax, trajectory, stay, inputs.names[stay.phase], palette)
         _bias_bars(ax, _by_angle(trajectory, stay), float(np.abs(biases).max()))
-    for ax, rung in zip(axes[rows_sgd:].flat, rungs, strict=False):
+    for ax, n_index in zip(axes[rows_sgd:].flat, n_indices, strict=False):
         assert ladder is not None
-        drawn += _draws_panel(ax, ladder, rung, inputs, palette)
+        drawn += _draws_panel(ax, ladder, n_index, inputs, palette)
     parts = ["SGD's longest stay in each phase (bars: biases b, dark where positive)"] if sgd else []
-    parts += [f"{DRAWS} posterior draws laid over one another at each of several n"] if rungs else []
-    return plate(
+    parts += [f"{DRAWS} posterior draws laid over one another at each of several n"] if n_indices else []
+    return report_figure(
         fig,
         "weights",
         "What the phases look like",
@@ -136,27 +134,25 @@ def _bias_bars(ax: Axes, bias: Array, largest: float) -> None:
 
 
 def _draws_panel(
-    ax: Axes, ladder: Ladder, rung: int, inputs: ReportInputs, palette: Palette
+    ax: Axes, ladder: Ladder, n_index: int, inputs: ReportInputs, palette: Palette
 ) -> list[tuple[object, ...]]:
     """Returns a row for each corner of each draw."""
     rows: list[tuple[object, ...]] = []
-    chosen = choose_draws(ladder.log_weights[:, rung], DRAWS)
-    weights = ladder.draws["W"][:, rung].reshape(-1, *ladder.draws["W"].shape[4:])[chosen]
-    labels = None if inputs.draw_labels is None else inputs.draw_labels[:, rung].reshape(-1)[chosen]
+    chosen = choose_draws(ladder.log_weights[:, n_index], DRAWS)
+    weights = ladder.draws["W"][:, n_index].reshape(-1, *ladder.draws["W"].shape[4:])[chosen]
+    labels = None if inputs.draw_labels is None else inputs.draw_labels[:, n_index].reshape(-1)[chosen]
     _frame(ax, bottom=-1.75)
     for i, draw in enumerate(weights):
         color = style.GRAY if labels is None else palette[inputs.names[labels[i]]]
         ring = corners(draw)
         phase = "" if labels is None else inputs.names[labels[i]]
-        rows += [("posterior", ladder.sample_sizes[rung], i, phase, x, y, None) for x, y in ring]
+        rows += [("posterior", ladder.sample_sizes[n_index], i, phase, x, y, None) for x, y in ring]
         ax.plot(*np.vstack([ring, ring[:1]]).T, color=color, linewidth=1.1, alpha=0.55)
         ax.plot(ring[:, 0], ring[:, 1], "o", color=color, markersize=2.5, alpha=0.6)
     words = ""
     if inputs.occupancy is not None and np.array_equal(inputs.occupancy.sample_sizes, ladder.sample_sizes):
-        mean = np.nan_to_num(estimate(units(inputs.occupancy.share)).mean[rung])
-        top = np.argsort(-mean, kind="stable")[:2]
-        words = ", ".join(f"{inputs.names[i]} {percent(mean[i])}" for i in top if mean[i] > 0)
-    _heading(ax, f"Bayes, n = {ladder.sample_sizes[rung]:,}", words, style.INK)
+        words = largest_shares(inputs.occupancy, inputs.names, n_index)
+    _heading(ax, f"Bayes, n = {ladder.sample_sizes[n_index]:,}", words, style.INK)
     return rows
 
 
@@ -170,7 +166,7 @@ def choose_draws(log_weights: Array, count: int) -> Array:
 
 
 def _frame(ax: Axes, bottom: float) -> None:
-    ax.set_aspect("equal", anchor="S")  # what space is left goes to the headings
+    ax.set_aspect("equal", anchor="S")  # free space goes to the headings
     ax.set_xlim(-1.75, 1.75)
     ax.set_ylim(bottom, 1.55)
     angle = np.linspace(0, 2 * np.pi, 90)

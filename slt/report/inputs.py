@@ -1,4 +1,4 @@
-"""All that a report is made of: records, names, and what the run says of itself."""
+"""All that a report is made of: records, names, and the run's status and provenance."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ class ReportInputs:
     """What `slt.report.page.write_report` reads. Either branch may be absent (None).
 
     Attributes:
-      title: what was run, in a few words.
+      title: what was run, in short.
       names: phase names by classifier index; the last is "other".
-      comparison: facts of the phases, transitions, verdicts and the answer in words.
+      comparison: facts of the phases, transitions, verdicts and the answer in a sentence.
       trajectory, path: the SGD branch, both or neither.
       llc: learning coefficients along training.
       llc_estimate: the same with everything that the estimator recorded, points by seed and then by checkpoint.
       phase_llc: name of a phase -> estimate, standard error and status there, measured at its point.
       ladder: the posterior's draws; without it the parameters of draws are not drawn.
       occupancy: the posterior's mass by phase.
-      untrusted: n of the rungs whose posteriors are not trusted -> why; `occupancy` has nothing of them.
+      not_trusted: n of the sample sizes whose posteriors are not trusted -> why; `occupancy` does not contain them.
       draw_labels: (dataset, n, repeat, draw) index into `names` of the ladder's draws, to color them by phase.
       exemplars: drawings of each phase, of a model that draws itself.
       stages: of each seed, in a run that has no posterior.
       essential: where the function of a model with a probe goes along training.
-      restricted: name -> coefficients of some of the weights or of the data.
+      refined: refined coefficients (rLLC), of some weights or data, by name.
       config: the resolved configuration (nested, of plain values).
       provenance: versions, seed, hash, device, seconds of each stage (nested, of plain values).
       status: stage -> "ok", or what went wrong.
@@ -52,12 +52,12 @@ class ReportInputs:
     phase_llc: Mapping[str, tuple[float, float, str]] = dataclasses.field(default_factory=dict)
     ladder: Ladder | None = None
     occupancy: Occupancy | None = None
-    untrusted: Mapping[int, str] = dataclasses.field(default_factory=dict)
+    not_trusted: Mapping[int, str] = dataclasses.field(default_factory=dict)
     draw_labels: Array | None = None
     exemplars: tuple[Exemplar, ...] = ()
     stages: tuple[SeedStages, ...] = ()
     essential: EssentialDynamics | None = None
-    restricted: Mapping[str, LLCPath] = dataclasses.field(default_factory=dict)
+    refined: Mapping[str, LLCPath] = dataclasses.field(default_factory=dict)
     config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     status: Mapping[str, str] = dataclasses.field(default_factory=dict)

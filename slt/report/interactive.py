@@ -1,4 +1,5 @@
-"""The page's moving part: the frame that the script fills, the data it reads, and the rule that lets it alone run."""
+"""The page's interactive part: the frame that the script fills, the data it reads, and the policy that lets only it
+run."""
 
 from __future__ import annotations
 
@@ -11,16 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from slt.report.markup import Markup, element, join
-from slt.report.report_figure import Plate
+from slt.report.report_figure import ReportFigure
 from slt.report.summaries import plural
 
 _PARTS = ("page_scales.js", "page_charts.js", "page_pictures.js", "page.js")
 SCRIPT = "\n".join((Path(__file__).parent / part).read_text(encoding="utf-8") for part in _PARTS)
-MOST_PACKED = 2_000_000  # characters of base64 of one file: a larger one is only found beside the page
+MOST_PACKED = 2_000_000  # characters of base64 of one file: a larger one exists only beside the page
 
 
 def policy() -> str:
-    """Nothing is fetched, and nothing runs but the page's own script, whatever the records say."""
+    """Nothing is fetched, and nothing runs but the page's own script, whatever the records contain."""
     digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
     return (
         "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; style-src 'unsafe-inline'; "
@@ -29,7 +30,7 @@ def policy() -> str:
 
 
 def script(data: Mapping[str, Any]) -> Markup:
-    """The data block and the script. No text in the data can end the block: JSON may spell "<" in another way."""
+    """The data block and the script. No text in the data can end the block: JSON may write "<" as an escape."""
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace(
         "<", "\\u003c"
     )
@@ -41,9 +42,9 @@ def script(data: Mapping[str, Any]) -> Markup:
     )
 
 
-def packed(plates: Sequence[Plate]) -> dict[str, str]:
+def packed(figures: Sequence[ReportFigure]) -> dict[str, str]:
     """File name -> gzip in base64, of the SVG and the CSV of each figure."""
-    files = {name: content for plate in plates for name, content in plate.files().items()}
+    files = {name: content for report_figure in figures for name, content in report_figure.files().items()}
     texts = {
         name: base64.b64encode(gzip.compress(content, 9, mtime=0)).decode()
         for name, content in files.items()
@@ -52,18 +53,20 @@ def packed(plates: Sequence[Plate]) -> dict[str, str]:
     return {name: text for name, text in texts.items() if len(text) <= MOST_PACKED}
 
 
-def downloads(plate: Plate) -> Markup:
-    """Links to a figure's files. They lead beside the page; the script serves them from within it."""
+def downloads(report_figure: ReportFigure) -> Markup:
+    """Links to a figure's files. They point to files beside the page; the script serves them from within it."""
     words = {"svg": "SVG", "csv": "numbers (CSV)"}
     links = (
-        element("a", text, href=f"figures/{plate.name}.{kind}", download=f"{plate.name}.{kind}")
+        element(
+            "a", text, href=f"figures/{report_figure.name}.{kind}", download=f"{report_figure.name}.{kind}"
+        )
         for kind, text in words.items()
     )
     return element("p", "Download: ", *links, class_="downloads")
 
 
 def frame(data: Mapping[str, Any]) -> Markup:
-    """Sliders and empty charts, hidden until the script has filled them; nothing where there is nothing to move."""
+    """Sliders and empty charts, hidden until the script has filled them; empty where there is nothing to show."""
     panels = []
     if data["sgd"]:
         panels.append(_sgd(data["sgd"]))
@@ -90,13 +93,13 @@ def _sgd(sgd: Mapping[str, Any]) -> Markup:
         "sgd",
         ("SGD", "step t"),
         _chart("picture", picker if drawn else ""),
-        _chart("shares", f"Share of {plural(sgd['counted'], 'seed')} in each phase"),
+        _chart("shares", f"Share of {plural(sgd['seed_count'], 'seed')} in each phase"),
         _chart("loss", loss if drawn else join([loss, picker])),
     )
 
 
 def _posterior(posterior: Mapping[str, Any]) -> Markup:
-    words = posterior["error_words"]
+    words = posterior["error_text"]
     return _panel(
         "posterior",
         ("Posterior", "observations n"),

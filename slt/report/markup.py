@@ -22,13 +22,13 @@ def escape(value: object) -> Markup:
 
 def element(tag: str, *children: object, **attributes: str) -> Markup:
     """One element; a trailing underscore in an attribute's name is dropped (`class_`), others become dashes."""
-    words = "".join(
+    text = "".join(
         f' {name.rstrip("_").replace("_", "-")}="{html.escape(value, quote=True)}"'
         for name, value in attributes.items()
     )
     if tag in _VOID:
-        return Markup(f"<{tag}{words}>")
-    return Markup(f"<{tag}{words}>{join(children)}</{tag}>")
+        return Markup(f"<{tag}{text}>")
+    return Markup(f"<{tag}{text}>{join(children)}</{tag}>")
 
 
 def join(parts: Iterable[object]) -> Markup:

@@ -44,7 +44,7 @@ function part(panel, name, make) {
 function shapes(drawing) {
   const sgd = data.sgd?.drawing === drawing ? data.sgd.seeds.flatMap(({ params }) => params) : [];
   const posterior = data.posterior?.drawing === drawing ? data.posterior.draws.flat().map(({ at }) => at) : [];
-  return { sgd: sgd.filter(whole), posterior: posterior.filter(whole) };
+  return { sgd: sgd.filter(complete), posterior: posterior.filter(complete) };
 }
 
 /** How far planes reach, the same in both panels: nearly every column is inside. */
@@ -93,7 +93,7 @@ function sgdPanel(panel, sgd) {
 }
 
 function posteriorPanel(panel, posterior) {
-  const go = (index) => { rungs.leave(); rungs.go(index); remember(); };
+  const go = (index) => { observations.leave(); observations.go(index); remember(); };
   const pick = (index) => ({ shown: posterior.draws[index], rest: () => tally(posterior.draws[index]) });
   const makers = {
     polygon: (host) => polygons(host, posterior, planeReach()),
@@ -102,12 +102,12 @@ function posteriorPanel(panel, posterior) {
   const picture = part(panel, "picture", makers[posterior.drawing]);
   const shares = part(panel, "shares", (host) => occupancy(host, posterior, go));
   const loss = part(panel, "loss", posterior.loss && ((host) => meanLoss(host, posterior, go)));
-  const rungs = scrubber(panel, posterior.sample_sizes, "n", 500, (index) => {
+  const observations = scrubber(panel, posterior.sample_sizes, "n", 500, (index) => {
     picture?.(index);
     shares.move(index);
     loss?.move(index);
   });
-  return rungs;
+  return observations;
 }
 
 // -- state in the address, so that a view can be shared: #step=5000&seed=3&n=400 -----------------------------------
@@ -127,7 +127,7 @@ function remember() {
   }, 200);
 }
 
-/** The last of `values` that is not above what the address says; the very last where it says nothing. */
+/** The last of `values` that is not above the value in the address; the very last where it has none. */
 function asked(state, name, values) {
   const wanted = Number(state.get(name) ?? NaN);
   return Number.isNaN(wanted) ? values.length - 1 : Math.max(0, values.findLastIndex((value) => value <= wanted));

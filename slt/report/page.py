@@ -1,4 +1,4 @@
-"""One self-contained page: the answer in words, then what it rests on. Made from records alone."""
+"""One self-contained page: the answer in a sentence, then the evidence. Made from records alone."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from slt.report import (
 from slt.report.explorer import explorer
 from slt.report.inputs import ReportInputs
 from slt.report.markup import Markup, element, image, join
-from slt.report.report_figure import Plate
+from slt.report.report_figure import ReportFigure
 from slt.report.style import Palette
-from slt.report.summaries import plural, sizes_in_words
+from slt.report.summaries import plural, sizes_text
 from slt.storage.store import write_bytes, write_text
 
 __all__ = ["ReportInputs", "write_report"]
@@ -41,7 +41,7 @@ _FIGURES = (
     figures_dynamics.losses,
     figures_llc.along,
     figures_llc.calibration,
-    figures_stages.restricted,
+    figures_stages.refined,
     figures_stages.stages,
     figures_stages.essential,
     figures_posterior.occupancy,
@@ -60,24 +60,26 @@ def write_report(inputs: ReportInputs, out: Path) -> list[Path]:
     `out` cannot be written.
     """
     palette = style.palette(inputs.names, inputs.comparison.phases)
-    plates = draw(inputs, palette)
+    figures = draw(inputs, palette)
     folder = out / "figures"
     folder.mkdir(parents=True, exist_ok=True)
-    files = {folder / name: content for plate in plates for name, content in plate.files().items()}
+    files = {
+        folder / name: content for report_figure in figures for name, content in report_figure.files().items()
+    }
     for path, content in files.items():
         write_bytes(path, content)
-    write_text(out / "report.html", page(inputs, palette, plates))
+    write_text(out / "report.html", page(inputs, palette, figures))
     return [out / "report.html", *files]
 
 
-def draw(inputs: ReportInputs, palette: Palette) -> list[Plate]:
+def draw(inputs: ReportInputs, palette: Palette) -> list[ReportFigure]:
     """Every figure that the records allow, in the order of the page."""
     with style.look():
-        plates = [make(inputs, palette) for make in _FIGURES]
-    return [plate for plate in plates if plate is not None]
+        figures = [make(inputs, palette) for make in _FIGURES]
+    return [report_figure for report_figure in figures if report_figure is not None]
 
 
-def page(inputs: ReportInputs, palette: Palette, plates: list[Plate]) -> str:
+def page(inputs: ReportInputs, palette: Palette, figures: list[ReportFigure]) -> str:
     """The page as text."""
     comparison = inputs.comparison
     data = explorer(inputs, palette)
@@ -86,7 +88,7 @@ def page(inputs: ReportInputs, palette: Palette, plates: list[Plate]) -> str:
         _header(inputs, palette),
         interactive.frame(data),
         _section("What was found", tables.verdicts(comparison, palette)),
-        *map(_figure, plates),
+        *map(_figure, figures),
         _section("Phases", tables.phases(comparison, palette, inputs.phase_llc)),
         _section("Transitions of SGD, in steps t", transition_tables.dynamical(comparison, palette)),
         _stages(inputs),
@@ -108,7 +110,7 @@ def page(inputs: ReportInputs, palette: Palette, plates: list[Plate]) -> str:
         element("title", inputs.title),
         element("style", Markup(_STYLE)),
     )
-    body = element("body", main, interactive.script(data | {"files": interactive.packed(plates)}))
+    body = element("body", main, interactive.script(data | {"files": interactive.packed(figures)}))
     return f"<!doctype html>\n{element('html', head, body, lang='en')}\n"
 
 
@@ -140,7 +142,7 @@ def _sizes(inputs: ReportInputs) -> str:
     if inputs.occupancy is not None:
         sample_sizes = inputs.occupancy.sample_sizes
         parts.append(
-            f"Posterior: {sizes_in_words(inputs.occupancy)}, n = {sample_sizes[0]:,} to {sample_sizes[-1]:,}"
+            f"Posterior: {sizes_text(inputs.occupancy)}, n = {sample_sizes[0]:,} to {sample_sizes[-1]:,}"
         )
     return ". ".join(parts or ["Nothing was run"]) + "."
 
@@ -149,34 +151,34 @@ def _section(title: str, *content: object) -> Markup:
     return element("section", element("h2", title), *content)
 
 
-def _figure(plate: Plate) -> Markup:
-    picture = element("div", image(plate.png, plate.alt), class_="plate")
+def _figure(report_figure: ReportFigure) -> Markup:
+    picture = element("div", image(report_figure.png, report_figure.alt), class_="figure-image")
     return element(
         "section",
-        element("h2", plate.title),
-        element("figure", picture, element("figcaption", plate.caption)),
-        interactive.downloads(plate),
+        element("h2", report_figure.title),
+        element("figure", picture, element("figcaption", report_figure.caption)),
+        interactive.downloads(report_figure),
     )
 
 
 def _endings(comparison: Comparison, palette: Palette) -> Markup:
-    if not comparison.kinetics:
+    if not comparison.endpoints:
         return join([])
     return _section(
-        "Where SGD ends, and where the posterior is", transition_tables.kinetics(comparison, palette)
+        "Where SGD ends, and where the posterior is", transition_tables.endpoints(comparison, palette)
     )
 
 
 def _stages(inputs: ReportInputs) -> Markup:
     if not inputs.stages:
         return join([])
-    return _section("Stages, and what the formula says of them", *stage_tables.stages(inputs.stages))
+    return _section("Stages, and what the formula predicts", *stage_tables.stages(inputs.stages))
 
 
 def _sampler(inputs: ReportInputs) -> Markup:
     if inputs.ladder is None:
         return join([])
-    folded = element("summary", "The sampler, rung by rung")
+    folded = element("summary", "The sampler, by sample size")
     return element("details", folded, tables.sampler(inputs.ladder))
 
 

@@ -23,7 +23,7 @@ function columnLabels(xs, x, bottom) {
 }
 
 /**
- * `paint(place)` returns the marks, where place(i, value) is a point; `read(i)` returns what is said of index i.
+ * `paint(place)` returns the marks, where place(i, value) is a point; `read(i)` returns what is item of index i.
  * Pointing at the chart reads there; pressing moves the slider there.
  */
 function chart(host, xs, { height, y, ticks, paint, read }, go) {
@@ -31,7 +31,7 @@ function chart(host, xs, { height, y, ticks, paint, read }, go) {
   const picture = element("svg", { viewBox: `0 0 ${WIDTH} ${height}`, "aria-hidden": "true" });
   const cursor = element("line", { class: "cursor", y1: EDGE.top - 4, y2: bottom });
   const guide = element("line", { class: "guide", y1: EDGE.top - 4, y2: bottom });
-  const words = host.querySelector(".reading");
+  const readout = host.querySelector(".reading");
   picture.append(...rows(ticks, y), ...columnLabels(xs, x, bottom));
   const marks = element("g", { class: "marks" });
   picture.append(marks, guide, cursor);
@@ -48,12 +48,12 @@ function chart(host, xs, { height, y, ticks, paint, read }, go) {
     if (event.buttons) return go(index);
     set(guide, index);
     guide.classList.add("on");
-    words.replaceChildren(...read(index));
+    readout.replaceChildren(...read(index));
   });
   picture.addEventListener("pointerdown", (event) => go(nearest(event)));
   picture.addEventListener("pointerleave", () => {
     guide.classList.remove("on");
-    words.replaceChildren(...read(current));
+    readout.replaceChildren(...read(current));
   });
   const repaint = () => marks.replaceChildren(...paint((i, value) => [x(xs[i]), y(value)]));
   repaint();
@@ -62,7 +62,7 @@ function chart(host, xs, { height, y, ticks, paint, read }, go) {
     move(index) {
       current = index;
       set(cursor, index);
-      words.replaceChildren(...read(index));
+      readout.replaceChildren(...read(index));
     },
   };
 }
@@ -105,9 +105,9 @@ function banded(lines, place) {
   );
 }
 
-/** A value in words, with its standard error where there is one. */
-function withError(value, error, words) {
-  return value === null || error === null ? words(value) : `${words(value)} ± ${words(error)}`;
+/** A value as text, with its standard error where there is one. */
+function withError(value, error, format) {
+  return value === null || error === null ? format(value) : `${format(value)} ± ${format(error)}`;
 }
 
 /** The posterior's shares with their standard errors. */
@@ -152,6 +152,6 @@ function meanLoss(host, { sample_sizes, loss, loss_error: errors }, go) {
   const floor = usable.length ? Math.min(...usable) : 0;
   const y = (value) => scale(Math.max(value, floor));
   const paint = (place) => banded([{ values: loss, errors, hue: "currentColor" }], place);
-  const read = (i) => [said(`mean loss ${withError(loss[i], errors[i], number)}`)];
+  const read = (i) => [item(`mean loss ${withError(loss[i], errors[i], number)}`)];
   return chart(host, sample_sizes, { height, y, ticks: ticks.map((tick) => [tick, number(tick)]), paint, read }, go);
 }

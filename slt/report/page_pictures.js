@@ -7,7 +7,7 @@ const points = (flat, stride = 2) =>
   Array.from({ length: flat.length / stride }, (_, i) => flat.slice(stride * i, stride * (i + 1)));
 const angle = ([x, y]) => Math.atan2(y, x);
 const size = ([x, y]) => Math.hypot(x, y);
-const whole = (flat) => flat !== null && !flat.includes(null);
+const complete = (flat) => flat !== null && !flat.includes(null);
 
 /** The columns longer than half the longest, by angle: corners of the polygon that the columns make. */
 function corners(columns) {
@@ -55,36 +55,36 @@ function bar(bias, largest, place, pitch, base) {
   return element("rect", { ...shape, class: tall > 0 ? "bias up" : "bias" });
 }
 
-/** While `target` is pointed at or has the focus, `words` say something of it. */
-function tells(target, words, something, otherwise) {
+/** While `target` is pointed at or has the focus, `readout` shows `something` about it. */
+function describes(target, readout, something, otherwise) {
   for (const event of ["pointerenter", "focus"]) {
-    target.addEventListener(event, () => words.replaceChildren(something()));
+    target.addEventListener(event, () => readout.replaceChildren(something()));
   }
   for (const event of ["pointerleave", "blur"]) {
-    target.addEventListener(event, () => words.replaceChildren(...otherwise()));
+    target.addEventListener(event, () => readout.replaceChildren(...otherwise()));
   }
   return target;
 }
 
 /** One seed's W: columns as arrows, their polygon, and biases as bars, in the order of the columns. */
 function weights(host, { seeds }, chosen, reach) {
-  const words = host.querySelector(".reading"), base = HALF + 26;
-  const columnsOf = ({ params }) => params.filter(whole).flatMap((flat) => points(flat, 3));
+  const readout = host.querySelector(".reading"), base = HALF + 26;
+  const columnsOf = ({ params }) => params.filter(complete).flatMap((flat) => points(flat, 3));
   const largest = quantile(seeds.flatMap(columnsOf).map((column) => Math.abs(column[2])), 0.99) || 1;
   const { at, draw } = plane(host, reach, "columns of W, and biases", "group");
   return (index) => {
     const { params, phase } = chosen(), now = PHASES[phase[index]];
     const rest = () => [reading(now, "columns of W as arrows, biases b as bars")];
-    words.replaceChildren(...rest());
-    if (!whole(params[index])) return draw(element("text", { "text-anchor": "middle" }, "not finite"));
-    const columns = points(params[index], 3).map(turned(uprighting(points(params.findLast(whole), 3))));
+    readout.replaceChildren(...rest());
+    if (!complete(params[index])) return draw(element("text", { "text-anchor": "middle" }, "not finite"));
+    const columns = points(params[index], 3).map(turned(uprighting(points(params.findLast(complete), 3))));
     const pitch = (1.6 * HALF) / columns.length;
     const shapes = columns.map((column, i) => {
       const text = `column ${i + 1}: length ${number(size(column))}, bias ${number(column[2])}`;
       const place = -0.8 * HALF + (i + 0.14) * pitch;
       const parts = [...arrow(at(column), now.hue), bar(column[2], largest, place, pitch, base)];
       const group = element("g", { tabindex: 0, role: "img", "aria-label": text, class: "column" }, ...parts);
-      return tells(group, words, () => said(text), rest);
+      return describes(group, readout, () => item(text), rest);
     });
     const ring = closed(corners(columns).map(at));
     draw(
@@ -98,7 +98,7 @@ function weights(host, { seeds }, chosen, reach) {
 
 const hueOf = (phase) => (phase === null ? "currentColor" : PHASES[phase].hue);
 
-/** How many of some draws are in each phase, in words. */
+/** How many of some draws are in each phase, as text. */
 function tally(draws) {
   const times = PHASES.map((phase, i) => [phase, draws.filter((draw) => draw.phase === i).length]);
   return times.filter(([, n]) => n).map(([phase, n]) => reading(phase, `${n} of ${draws.length} draws`));
@@ -106,18 +106,18 @@ function tally(draws) {
 
 /** Some posterior draws, as polygons laid over one another. */
 function polygons(host, { draws }, reach) {
-  const words = host.querySelector(".reading");
+  const readout = host.querySelector(".reading");
   const { at, draw } = plane(host, reach, "posterior draws as polygons", "img");
   return (index) => {
     const rest = () => tally(draws[index]);
-    words.replaceChildren(...rest());
-    const shapes = draws[index].filter((one) => whole(one.at)).map((one) => {
+    readout.replaceChildren(...rest());
+    const shapes = draws[index].filter((one) => complete(one.at)).map((one) => {
       const ring = points(one.at).map(at), hue = hueOf(one.phase);
       const dots = ring.map(([cx, cy]) => element("circle", { cx, cy, r: 2.6, fill: hue }));
       const edge = element("path", { d: closed(ring), class: "edge", stroke: hue });
       const named = one.phase === null ? { name: "draw", hue } : PHASES[one.phase];
       const text = () => reading(named, `a draw with ${ring.length} long columns`);
-      return tells(element("g", { class: "draw" }, edge, ...dots), words, text, rest);
+      return describes(element("g", { class: "draw" }, edge, ...dots), readout, text, rest);
     });
     draw(...shapes);
   };
@@ -131,13 +131,13 @@ function pointScale(values, low, high) {
   return { place, ticks: linearTicks(least - margin, most + margin) };
 }
 
-/** Parameters of one number (spread in height to be told apart) or of two, as points on axes. */
+/** Parameters of one number (spread in height to be distinguished) or of two, as points on axes. */
 function cloud(host, names, all, pick) {
   const flat = names.length === 1, height = flat ? 120 : 260, bottom = height - EDGE.bottom;
   const x = pointScale(all.map((at) => at[0]), EDGE.left, WIDTH - EDGE.right);
   const y = flat ? null : pointScale(all.map((at) => at[1]), bottom, EDGE.top);
   const rise = (at, i) => (y ? y.place(at[1]) : EDGE.top + 8 + ((i * 0.618) % 1) * (bottom - EDGE.top - 16));
-  const words = host.querySelector(".reading"), marks = element("g", { class: "marks" });
+  const readout = host.querySelector(".reading"), marks = element("g", { class: "marks" });
   const label = `points on ${names.join(", ")}`;
   const picture = element("svg", { viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-label": label });
   for (const tick of x.ticks) {
@@ -150,12 +150,12 @@ function cloud(host, names, all, pick) {
   host.querySelector(".canvas").replaceChildren(picture);
   return (index) => {
     const { shown, rest } = pick(index);
-    words.replaceChildren(...rest());
-    const dots = shown.filter(({ at }) => whole(at)).map(({ phase, at, marked }, i) => {
+    readout.replaceChildren(...rest());
+    const dots = shown.filter(({ at }) => complete(at)).map(({ phase, at, marked }, i) => {
       const shape = { cx: x.place(at[0]), cy: rise(at, i), r: marked ? 6 : 3, class: marked ? "marked" : "point" };
       const text = names.map((name, axis) => `${name} = ${number(at[axis])}`).join(", ");
-      const say = () => said(text);
-      return tells(element("circle", { ...shape, fill: hueOf(phase) }), words, say, rest);
+      const say = () => item(text);
+      return describes(element("circle", { ...shape, fill: hueOf(phase) }), readout, say, rest);
     });
     marks.replaceChildren(...dots);
   };

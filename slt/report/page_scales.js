@@ -1,4 +1,4 @@
-// The page's moving part, first file of four that become one script (see moving.py): data, words and scales.
+// The page's interactive part, first file of four that become one script (see interactive.py): data, texts and scales.
 //
 // The script draws from the JSON block alone and fetches nothing; text from records enters as textContent, never as
 // markup. SGD's step t and the posterior's n have a slider and axes each.
@@ -37,13 +37,13 @@ function quantile(values, q) {
   return sorted[Math.round(q * (sorted.length - 1))] ?? 0;
 }
 
-/** A phase's name beside a spot of its color, and a value; faint where the value says that it is absent. */
+/** A phase's name beside a spot of its color, and a value; faint where it is absent. */
 function reading(phase, value, absent = false) {
   const chip = element("span", { class: "chip", style: `background:${phase.hue}` });
   return element("span", { class: absent ? "item absent" : "item" }, chip, element("b", {}, phase.name), ` ${value}`);
 }
 
-const said = (text) => element("span", { class: "item" }, text);
+const item = (text) => element("span", { class: "item" }, text);
 
 // -- scales --------------------------------------------------------------------------------------------------------
 /** A logarithmic scale onto [low, high]; a first value of 0 stands at `low`, a little apart. */

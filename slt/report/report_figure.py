@@ -1,4 +1,4 @@
-"""A finished figure: the picture as PNG and SVG, the numbers that it shows, and words for it."""
+"""A finished figure: the picture as PNG and SVG, the numbers that it shows, and its texts."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Numbers(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Plate:
-    """File stem, heading, one sentence on what to look at, words for who cannot see, and the figure itself."""
+class ReportFigure:
+    """File stem, heading, one sentence on what to look at, a text alternative, and the figure itself."""
 
     name: str
     title: str
@@ -47,7 +47,7 @@ class Plate:
         return {f"{self.name}.{kind}": content for kind, content in contents.items()}
 
 
-def plate(
+def report_figure(
     fig: Figure,
     name: str,
     title: str,
@@ -55,9 +55,9 @@ def plate(
     alt: str,
     header: Iterable[str],
     rows: Iterable[tuple[object, ...]],
-) -> Plate:
-    """The plate of a figure that is ready; `header` and `rows` are the numbers that it shows."""
-    return Plate(
+) -> ReportFigure:
+    """The record of a finished figure; `header` and `rows` are the numbers that it shows."""
+    return ReportFigure(
         name, title, caption, alt, style.png(fig), style.svg(fig), Numbers(tuple(header), list(rows))
     )
 

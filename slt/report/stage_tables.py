@@ -1,4 +1,5 @@
-"""The page's table of stages that have no posterior: when they end, what jumps, what the formula says."""
+"""The page's table of stages that have no posterior: when they end, which curves change, what the formula
+predicts."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from slt.report.markup import Markup, element, table
 from slt.report.summaries import whole
 from slt.transitions.stages import Pooled, SeedStages, headline, pool
 
-_NAMED = 4  # curves that are told by name
+_NAMED = 4  # curves that are named
 
 
 def stages(found: tuple[SeedStages, ...]) -> tuple[Markup, ...]:
@@ -14,22 +15,22 @@ def stages(found: tuple[SeedStages, ...]) -> tuple[Markup, ...]:
         "Transition",
         "Seeds",
         "Step t (median)",
-        "What jumps, in how many",
+        "Curves that change, in how many",
         "Type",
         "Hidden from the loss",
         "Later stage preferred",
         "From n, by n L + λ̂ log n",
     )
     rows = [_row(boundary) for boundary in pool(found)]
-    said = element("p", headline(found))
+    text = element("p", headline(found))
     if not rows:
-        return (said,)
+        return (text,)
     note = element(
         "p",
         "Of the seeds that have as many transitions as most. λ̂ is measured at one temperature under one "
-        "localization, so that n is meant in order of magnitude; its range is over seeds.",
+        "localization, so that n holds in order of magnitude; its range is over seeds.",
     )
-    return said, table(headers, rows), note
+    return text, table(headers, rows), note
 
 
 def _row(boundary: Pooled) -> tuple[object, ...]:

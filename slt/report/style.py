@@ -1,4 +1,4 @@
-"""One look for every figure: a fixed color for each phase, plain numbers on axes, PNG and SVG bytes out."""
+"""One style for every figure: a fixed color for each phase, plain numbers on axes, PNG and SVG bytes out."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from slt.records.phases import PhaseFacts
 WIDTH = 6.4  # inches: read at 720 px on a desk and at 360 px on a phone, so type stays at 9 points and over
 INK, FAINT, GRAY, OTHER = "#222222", "#c9c9c9", "#8f8f8f", "#b9b9b9"
 SMALL = 9.0
-# Okabe and Ito 2008, told apart with any common color blindness; yellow is left out (too faint on white), and
-# green a little darker, to stand clear of light orange
+# Okabe and Ito 2008, distinguished with any common color blindness; yellow is left out (too faint on white), and
+# green a little darker, to differ from light orange
 _HUES = ("#0072B2", "#D55E00", "#00916A", "#CC79A7", "#E69F00", "#56B4E9")
 _RC: dict[str, Any] = {
     "text.parse_math": False,  # a phase may be called "a_$"
@@ -85,7 +85,7 @@ def palette(names: Sequence[str], facts: Sequence[PhaseFacts]) -> Palette:
 
 
 def brightness(color: str) -> float:
-    """From 0, black, to 1, white, as the eye sees it (Rec. 709 weights)."""
+    """From 0, black, to 1, white, as perceived (Rec. 709 weights)."""
     return float(np.array(colors.to_rgb(color)) @ [0.2126, 0.7152, 0.0722])
 
 
@@ -106,7 +106,7 @@ def mix(color: str, other: str, share: float) -> str:
 def look() -> Iterator[None]:
     """The settings under which every figure is made and saved; the caller's own come back afterwards."""
     with mpl.rc_context():
-        mpl.rcdefaults()  # not the taste of the machine
+        mpl.rcdefaults()  # not the machine's own settings
         mpl.rcParams.update(_RC)  # type: ignore[arg-type]
         yield
 
@@ -145,7 +145,7 @@ def plain_log(axis: Axis, low: float, high: float) -> None:
 
 
 def n_axis(ax: Axes, sample_sizes: np.ndarray, label: bool = True) -> None:
-    """A logarithmic axis of n that covers the ladder's rungs."""
+    """A logarithmic axis of n that covers the ladder's sample sizes."""
     low, high = float(np.min(sample_sizes)), float(np.max(sample_sizes))
     ax.set_xscale("log")
     margin = (high / low) ** 0.03 if high > low else 1.5

@@ -1,4 +1,4 @@
-"""The few numbers that figures and tables share: means with errors, shares of seeds, words for numbers."""
+"""The few numbers that figures and tables share: means with errors, shares of seeds, numbers as text."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from slt.phases.occupancy import mean_of, standard_error
 from slt.records.base import OK, Array
 from slt.records.phases import Occupancy, PhasePath
 from slt.records.posterior import Ladder
@@ -30,22 +31,12 @@ def units(values: Array) -> Array:
     """
     if values.shape[0] == 1:
         return np.moveaxis(values[0], 1, 0)
-    return _nanmean(values, axis=2)
+    return mean_of(values, axis=2)
 
 
 def estimate(per_unit: Array) -> Estimate:
     """Mean over the leading axis and its standard error, both of the finite entries alone."""
-    count = np.isfinite(per_unit).sum(axis=0)
-    mean = _nanmean(per_unit, axis=0)
-    squares = np.where(np.isfinite(per_unit), (per_unit - mean) ** 2, 0.0).sum(axis=0)
-    variance = squares / np.maximum(count - 1, 1)
-    return Estimate(mean, np.where(count >= 2, np.sqrt(variance / np.maximum(count, 1)), np.nan))
-
-
-def _nanmean(values: Array, axis: int) -> Array:
-    finite = np.isfinite(values)
-    count = finite.sum(axis=axis)
-    return np.where(count > 0, np.where(finite, values, 0.0).sum(axis=axis) / np.maximum(count, 1), np.nan)
+    return Estimate(mean_of(per_unit, axis=0), standard_error(per_unit, axis=0))
 
 
 class PhaseEnergy(NamedTuple):
@@ -71,6 +62,18 @@ def phase_energy(occupancy: Occupancy) -> PhaseEnergy:
     return PhaseEnergy(*estimate(energy), np.any(unseen, axis=0))
 
 
+def evenly(count: int, most: int) -> Array:
+    """Indices of at most `most` of `count`, evenly spread, the first and the last among them."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
+
+
+def largest_shares(occupancy: Occupancy, names: tuple[str, ...], n_index: int) -> str:
+    """The two phases with the largest shares at one n, e.g. "6 78 %, 5+ 16 %"."""
+    mean = np.nan_to_num(estimate(units(occupancy.share)).mean[n_index])
+    top = np.argsort(-mean, kind="stable")[:2]
+    return ", ".join(f"{names[i]} {percent(mean[i])}" for i in top if mean[i] > 0)
+
+
 def sgd_shares(trajectory: Trajectory, path: PhasePath, phases: int) -> Array:
     """(checkpoint, phase) share of the seeds that did not fail; NaN if all failed."""
     label = path.label[trajectory.status == OK]
@@ -93,15 +96,15 @@ def posterior_loss(ladder: Ladder) -> Array:
     return np.where(total > 0, summed / np.where(total > 0, total, 1.0), np.nan)
 
 
-def sizes_in_words(occupancy: Occupancy) -> str:
+def sizes_text(occupancy: Occupancy) -> str:
     """e.g. "3 data sets x 2 repeats x 512 draws"; a grid has no draws to count."""
     datasets, _, repeats, _ = occupancy.share.shape
     draws = [] if float(occupancy.floor) == 0 else [f"{1 / float(occupancy.floor):,.0f} draws"]
     return " × ".join([plural(datasets, "data set"), plural(repeats, "repeat"), *draws])
 
 
-def error_in_words(occupancy: Occupancy) -> str:
-    """What the bands are, which depends on what was repeated."""
+def error_text(occupancy: Occupancy) -> str:
+    """What the bands show, which depends on what was repeated."""
     datasets, _, repeats, _ = occupancy.share.shape
     if datasets > 1:
         return f"bands: ± 1 standard error over {datasets} data sets"

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 _TEXT = ("run", "status", "level", "from", "to", "verdict", "reason")
-_COUNTS = ("at_risk", "went")  # of seeds; every other column of ours is a float
+_COUNTS = ("at_risk", "count")  # of seeds; every other column of ours is a float
 
 
 def write_table(table: Sequence[Mapping[str, Any]], options: Sequence[str], folder: Path) -> list[Path]:

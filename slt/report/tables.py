@@ -41,13 +41,14 @@ def arrow(source: str, target: str, palette: Palette) -> Markup:
 def sentence(words: str) -> Markup:
     """Words with their arrows drawn, in which no line ends inside a short name such as "4-family"."""
     return join(
-        element("span", word, class_="whole") if "-" in word and len(word) < 24 else word
+        element("span", word, class_="nowrap") if "-" in word and len(word) < 24 else word
         for word in re.split(r"(\s+)", arrows(words))
     )
 
 
 def answer(comparison: Comparison, palette: Palette) -> Markup:
-    """A line for each pair that says most: families where there are any, pairs that hand over to each other."""
+    """A line for each of the most informative pairs: families where there are any, pairs that change order
+    directly."""
     families, phases_ = by_level(comparison.verdicts)
     level = _ranked(families or phases_)
     shown = [v for v in level if is_direct(v)] or level
@@ -62,7 +63,7 @@ def answer(comparison: Comparison, palette: Palette) -> Markup:
 def verdicts(comparison: Comparison, palette: Palette) -> Markup:
     """Families in the open and phases folded away, where there are families of several phases."""
     if not comparison.verdicts:
-        return element("p", "No pair of phases was judged.")
+        return element("p", "No pair of phases has a verdict.")
     families, phases_ = by_level(comparison.verdicts)
     if not families:
         return _folding_table(phases_, palette)
@@ -73,7 +74,7 @@ def verdicts(comparison: Comparison, palette: Palette) -> Markup:
 
 
 def _folding_table(level: list[Verdict], palette: Palette) -> Markup:
-    """Pairs by verdict; those that change order in the shadow of a third phase are folded away."""
+    """Pairs by verdict; those that change order while a third phase holds more are folded away."""
     ranked = _ranked(level)
     first = [v for v in ranked if is_direct(v)]
     rest = [v for v in ranked if v not in first]
@@ -142,11 +143,11 @@ def _measured(llc: float, error: float, status: str) -> str:
 
 
 def sampler(ladder: Ladder) -> Markup:
-    """How the sampler fared on each rung: the range of each diagnostic over data sets and repeats."""
+    """The sampler's diagnostics at each sample size: the range of each diagnostic over data sets and repeats."""
     names = list(ladder.info)
     rows = [
-        (f"{n:,}", *(_range(ladder.info[name][:, rung]) for name in names))
-        for rung, n in enumerate(ladder.sample_sizes.tolist())
+        (f"{n:,}", *(_range(ladder.info[name][:, n_index]) for name in names))
+        for n_index, n in enumerate(ladder.sample_sizes.tolist())
     ]
     shown = ("draws" if name == "ess" else name.replace("_", " ") for name in names)
     words = {
@@ -166,7 +167,7 @@ def _range(values: Array) -> str:
 
 
 def problems(inputs: ReportInputs) -> list[str]:
-    """Everything that is not "ok", in words: stages, seeds, rungs."""
+    """Everything that is not "ok", as sentences: stages, seeds, sample sizes."""
     found = [f"{stage}: {status}" for stage, status in inputs.status.items() if status != OK]
     if inputs.trajectory is not None:
         status = inputs.trajectory.status
@@ -174,18 +175,20 @@ def problems(inputs: ReportInputs) -> list[str]:
             [f"{count} of {plural(status.size, 'SGD seed')}: {what}" for what, count in _grouped(status)]
         )
     found += _capped(
-        [f"n = {n:,} is not trusted, and not drawn: {why}" for n, why in inputs.untrusted.items()]
+        [f"n = {n:,} is not trusted, and not drawn: {why}" for n, why in inputs.not_trusted.items()]
     )
     if inputs.ladder is not None:
         status = inputs.ladder.status
-        rungs = []
+        failures = []
         for what, count in _grouped(status):
             sample_sizes = inputs.ladder.sample_sizes[np.any(status == what, axis=(0, 2))]
             where = (
                 f"n = {', '.join(f'{n:,}' for n in sample_sizes[:8])}{', …' if len(sample_sizes) > 8 else ''}"
             )
-            rungs.append(f"{count} of {status.size:,} posteriors (data set × n × repeat), at {where}: {what}")
-        found += _capped(rungs)
+            failures.append(
+                f"{count} of {status.size:,} posteriors (data set × n × repeat), at {where}: {what}"
+            )
+        found += _capped(failures)
     return found
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from slt.records.comparison import Comparison
 from slt.records.transitions import DynamicalTransition, Prediction
-from slt.report.crossings import LEVELS
+from slt.report.crossings import APPROXIMATIONS
 from slt.report.markup import Markup, element, join, table
 from slt.report.style import Palette
 from slt.report.summaries import interval, number, percent, whole
 from slt.report.tables import arrow, chip
 
-TWO_HUMPS = 2.0  # Ashman's D above which two phases make two humps
+TWO_MODES = 2.0  # Ashman's D above which two phases make two modes
 
 
 def dynamical(comparison: Comparison, palette: Palette) -> Markup:
@@ -41,18 +41,18 @@ def dynamical(comparison: Comparison, palette: Palette) -> Markup:
 
 
 def _character(d: DynamicalTransition) -> str:
-    """What curves say of it without labels."""
-    said = [f"type {d.kind}"] if d.kind else []
+    """What curves show of it without labels."""
+    text = [f"type {d.kind}"] if d.kind else []
     if d.llc_change is not None:
-        said.append(f"λ̂ changes by {d.llc_change:+.2g}")
-    if d.detected is not None:
-        said.append(f"seen without labels in {d.detected} of {d.count}")
+        text.append(f"λ̂ changes by {d.llc_change:+.2g}")
+    if d.with_event is not None:
+        text.append(f"seen without labels in {d.with_event} of {d.count}")
     if d.hidden:
-        said.append(f"hidden from the loss in {d.hidden}")
-    return "; ".join(said) or "–"
+        text.append(f"hidden from the loss in {d.hidden}")
+    return "; ".join(text) or "–"
 
 
-def kinetics(comparison: Comparison, palette: Palette) -> Markup:
+def endpoints(comparison: Comparison, palette: Palette) -> Markup:
     """Where SGD ends against where the posterior's mass is, by disagreement."""
     rows = [
         (
@@ -61,37 +61,37 @@ def kinetics(comparison: Comparison, palette: Palette) -> Markup:
             f"{percent(k.share)} ({percent(k.share_low)} to {percent(k.share_high)})",
             percent(k.mass) + ("" if k.mass_error is None else f" ± {percent(k.mass_error)}"),
         )
-        for k in comparison.kinetics
+        for k in comparison.endpoints
     ]
-    n = f"{comparison.kinetics[0].n:,.0f}" if rows else ""
+    n = f"{comparison.endpoints[0].n:,.0f}" if rows else ""
     return table(("Phase", "Seeds that end there", "Share (95 %)", f"Posterior mass at n = {n}"), rows)
 
 
 def bayesian(comparison: Comparison, palette: Palette) -> Markup:
-    levels = list(dict.fromkeys(p.level for b in comparison.bayesian for p in b.predicted))
+    levels = list(dict.fromkeys(p.approximation for b in comparison.bayesian for p in b.predictions))
     methods = list(dict.fromkeys(b.method for b in comparison.bayesian if b.method))
     rows = []
     for b in comparison.bayesian:
-        predicted = {p.level: _predicted(p) for p in b.predicted}
+        predictions = {p.approximation: _predicted(p) for p in b.predictions}
         rows.append(
             (
                 arrow(b.source, b.target, palette),
                 "not seen" if b.n is None else whole(b.n),
                 join([interval(b.n_low, b.n_high), _mark(methods, b.method)]),
                 f"{b.crossed} of {b.datasets}",
-                *(predicted.get(level, "–") for level in levels),
+                *(predictions.get(level, "–") for level in levels),
                 f"{percent(b.peak_source)}, {percent(b.peak_target)}",
                 "–"
                 if b.separation is None
-                else f"{'two' if b.separation > TWO_HUMPS else 'one'} (D = {number(b.separation, 2)})",
+                else f"{'two' if b.separation > TWO_MODES else 'one'} (D = {number(b.separation, 2)})",
             )
         )
     if not rows:
         return element("p", "No transition of the posterior was seen or predicted.")
     headers = ["Transition", "Equal mass at n", "95 % interval", "Data sets that crossed"]
-    headers += [f"Predicted n, {LEVELS.get(level, level)}" for level in levels]
+    headers += [f"Predicted n, {APPROXIMATIONS.get(level, level)}" for level in levels]
     notes = [element("p", _mark(methods, method), " ", method, class_="footnote") for method in methods]
-    return join([table([*headers, "Largest share of each", "Humps of the loss"], rows), *notes])
+    return join([table([*headers, "Largest share of each", "Modes of the loss"], rows), *notes])
 
 
 def _predicted(prediction: Prediction) -> str:
@@ -103,5 +103,5 @@ def _predicted(prediction: Prediction) -> str:
 
 
 def _mark(methods: list[str], method: str) -> Markup:
-    """The number of the footnote that says how an interval was made."""
+    """The number of the footnote on how an interval was made."""
     return element("sup", str(methods.index(method) + 1)) if method in methods else join([])

@@ -27,5 +27,5 @@ def by_level(all_verdicts: Sequence[Verdict]) -> tuple[list[Verdict], list[Verdi
 
 
 def is_direct(verdict: Verdict) -> bool:
-    """Whether the two phases change order while no third holds more mass than they do."""
+    """Whether the two phases change order while no third holds more mass."""
     return bool(verdict.evidence.get("direct", True))

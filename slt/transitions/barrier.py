@@ -1,10 +1,10 @@
-"""How high the lowest known path between two points climbs: the string method on the population loss.
+"""How high the loss rises on the lowest known path between two points: the string method on the population loss.
 
 A string of images joins two parameters. Each image descends the loss, and the images are spread evenly along the
 string again, until it lies along a path of steepest descent through a pass (E, Ren and Vanden-Eijnden 2007,
 "Simplified and improved string method", doi:10.1063/1.2720838). The descent is Adam's with a rate that falls to zero.
 What is reported is the highest loss on the broken line through the images, which bounds the lowest pass from above
-whether or not the string has settled.
+whether or not the string has converged.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Barrier(NamedTuple):
 
 
 def lowest_paths(model: Model, sources: Params, targets: Params) -> Barrier:
-    """The string method between pairs of points, all at once.
+    """The string method between pairs of points, all in one batch.
 
     Args:
       model: with a population loss.

@@ -1,15 +1,15 @@
 """Transitions in n: where posterior mass passes from one phase to another.
 
 The mass passes from a to b when
-  1. each holds at least `minimum` of the posterior, on average, at some rung;
-  2. the log odds log(P_b / P_a) are decisive for a at some rung, and at the last decisive rung for b.
-`odds` says what is decisive. So two phases that hover about equal shares have no transition, and neither has
-a pair whose change of lead is reversed later. The crossing is the last upward zero of the mean log odds, from
-the first rung decisive for a since b last led, to the last rung decisive for b. Between rungs log odds are
-taken to be linear in n, since their leading term is n (L_a - L_b): linear in log n, the crossing of a sparse
-ladder comes out too early.
+  1. each holds at least `minimum` of the posterior, on average, at some sample size;
+  2. the log odds log(P_b / P_a) are decisive for a at some sample size, and at the last decisive sample size for b.
+`odds` says what is decisive. So two phases with shares that stay about equal have no transition, and neither has a
+pair whose order is reversed later. The crossing is the last upward zero of the mean log odds, from the first sample
+size decisive for a since b was last ahead, to the last sample size decisive for b. Between sample sizes log odds are
+taken to be linear in n, since their leading term is n (L_a - L_b): linear in log n, the crossing of a sparse ladder
+comes out too early.
 
-A crossing is one of order: it says which of the two holds more, not that they hold most of the mass.
+A crossing is one of order: which of the two holds more, whether or not they hold most of the mass.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.stats
 
-from slt.phases.classification import is_exact, mean_of, occupancy_summary
+from slt.phases.occupancy import is_exact, mean_of, occupancy_summary
 from slt.records.base import Array
 from slt.records.phases import Occupancy, PhaseFacts
 from slt.records.transitions import BayesianTransition, Prediction
@@ -55,9 +55,9 @@ def find(
     the crossing the distance to the end of the central 68 % of draws, times t sqrt(k / (k - 1)) with k the
     number of data sets (of repeats, if there is one data set) and t the 97.5 % quantile of Student's
     distribution. Percentiles alone would be far too narrow for a handful of data sets (Hesterberg 2015, "What
-    teachers should know about the bootstrap"). An end off the ladder is None, and `method` says so.
+    teachers should know about the bootstrap"). An end off the ladder is None, and `method` states so.
 
-    `crossed` counts data sets whose own log odds have the crossing on the same rungs.
+    `crossed` counts data sets whose own log odds have the crossing at the same sample sizes.
 
     Args:
       occupancy: of phases or of families.
@@ -78,18 +78,22 @@ def find(
     found = []
     for a, b in ((a, b) for a in present for b in present if a != b):
         odds = log_odds(occupancy, a, b)
-        rungs = passage(odds)
-        if rungs is None:
+        n_indices = passage(odds)
+        if n_indices is None:
             continue
-        sample_sizes = np.asarray(occupancy.sample_sizes, float)[rungs]
-        n = float(last_upward(sample_sizes, odds.mean[rungs]))
-        interval = _interval(occupancy, (a, b), odds, rungs, n, draws, seed)
+        sample_sizes = np.asarray(occupancy.sample_sizes, float)[n_indices]
+        n = float(last_upward(sample_sizes, odds.mean[n_indices]))
+        interval = _interval(occupancy, (a, b), odds, n_indices, n, draws, seed)
         facts_of = [known[name] for name in (names[a], names[b]) if name in known]
-        formula = free_energy.every_level(facts_of[0], facts_of[1], constants) if len(facts_of) == 2 else ()
-        quiet = () if population is None else (_quiet(without_noise.get((names[a], names[b]))),)
+        formula = (
+            free_energy.predictions_of(facts_of[0], facts_of[1], constants) if len(facts_of) == 2 else ()
+        )
+        noiseless = (
+            () if population is None else (_population_prediction(without_noise.get((names[a], names[b]))),)
+        )
         beside = [
-            rungs[int(np.searchsorted(sample_sizes, n)) - 1],
-            rungs[int(np.searchsorted(sample_sizes, n))],
+            n_indices[int(np.searchsorted(sample_sizes, n)) - 1],
+            n_indices[int(np.searchsorted(sample_sizes, n))],
         ]
         found.append(
             BayesianTransition(
@@ -98,11 +102,11 @@ def find(
                 n=n,
                 n_low=interval.low,
                 n_high=interval.high,
-                crossed=int(np.isfinite(last_upward(sample_sizes, odds.per_dataset[:, rungs])).sum()),
+                crossed=int(np.isfinite(last_upward(sample_sizes, odds.per_dataset[:, n_indices])).sum()),
                 datasets=len(occupancy.share),
                 peak_source=float(peak[a]),
                 peak_target=float(peak[b]),
-                predicted=(*formula, *quiet),
+                predictions=(*formula, *noiseless),
                 method=interval.method,
                 separation=_separation(
                     occupancy, a, b, min(beside, key=lambda k: abs(occupancy.sample_sizes[k] - n))
@@ -113,30 +117,30 @@ def find(
     return tuple(sorted(found, key=lambda transition: transition.n or math.inf))
 
 
-def _quiet(seen: BayesianTransition | None) -> Prediction:
-    """A crossing of the population ladder, as a prediction of the one on data."""
+def _population_prediction(seen: BayesianTransition | None) -> Prediction:
+    """A crossing of the ladder on the population loss, as a prediction of the one on data."""
     if seen is None or seen.n is None:
-        return Prediction("population", None, "no crossing without data noise on these rungs")
+        return Prediction("population", None, "no crossing without data noise at these sample sizes")
     return Prediction("population", seen.n, "", seen.n_low, seen.n_high)
 
 
-def _separation(occupancy: Occupancy, a: int, b: int, rung: int) -> float | None:
+def _separation(occupancy: Occupancy, a: int, b: int, n_index: int) -> float | None:
     """Ashman's D of the losses of two phases: mean over data sets and repeats that saw both."""
-    loss, variance = (values[:, rung][..., [a, b]] for values in (occupancy.loss, occupancy.loss_variance))
+    loss, variance = (values[:, n_index][..., [a, b]] for values in (occupancy.loss, occupancy.loss_variance))
     with np.errstate(invalid="ignore", divide="ignore"):
         found = np.sqrt(2) * np.abs(loss[..., 0] - loss[..., 1]) / np.sqrt(variance.sum(axis=-1))
     return float(found[np.isfinite(found)].mean()) if np.isfinite(found).any() else None
 
 
-def _heat_capacity(occupancy: Occupancy, rungs: list[int]) -> float | None:
-    """Posterior variance of n L_n, nats^2: mean over data sets and repeats, the largest of the rungs given."""
-    share = occupancy.share[:, rungs]  # NaN where a repeat failed, and so is what follows
+def _heat_capacity(occupancy: Occupancy, n_indices: list[int]) -> float | None:
+    """Posterior variance of n L_n, nats^2: mean over data sets and repeats, the largest of the sample sizes given."""
+    share = occupancy.share[:, n_indices]  # NaN where a repeat failed, and so is what follows
     loss, variance = (
-        np.where(share == 0, 0.0, v[:, rungs]) for v in (occupancy.loss, occupancy.loss_variance)
+        np.where(share == 0, 0.0, v[:, n_indices]) for v in (occupancy.loss, occupancy.loss_variance)
     )
     mean = (share * loss).sum(axis=-1, keepdims=True)
     total = (share * (variance + (loss - mean) ** 2)).sum(axis=-1)
-    capacity = total * np.asarray(occupancy.sample_sizes, float)[rungs][:, None] ** 2
+    capacity = total * np.asarray(occupancy.sample_sizes, float)[n_indices][:, None] ** 2
     known = mean_of(mean_of(capacity, axis=2), axis=0)
     return float(np.nanmax(known)) if np.isfinite(known).any() else None
 
@@ -145,8 +149,8 @@ def dominance(occupancy: Occupancy, names: tuple[str, ...]) -> list[tuple[float,
     """(first n, last n, name) of each phase in turn that has the largest mean share; "other" may be one."""
     mean = occupancy_summary(occupancy).mean
     turns: list[tuple[float, float, str]] = []
-    for rung in np.flatnonzero(np.isfinite(mean).all(axis=1)):
-        n, name = float(occupancy.sample_sizes[rung]), names[int(np.argmax(mean[rung]))]
+    for n_index in np.flatnonzero(np.isfinite(mean).all(axis=1)):
+        n, name = float(occupancy.sample_sizes[n_index]), names[int(np.argmax(mean[n_index]))]
         first = turns.pop()[0] if turns and turns[-1][2] == name else n
         turns.append((first, n, name))
     return turns
@@ -156,7 +160,7 @@ def _interval(
     occupancy: Occupancy,
     pair: tuple[int, int],
     odds: LogOdds,
-    rungs: Array,
+    n_indices: Array,
     n: float,
     draws: int,
     seed: int,
@@ -166,11 +170,13 @@ def _interval(
     datasets, _, repeats, _ = occupancy.share.shape
     if datasets == repeats == 1:
         if is_exact(occupancy):
-            return _Interval(n, n, "exact: quadrature at each rung, log odds linear in n between rungs")
+            return _Interval(
+                n, n, "exact: quadrature at each sample size, log odds linear in n between sample sizes"
+            )
         return _Interval(None, None, "one data set, one repeat: nothing to make an interval from")
 
-    a, b = (np.asarray(occupancy.share)[:, rungs][..., phase] for phase in pair)
-    crossings = np.sort(_bootstrap(a, b, float(occupancy.floor), sample_sizes[rungs], draws, seed))
+    a, b = (np.asarray(occupancy.share)[:, n_indices][..., phase] for phase in pair)
+    crossings = np.sort(_bootstrap(a, b, float(occupancy.floor), sample_sizes[n_indices], draws, seed))
     tail = scipy.stats.norm.cdf(-1)  # a standard deviation on either side, if the draws were Gaussian
     units = datasets if datasets > 1 else repeats
     stretch = scipy.stats.t.ppf(0.975, units - 1) * math.sqrt(units / (units - 1))
@@ -180,14 +186,12 @@ def _interval(
     if datasets == 1:
         method = f"bootstrap, {draws} draws over {repeats} repeats of one data set, so not of other data"
     if not low >= sample_sizes[0]:
-        method += "; the interval is open below: it reaches under the ladder"
+        method += "; the interval is open below: it reaches below the ladder"
     if not high <= sample_sizes[-1]:
         method += "; the interval is open above: it reaches beyond the ladder"
-    after = int(np.searchsorted(sample_sizes[rungs], n))
-    if odds.bounded[rungs[[after - 1, after]]].any():
-        method += (
-            "; limited by the number of draws: one phase was never visited on a rung beside the crossing"
-        )
+    after = int(np.searchsorted(sample_sizes[n_indices], n))
+    if odds.bounded[n_indices[[after - 1, after]]].any():
+        method += "; limited by the number of draws: one phase was never visited at a sample size beside the crossing"
     return _Interval(
         float(low) if low >= sample_sizes[0] else None,
         float(high) if high <= sample_sizes[-1] else None,

@@ -1,23 +1,24 @@
-"""Changepoints of a curve, found without labels: where it speeds up, moves, and comes to rest.
+"""Changepoints of a curve, found without labels: where it accelerates, moves, and stops.
 
 A curve x (a log-loss, an observable, a learning coefficient) is seen at checkpoints. Its increments are cut into
 stretches of constant speed by kernel change-point detection (ruptures, l2 cost), with the penalty 2 log T of the
 Bayesian information criterion for increments of unit variance (Yao 1988, "Estimating the number of change-points via
 Schwarz' criterion"). Neighboring stretches that move the same way make one candidate, unless the speed falls to less
-than half between two peaks. A candidate is a jump when
+than half between two peaks. A candidate is a changepoint when
   - it is large: |change| at least what the caller calls the smallest;
-  - it is no noise: |change| exceeds `SIGMAS` standard errors of what noise would do over its length;
+  - it is not noise: |change| exceeds `SIGMAS` standard errors of what noise would do over its length;
   - it is an acceleration: somewhere the curve lags behind the chord from the time before the candidate to a later
     point, by more than `LAG_SIGMAS` standard deviations and 3 % of the change.
-The last is what tells a jump from relaxation: an exponential or a power law slows down from the start, so that it
-never lags, though on logarithmic checkpoints it looks like a step. Time there is in steps, not in checkpoints.
+The last distinguishes a changepoint from relaxation: an exponential or a power law slows down from the start, so
+that it never lags, though on logarithmic checkpoints it looks like a step. Time there is in steps, not in
+checkpoints.
 
-Noise is of two kinds, told apart by how the second differences of x grow with their span: q^2 a checkpoint that adds
-up (a random walk), and s^2 that does not. Their sum is followed along the curve by a running median, their ratio is
-of the whole curve.
+Noise is of two kinds, distinguished by how the second differences of x grow with their span: q^2 a checkpoint that
+adds up (a random walk), and s^2 that does not. Their sum is followed along the curve by a running median, their
+ratio is of the complete curve.
 
-The search is repeated on means over 2, 4 and 8 checkpoints, which see wide jumps in noise. A coarse jump replaces a
-finer one that it overlaps if it sees a quarter more of a change, but never two: those are a staircase.
+The search is repeated on means over 2, 4 and 8 checkpoints, which see wide changes in noise. A coarse changepoint
+replaces a finer one that it overlaps if it sees a quarter more of a change, but never two: those are a staircase.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from slt.records.base import Array
 
 SIGMAS, LAG_SIGMAS, LAG = 6.0, 4.0, 0.03
 BLOCKS = (1, 2, 4, 8)  # checkpoints averaged
-MORE = 1.25  # times the change of a finer jump, for a coarser one to replace it
+MORE = 1.25  # times the change of a finer changepoint, for a coarser one to replace it
 FEWEST = 12  # points in a curve; fewer are not searched
 _SLOW, _VALLEY = 0.1, 0.5  # of the peak speed: where a candidate ends, and what parts two of them
 _MAD = 1.4826  # standard deviation of a Gaussian in median absolute deviations
@@ -40,8 +41,8 @@ _WINDOW, _SPAN = 51, 6  # checkpoints of the running median; span of the wide se
 _ROUNDING = 0.02  # of the smallest change: noise never counts as less
 
 
-class Jump(NamedTuple):
-    """One jump: first and last checkpoint (indices), change of x, and its size in standard errors of noise."""
+class Changepoint(NamedTuple):
+    """One change: first and last checkpoint (indices), change of x, and its size in standard errors of noise."""
 
     start: int
     end: int
@@ -56,8 +57,8 @@ class _Noise(NamedTuple):
     level: Array
 
 
-def find(steps: Array, x: Array, smallest: float) -> list[Jump]:
-    """The jumps of one curve, in order; none where it has fewer than 12 finite points.
+def find(steps: Array, x: Array, smallest: float) -> list[Changepoint]:
+    """The changepoints of one curve, in order; none where it has fewer than 12 finite points.
 
     Args:
       steps: (checkpoint,) increasing.
@@ -73,16 +74,16 @@ def find(steps: Array, x: Array, smallest: float) -> list[Jump]:
         return []
     t, y = np.asarray(steps, float)[known], np.asarray(x, float)[known]
     noise = _noise(y, _ROUNDING * smallest)
-    kept: list[Jump] = []
+    kept: list[Changepoint] = []
     for size in BLOCKS:
-        for jump in _at_scale(t, y, noise, size, smallest):
+        for change in _at_scale(t, y, noise, size, smallest):
             reach = size - 1  # a block shows what happens anywhere in it
-            same = [o for o in kept if jump.end + reach > o.start and jump.start - reach < o.end]
-            if not same or (len(same) == 1 and abs(jump.change) > MORE * abs(same[0].change)):
-                kept = [other for other in kept if other not in same] + [jump]
+            same = [o for o in kept if change.end + reach > o.start and change.start - reach < o.end]
+            if not same or (len(same) == 1 and abs(change.change) > MORE * abs(same[0].change)):
+                kept = [other for other in kept if other not in same] + [change]
     return [
-        jump._replace(start=int(known[jump.start]), end=int(known[jump.end]))
-        for jump in sorted(kept, key=lambda jump: jump.start)
+        change._replace(start=int(known[change.start]), end=int(known[change.end]))
+        for change in sorted(kept, key=lambda change: change.start)
     ]
 
 
@@ -93,15 +94,16 @@ def _noise(x: Array, least: float) -> _Noise:
     near = second(1)
     local = median_filter(np.pad(near, 1, mode="edge"), size=min(_WINDOW, len(x)), mode="reflect")
     local = np.maximum((_MAD * local) ** 2, least**2)  # 2 q^2 + 6 s^2
-    whole = max(float((_MAD * np.median(near)) ** 2), least**2)
+    overall = max(float((_MAD * np.median(near)) ** 2), least**2)
     span = min(_SPAN, (len(x) - 1) // 4)
     wide = float((_MAD * np.median(second(span))) ** 2)  # 2 span q^2 + 6 s^2
-    share = np.clip((wide - whole) / (2 * (span - 1)) / whole, 1e-3, 0.5) if span > 1 else 0.5
+    share = np.clip((wide - overall) / (2 * (span - 1)) / overall, 1e-3, 0.5) if span > 1 else 0.5
     return _Noise(walk=local * share, level=local * (1 - 2 * share) / 6)
 
 
-def _at_scale(t: Array, x: Array, noise: _Noise, size: int, smallest: float) -> list[Jump]:
-    """The jumps of means over `size` points; a few of the first points are left out to make blocks whole."""
+def _at_scale(t: Array, x: Array, noise: _Noise, size: int, smallest: float) -> list[Changepoint]:
+    """The changepoints of means over `size` points; a few of the first points are left out to make all blocks
+    full."""
     count = len(x) // size
     if count < FEWEST - 4:
         return []
@@ -120,7 +122,7 @@ def _at_scale(t: Array, x: Array, noise: _Noise, size: int, smallest: float) -> 
         if abs(change) < max(smallest, SIGMAS * error) or not _accelerates(t, x, noise, start, end):
             continue
         edges = first + start * size + (size - 1) // 2, first + end * size + size // 2
-        found.append(Jump(*edges, float(change), float(abs(change) / error)))
+        found.append(Changepoint(*edges, float(change), float(abs(change) / error)))
     return found
 
 

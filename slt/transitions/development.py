@@ -1,4 +1,5 @@
-"""How a network develops where no posterior can be had: its stages, and its function's way through training."""
+"""How a network develops where no posterior is available: its stages, and the path of its function through
+training."""
 
 from __future__ import annotations
 
@@ -17,13 +18,12 @@ from slt.transitions.essential_dynamics import EssentialDynamics, essential
 
 
 def develop(
-    model: Model, trajectory: Trajectory, llc: LLCPath | None, jumps: Changepoints
+    model: Model, trajectory: Trajectory, llc: LLCPath | None, changepoints: Changepoints
 ) -> tuple[tuple[stages.SeedStages, ...], EssentialDynamics | None]:
-    """The stages of each seed, from the jumps of all its curves together (`transitions.resting`), and the essential
-    dynamics of a model that has a probe."""
-    known = np.isfinite(trajectory.population_loss).any()
-    loss = trajectory.population_loss if known else trajectory.loss
-    by_seed = events.events(jumps, len(loss))
+    """The stages of each seed, from the changepoints of all its curves together (`transitions.plateaus`), and the
+    essential dynamics of a model that has a probe."""
+    loss = events.loss_of(trajectory)
+    by_seed = events.events(changepoints, len(loss))
     found = plateaus.find(trajectory.steps, loss, trajectory.status, by_seed, llc)
     moved = None
     if isinstance(model, SequenceModel):

@@ -1,15 +1,15 @@
-"""Transitions in steps: when SGD settles in one phase after another.
+"""Transitions in steps: when SGD stays in one phase after another.
 
-A seed's labels flicker while it crosses a boundary, so a phase counts only where it *holds*: for `hysteresis`
+A seed's labels alternate while it crosses a boundary, so a phase counts only where the seed *stays*: for `hysteresis`
 consecutive checkpoints at least, or to the end of a run that did not fail. "other" is not a phase: a seed
-that goes from A through "other" to B went from A to B, and one that falls from A into "other" for good went
-nowhere. A seed that does not begin in a phase that holds begins in "other", so that its arrival at its first
+that goes from A through "other" to B went from A to B, and one that leaves A for "other" for good made no
+transition. A seed that does not begin in a phase that it stays in begins in "other", so that its arrival at its first
 phase is seen, as a transition from "other".
 
-Where curves were searched without labels as well (`detected`), a transition between labels carries what they say of
+Where curves were searched without labels as well (`events`), a transition between labels carries what they show of
 it: how wide it is, whether the loss shows it, and what the learning coefficient does. It is of type A when the loss
 falls and the learning coefficient rises, of type B when the loss stays and the learning coefficient falls (Hoogland
-et al. 2024, arXiv:2402.02364, call these stages A and B). The loss falls where it does by over 5 % of the whole fall
+et al. 2024, arXiv:2402.02364, call these stages A and B). The loss falls where it does by over 5 % of the total fall
 of the median seed's; the learning coefficient rises or falls where it does by two standard errors over seeds.
 """
 
@@ -28,7 +28,7 @@ from slt.records.transitions import DynamicalTransition
 from slt.transitions import events
 
 SIGMAS = 2.0  # standard errors over seeds beyond which lambda-hat has changed
-FLAT = 0.05  # change of the loss, as a share of its whole fall, that counts as none
+FLAT = 0.05  # change of the loss, as a share of its total fall, that counts as none
 
 
 class Unlabeled(NamedTuple):
@@ -39,7 +39,7 @@ class Unlabeled(NamedTuple):
 
 
 class _Move(NamedTuple):
-    """One seed's transition: its step, its drop in loss in nats and as a share of the whole fall, the change of
+    """One seed's transition: its step, its drop in loss in nats and as a share of the total fall, the change of
     lambda-hat, and the event around it."""
 
     step: float
@@ -50,21 +50,22 @@ class _Move(NamedTuple):
 
     @property
     def hidden(self) -> bool:
-        """Whether something jumps and the loss, where it is known, neither jumps nor differs between the plateaus."""
+        """Whether some curve changes and the loss, where it is known, neither changes nor differs between the
+        plateaus."""
         return self.event is not None and self.event.hidden and abs(self.share) <= FLAT
 
 
 def sequences(
     path: PhasePath, names: tuple[str, ...], hysteresis: int = 2, status: Array | None = None
 ) -> list[list[tuple[str, int]]]:
-    """For each seed, the phases that held and the step of the first checkpoint in each.
+    """For each seed, the phases that it stayed in and the step of the first checkpoint in each.
 
     Args:
       path: labels; checkpoints whose parameters were not finite are "other" (`phases.label_trajectory`).
       names: by label, the last "other".
-      hysteresis: checkpoints that a phase must hold, at least 1.
-      status: (seed,) of the trajectory. A seed that failed has no proper end: what it was in last must have
-        held for `hysteresis` checkpoints like everything else. None: all are ok.
+      hysteresis: checkpoints that a seed must stay in a phase, at least 1.
+      status: (seed,) of the trajectory. A seed that failed has no proper end: it must have stayed in its last
+        phase for `hysteresis` checkpoints as in every other. None: all are ok.
     """
     return [
         [(names[label], int(path.steps[start])) for label, start in stays]
@@ -88,24 +89,27 @@ def find(
     Args:
       path, names, hysteresis, status: see `sequences`.
       loss: (seed, checkpoint) nats per observation; NaN where unknown (then so is the drop).
-      unlabeled: what the curves say by themselves.
+      unlabeled: what the curves show by themselves.
     """
     moves: dict[tuple[int, int], list[_Move]] = {}
     at_risk = np.zeros(len(names), int)
     llc = np.full(np.shape(loss), np.nan) if unlabeled is None else unlabeled.llc
-    whole = _whole_fall(np.asarray(loss))
+    total = _total_fall(np.asarray(loss))
     for seed, stays in enumerate(_all_stays(path, names, hysteresis, status)):
         at_risk[sorted({label for label, _ in stays})] += 1
-        levels = [_levels(stays, path.label[seed], np.asarray(v)[seed], len(names) - 1) for v in (loss, llc)]
+        medians = [
+            _plateau_medians(stays, path.label[seed], np.asarray(v)[seed], len(names) - 1)
+            for v in (loss, llc)
+        ]
         seen = set()
         for i, (source, target) in enumerate(pairwise(stays)):
             pair = source[0], target[0]
             if pair not in seen:
                 seen.add(pair)
                 event = None if unlabeled is None else events.around(unlabeled.events[seed], target[1])
-                (before, after), (complexity, later) = (level[i : i + 2] for level in levels)
+                (before, after), (complexity, later) = (values[i : i + 2] for values in medians)
                 drop = before - after
-                move = _Move(float(path.steps[target[1]]), drop, drop / whole, later - complexity, event)
+                move = _Move(float(path.steps[target[1]]), drop, drop / total, later - complexity, event)
                 moves.setdefault(pair, []).append(move)
     clock = np.log1p(np.asarray(path.steps, float))
     found = [
@@ -142,7 +146,7 @@ def _pool(
         median_low=median_low,
         median_high=median_high,
         width=_median([(clock[e.end] - clock[e.start]) / clock[-1] for e in events]) if events else None,
-        detected=len(events) if searched else None,
+        with_event=len(events) if searched else None,
         hidden=sum(move.hidden for move in moves) if searched else None,
         llc_change=complexity if math.isfinite(complexity) else None,
         kind=_kind(_median([move.share for move in moves]), changes),
@@ -166,7 +170,7 @@ def _interval_of_median(steps: list[float]) -> tuple[float | None, float | None]
     return float(found.low), float(found.high)
 
 
-def _whole_fall(loss: Array) -> float:
+def _total_fall(loss: Array) -> float:
     """How far the median seed's loss falls from its highest to its lowest; NaN where it does not, or is unknown."""
     known = loss[:, np.isfinite(loss).any(axis=0)] if loss.size else loss
     if not known.size:
@@ -210,7 +214,7 @@ def _stays(labels: Array, other: int, hysteresis: int, failed: bool) -> list[tup
     return stays
 
 
-def _levels(stays: list[tuple[int, int]], labels: Array, loss: Array, other: int) -> list[float]:
+def _plateau_medians(stays: list[tuple[int, int]], labels: Array, loss: Array, other: int) -> list[float]:
     """Median loss over each stay, over its checkpoints that carry its own label (all of them for "other")."""
     levels = []
     ends = [start for _, start in stays[1:]] + [len(labels)]

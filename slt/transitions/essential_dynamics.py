@@ -1,9 +1,9 @@
 """Essential dynamics: where a network's function goes during training, in the plane in which it moves most.
 
-The outputs on a fixed probe are a point in a space that no symmetry of the parameters troubles. Principal components
-of all checkpoints of all runs together give the plane; its turning points are where a component stops and goes back
-(Hoogland et al. 2024, arXiv:2402.02364, and Carroll et al. 2025, arXiv:2501.17745; the name is that of Amadei,
-Linssen and Berendsen 1993, "Essential dynamics of proteins").
+The outputs on a fixed probe are a point in a space that does not depend on symmetries of the parameters. Principal
+components of all checkpoints of all runs together give the plane; its turning points are where a component stops and
+goes back (Hoogland et al. 2024, arXiv:2402.02364, and Carroll et al. 2025, arXiv:2501.17745; the name is that of
+Amadei, Linssen and Berendsen 1993, "Essential dynamics of proteins").
 """
 
 from __future__ import annotations

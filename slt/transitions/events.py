@@ -1,7 +1,7 @@
-"""SGD's transitions without labels: the jumps of every curve that was recorded, joined seed by seed.
+"""SGD's transitions without labels: the changepoints of every recorded curve, joined seed by seed.
 
 What is searched: the logarithm of the loss (the loss itself where it is not positive), each observable, and the
-learning coefficient where it was measured along training. A jump of the loss is a transition; a jump of something
+learning coefficient where it was measured along training. A changepoint of the loss is a transition; one of something
 else that overlaps it in time, or misses it by two checkpoints at most, belongs to it; those that do not form
 transitions of their own, which the loss alone would not show: *hidden* ones.
 """
@@ -21,7 +21,7 @@ from slt.transitions import changepoints
 
 LOSS, LLC = "loss", "llc"
 SMALLEST_LOSS = math.log(1.05)  # a change by 5 per cent
-APART = 2  # checkpoints between jumps of one transition, at most
+APART = 2  # checkpoints between changepoints of one transition, at most
 SMALLEST = 0.1  # of everything else: this share of its range over seeds and checkpoints
 
 
@@ -37,7 +37,8 @@ class Curve(NamedTuple):
 
 
 class Event(NamedTuple):
-    """A transition of one seed: between which checkpoints it happens, and the change of every curve that jumps."""
+    """A transition of one seed: between which checkpoints it happens, and the change of every curve that has a
+    changepoint there."""
 
     start: int
     end: int
@@ -48,8 +49,15 @@ class Event(NamedTuple):
         return LOSS not in self.changes
 
 
+def loss_of(trajectory: Trajectory) -> Array:
+    """(seed, checkpoint) the population loss where any of it is known, else that on the training data; nats per
+    observation."""
+    known = np.isfinite(trajectory.population_loss).any()
+    return trajectory.population_loss if known else trajectory.loss
+
+
 def curves(trajectory: Trajectory, loss: Array, llc: LLCPath | None) -> list[Curve]:
-    """What the seeds that did not fail show: loss, observables that vary, learning coefficients.
+    """The curves of the seeds that did not fail: loss, observables that vary, learning coefficients.
 
     Args:
       trajectory: of the seeds.
@@ -72,22 +80,23 @@ def curves(trajectory: Trajectory, loss: Array, llc: LLCPath | None) -> list[Cur
 
 
 def find(found: list[Curve], checkpoints: Array) -> Changepoints:
-    """All jumps of all curves, their ends as indices into `checkpoints` (steps), and joined into transitions."""
-    rows: list[tuple[int, str, changepoints.Jump]] = []
+    """All changepoints of all curves, their ends as indices into `checkpoints` (steps), and joined into
+    transitions."""
+    rows: list[tuple[int, str, changepoints.Changepoint]] = []
     for curve in found:
         place = np.searchsorted(checkpoints, curve.steps)
         for seed, values in zip(curve.seed.tolist(), curve.values, strict=True):
-            for jump in changepoints.find(curve.steps, values, curve.smallest):
-                ends = int(place[jump.start]), int(place[jump.end])
-                rows.append((seed, curve.name, jump._replace(start=ends[0], end=ends[1])))
+            for change in changepoints.find(curve.steps, values, curve.smallest):
+                ends = int(place[change.start]), int(place[change.end])
+                rows.append((seed, curve.name, change._replace(start=ends[0], end=ends[1])))
     rows.sort(key=lambda row: (row[0], row[2].start))
     return Changepoints(
         seed=np.array([seed for seed, _, _ in rows], int),
         curve=np.array([name for _, name, _ in rows], dtype="U64"),
-        start=np.array([jump.start for *_, jump in rows], int),
-        end=np.array([jump.end for *_, jump in rows], int),
-        change=np.array([jump.change for *_, jump in rows], float),
-        significance=np.array([jump.significance for *_, jump in rows], float),
+        start=np.array([change.start for *_, change in rows], int),
+        end=np.array([change.end for *_, change in rows], int),
+        change=np.array([change.change for *_, change in rows], float),
+        significance=np.array([change.significance for *_, change in rows], float),
     )
 
 
@@ -114,12 +123,12 @@ def _of_seed(found: Changepoints, rows: Array) -> list[Event]:
             hidden[-1].append(i)  # rows come in order of their starts
         else:
             hidden.append([i])
-    told = [_event(found, group[:1], group) for group in groups] + [_event(found, g, g) for g in hidden]
-    return sorted(told, key=lambda event: event.start)
+    joined = [_event(found, group[:1], group) for group in groups] + [_event(found, g, g) for g in hidden]
+    return sorted(joined, key=lambda event: event.start)
 
 
 def _overlap(found: Changepoints, i: int, j: int) -> int:
-    """Checkpoints that two jumps share; negative: by how many they miss each other."""
+    """Checkpoints that two changepoints share; negative: the gap between them."""
     return int(min(found.end[i], found.end[j]) - max(found.start[i], found.start[j]))
 
 
@@ -132,6 +141,6 @@ def _event(found: Changepoints, timed: list[int], group: list[int]) -> Event:
 
 
 def _share_of_range(values: Array) -> float:
-    """SMALLEST of the range of all but the outermost hundredths: one seed that runs away must not hide the others."""
+    """SMALLEST of the range of all but the outermost hundredths: one seed that diverges must not hide the others."""
     finite = values[np.isfinite(values)]
     return SMALLEST * float(np.diff(np.quantile(finite, [0.01, 0.99]))[0]) if finite.size else 0.0

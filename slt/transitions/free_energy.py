@@ -1,11 +1,11 @@
-"""Where the free energy formula says that one phase gives way to another.
+"""Where the free energy formula predicts that one phase gives way to another.
 
     F_n(W_a) = n L_a + lambda_a log n - (m_a - 1) log log n - log prior(w_a) + const
 
 Source: Watanabe 2009, "Algebraic geometry and statistical learning theory", main formula II, applied to
-neighborhoods of phases as in Chen et al. 2023 (arXiv:2310.06301). At level "leading" the constant and the prior are
-dropped, at level "prior" the constant, at level "volume" both are replaced by what an population ladder measured
-(`volume`). All drop the fluctuation of L_n(w_a) about L_a.
+neighborhoods of phases as in Chen et al. 2023 (arXiv:2310.06301). With approximation "leading" the constant and the
+prior are dropped, with "prior" the constant, with "volume" both are replaced by what a ladder on the population loss
+measured (`volume`). All drop the fluctuation of L_n(w_a) about L_a.
 
 A prediction's interval carries the errors of lambda (where it was estimated) and of the measured constants to n, to
 first order: an error of the difference of free energies, over its slope in n. It is left open where that slope
@@ -24,67 +24,70 @@ from slt.records.phases import PhaseFacts
 from slt.records.transitions import Prediction
 from slt.transitions.volume import Constant, difference
 
-LEVELS = ("leading", "prior", "volume")
+APPROXIMATIONS = ("leading", "prior", "volume")
 _LARGEST = 690.0  # log n: beyond it n overflows
 _ALWAYS = "is preferred at every n"
 
 
 def crossing(
-    source: PhaseFacts, target: PhaseFacts, level: str, constants: Mapping[str, Constant] | None = None
+    source: PhaseFacts,
+    target: PhaseFacts,
+    approximation: str,
+    constants: Mapping[str, Constant] | None = None,
 ) -> Prediction:
     """The n at which `target` takes over from `source` for good.
 
     The difference of free energies can vanish at none, one or several n >= 1. What is returned is the largest
     n at which it changes from favoring `source` to favoring `target`: beyond it `target` is preferred for
-    ever. `level` "leading" has the terms in loss, lambda and, where both are known, multiplicity; "prior"
+    ever. `approximation` "leading" has the terms in loss, lambda and, where both are known, multiplicity; "prior"
     adds the prior density at the points, "volume" the measured `constants` instead. With different multiplicities n
     starts at e, where log log n is 0.
 
-    Raises ValueError for an unknown level.
+    Raises ValueError for an unknown approximation.
     """
     known = constants or {}
-    if level not in LEVELS:
-        raise ValueError(f"level must be one of {', '.join(LEVELS)}, not {level!r}")
-    missing = _missing(source, target, level, known)
+    if approximation not in APPROXIMATIONS:
+        raise ValueError(f"approximation must be one of {', '.join(APPROXIMATIONS)}, not {approximation!r}")
+    missing = _missing(source, target, approximation, known)
     if missing or source.llc is None or target.llc is None:
-        return Prediction(level, None, missing)
+        return Prediction(approximation, None, missing)
     d_loss = target.loss - source.loss
     if math.isclose(target.loss, source.loss, rel_tol=1e-12, abs_tol=1e-15):
         d_loss = 0.0  # wells of one height, up to rounding: only degeneracy decides
     d_llc = target.llc - source.llc
     both = source.multiplicity is not None and target.multiplicity is not None
     d_mult = target.multiplicity - source.multiplicity if both else 0  # type: ignore[operator]
-    if level == "volume":  # the constants were measured with 1 where it is unknown
+    if approximation == "volume":  # the constants were measured with 1 where it is unknown
         d_mult = (target.multiplicity or 1) - (source.multiplicity or 1)
-    d_const = source.log_prior - target.log_prior if level == "prior" else 0.0
+    d_const = source.log_prior - target.log_prior if approximation == "prior" else 0.0
     error = 0.0
-    if level == "volume":
+    if approximation == "volume":
         d_const, error = difference(known[source.name], known[target.name])
     loses = _loses(d_loss, d_llc, d_mult)
     if loses:
-        return Prediction(level, None, f"{target.name} {loses}")
+        return Prediction(approximation, None, f"{target.name} {loses}")
     x = _takeover(d_loss, d_llc, d_mult, d_const)
     if x is None:
-        return Prediction(level, None, f"{target.name} {_ALWAYS}")
+        return Prediction(approximation, None, f"{target.name} {_ALWAYS}")
     if x > _LARGEST:
-        return Prediction(level, None, "the crossing lies beyond n = 1e299")
+        return Prediction(approximation, None, "the crossing lies beyond n = 1e299")
     error = math.hypot(error, x * math.hypot(source.llc_error, target.llc_error))
     slope = math.exp(x) * d_loss + d_llc - (d_mult / x if d_mult else 0.0)
     n = math.exp(x)
     if error == 0:
-        return Prediction(level, n, n_low=n, n_high=n)
+        return Prediction(approximation, n, n_low=n, n_high=n)
     if slope >= 0:
-        return Prediction(level, n)
+        return Prediction(approximation, n)
     reach = 1.96 * error / -slope  # of log n
-    return Prediction(level, n, n_low=math.exp(x - reach), n_high=math.exp(min(x + reach, _LARGEST)))
+    return Prediction(approximation, n, n_low=math.exp(x - reach), n_high=math.exp(min(x + reach, _LARGEST)))
 
 
-def every_level(
+def predictions_of(
     source: PhaseFacts, target: PhaseFacts, constants: Mapping[str, Constant] | None = None
 ) -> tuple[Prediction, ...]:
-    """`crossing` at each level, from least to most informed; "volume" only where constants were measured."""
-    levels = LEVELS if constants else LEVELS[:-1]
-    return tuple(crossing(source, target, level, constants) for level in levels)
+    """`crossing` by each approximation, from least to most informed; "volume" only where constants were measured."""
+    approximations = APPROXIMATIONS if constants else APPROXIMATIONS[:-1]
+    return tuple(crossing(source, target, approximation, constants) for approximation in approximations)
 
 
 def always_preferred(prediction: Prediction) -> bool:
@@ -92,15 +95,17 @@ def always_preferred(prediction: Prediction) -> bool:
     return prediction.why.endswith(_ALWAYS)
 
 
-def _missing(source: PhaseFacts, target: PhaseFacts, level: str, constants: Mapping[str, Constant]) -> str:
+def _missing(
+    source: PhaseFacts, target: PhaseFacts, approximation: str, constants: Mapping[str, Constant]
+) -> str:
     both = (source, target)
     volume = [constants[f.name].value if f.name in constants else None for f in both]
     for what, values in (
         ("learning coefficient", [fact.llc for fact in both]),
-        ("prior density", [fact.log_prior if level == "prior" else 0.0 for fact in both]),
+        ("prior density", [fact.log_prior if approximation == "prior" else 0.0 for fact in both]),
         (
-            "local volume (the population ladder saw too little of it)",
-            volume if level == "volume" else [0.0, 0.0],
+            "local volume (the ladder on the population loss saw too little of it)",
+            volume if approximation == "volume" else [0.0, 0.0],
         ),
     ):
         names = [

@@ -1,13 +1,13 @@
-"""Log odds of two phases along a ladder, where they are beyond doubt, and where they change sign.
+"""Log odds of two phases along a ladder, where they are decisive, and where they change sign.
 
 Shares are pooled over the repeats of a data set first, then log odds are averaged over data sets. A share of
 zero is replaced by half of the smallest that the pooled draws could have shown, which understates the odds;
-where both shares are zero the rung says nothing of the pair.
+where both shares are zero nothing is known of the pair at that n.
 
-A rung is *decisive* for one of the two when the mean log odds exceeds both log(4/3), odds of 4 to 3, and t standard
-errors, t the 97.5 % quantile of Student's distribution for the number of data sets (of repeats, if there is one data
-set). The first bound is there because an error known from a few units may be far too small; the exact posterior of
-one data set has no such error, and 0.1 nat is enough.
+A sample size is *decisive* for one of the two when the mean log odds exceeds both log(4/3), odds of 4 to 3, and t
+standard errors, t the 97.5 % quantile of Student's distribution for the number of data sets (of repeats, if there is
+one data set). The first bound is there because an error known from a few units may be far too small; the exact
+posterior of one data set has no such error, and 0.1 nat is enough.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from typing import NamedTuple
 import numpy as np
 import scipy.stats
 
-from slt.phases.classification import is_exact, mean_of, standard_error
+from slt.phases.occupancy import is_exact, mean_of, standard_error
 from slt.records.base import Array
 from slt.records.phases import Occupancy
 
 _LEAST, _LEAST_EXACT = math.log(4 / 3), 0.1  # nats
-_LEVEL = 0.975  # of one rung: a ladder has a dozen, and any of them may err
+_LEVEL = 0.975  # of one sample size: a ladder has a dozen, and each of them may err
 _TINY = 1e-300  # stands for a share of zero on a grid, whose shares have no floor
 
 
@@ -34,7 +34,7 @@ class LogOdds(NamedTuple):
       mean, error: (n,) over data sets (over repeats where there is one), NaN where unknown.
       per_dataset: (dataset, n) from shares pooled over repeats.
       bounded: (n,) whether a share of zero, replaced by its bound, is among them.
-      decisive: (n,) -1 where the source leads beyond doubt, 1 where the target does, else 0.
+      decisive: (n,) -1 where the source holds significantly more, 1 where the target does, else 0.
     """
 
     mean: Array
@@ -72,10 +72,10 @@ def _error_of_one(occupancy: Occupancy, source: int, target: int) -> Array:
 
 
 def passage(odds: LogOdds) -> Array | None:
-    """Rungs over which the lead passes from source to target for good, or None where it does not.
+    """Sample sizes over which the larger share passes from source to target for good; None where it does not.
 
-    The last decisive rung must be the target's, and one before it the source's. The rungs run from the first
-    that is the source's since the target last led, to the last.
+    The last decisive sample size must be the target's, and one before it the source's. The sample sizes run from the
+    first that is the source's since the target last led, to the last.
     """
     ahead, behind = np.flatnonzero(odds.decisive > 0), np.flatnonzero(odds.decisive < 0)
     if not len(ahead) or not len(behind) or behind[-1] > ahead[-1]:
@@ -111,6 +111,6 @@ def pooled_log_ratio(a: Array, b: Array, floor: float) -> Array:
 def _log_ratio(a: Array, b: Array, floor: float | Array) -> Array:
     """log(b / a), zeros replaced by half the floor; NaN where both are zero or one is missing."""
     smallest = np.maximum(0.5 * np.asarray(floor), _TINY)
-    said = np.isfinite(a) & np.isfinite(b) & ((a > 0) | (b > 0))
-    top, bottom = (np.log(np.where(said & (share > 0), share, smallest)) for share in (b, a))
-    return np.where(said, top - bottom, np.nan)
+    known = np.isfinite(a) & np.isfinite(b) & ((a > 0) | (b > 0))
+    top, bottom = (np.log(np.where(known & (share > 0), share, smallest)) for share in (b, a))
+    return np.where(known, top - bottom, np.nan)

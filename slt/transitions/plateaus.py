@@ -1,14 +1,14 @@
-"""Stages of learning where no posterior can be had, and what the free energy formula says of them.
+"""Stages of learning where no posterior is available, and what the free energy formula predicts for them.
 
-Where one seed rests between two transitions (`detected`: of the loss, an observable or lambda-hat) is a *stage*: its
+Where one seed stays between two transitions (`events`: of the loss, an observable or lambda-hat) is a *stage*: its
 loss and its lambda-hat are means over the later half of its checkpoints. From one stage to the next the transition is
 of type A (the loss falls, lambda-hat rises) or B (the loss stays, lambda-hat falls; Hoogland et al. 2024,
-arXiv:2402.02364), and the formula F_n = n L + lambda log n says from which n on the later stage is preferred
-(`predicted`, level "leading"). The formula *agrees* with a seed's order if every stage is preferred to the one before
-at some n, and these n increase.
+arXiv:2402.02364), and the formula F_n = n L + lambda log n gives the n from which on the later stage is preferred
+(`free_energy`, approximation "leading"). The formula *agrees* with a seed's order if every stage is preferred to the
+one before at some n, and these n increase.
 
-lambda-hat is local: at one inverse temperature, under one localization. So what the formula predicts is meant in
-order of magnitude, and its order is what is judged.
+lambda-hat is local: at one inverse temperature, under one localization. So what the formula predicts holds in
+order of magnitude, and its order is what is tested.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from slt.transitions import events, free_energy
 from slt.transitions.stages import Boundary, SeedStages, Stage, broken
 
 SIGMAS = 2.0  # standard errors beyond which lambda-hat has changed
-FLAT = 0.05  # of the whole fall of the loss: a change that counts as none
+FLAT = 0.05  # of the total fall of the loss: a change that counts as none
 FEWEST = 2  # checkpoints between two transitions, for a stage to lie there
 
 
@@ -59,14 +59,14 @@ def _of_seed(
 ) -> SeedStages:
     apart: list[events.Event] = []
     for event in found:
-        if apart and event.start - apart[-1].end < FEWEST:  # no rest between two transitions: they are one
+        if apart and event.start - apart[-1].end < FEWEST:  # no plateau between two transitions: they are one
             apart[-1] = _joined(apart[-1], event)
         else:
             apart.append(event)
     begins = [0, *(event.end for event in apart)]
     ends = [*(event.start for event in apart), len(steps) - 1]
-    rests = [slice(begin, end + 1) for begin, end in zip(begins, ends, strict=True)]
-    stages = tuple(_stage(steps, loss, llc, error, rest) for rest in rests)
+    plateaus = [slice(begin, end + 1) for begin, end in zip(begins, ends, strict=True)]
+    stages = tuple(_stage(steps, loss, llc, error, plateau) for plateau in plateaus)
     fall = float(np.nanmax(loss) - np.nanmin(loss))
     boundaries = tuple(
         _boundary(steps, event, *pair, fall) for event, pair in zip(apart, pairwise(stages), strict=True)
@@ -81,13 +81,13 @@ def _joined(one: events.Event, other: events.Event) -> events.Event:
     return events.Event(min(one.start, other.start), max(one.end, other.end), changes)
 
 
-def _stage(steps: Array, loss: Array, llc: Array, error: Array, rest: slice) -> Stage:
-    later = slice((rest.start + rest.stop) // 2, rest.stop)
+def _stage(steps: Array, loss: Array, llc: Array, error: Array, plateau: slice) -> Stage:
+    later = slice((plateau.start + plateau.stop) // 2, plateau.stop)
     seen = np.isfinite(llc[later])
     value = float(np.mean(llc[later][seen])) if seen.any() else math.nan
     spread = float(np.sqrt(np.sum(error[later][seen] ** 2)) / max(1, seen.sum())) if seen.any() else math.nan
     return Stage(
-        int(steps[rest.start]), int(steps[rest.stop - 1]), float(np.nanmean(loss[later])), value, spread
+        int(steps[plateau.start]), int(steps[plateau.stop - 1]), float(np.nanmean(loss[later])), value, spread
     )
 
 

@@ -1,4 +1,4 @@
-"""The rival explanation of a staircase of losses: a sum of independent sigmoids in log step.
+"""An alternative explanation of a staircase of losses: a sum of independent sigmoids in log step.
 
     loss(t) = base + sum_j height_j (1 - sigmoid((x - c_j) / s_j)),   x = log(1 + t), every height >= 0
 
@@ -6,10 +6,11 @@ The number of sigmoids is the one of least BIC (Schwarz 1978), for residuals tha
 those of a smooth curve or of one seed are not quite: the number is rather too high, so R^2 is kept for every number.
 Residuals below a thousandth of the curve's range count as no better, since no curve is a sigmoid to every digit.
 
-Two limits. A good fit says that sigmoids suffice, not that anything jumps. An exponential decay is one fall in log
-step: one sigmoid explains 99.8 % of it, and what its shape differs by takes three more; so does a power law, by one
-that is as wide as the curve. What tells these from jumps is the acceleration that `jumps` asks for. And the mean over
-seeds is no seed: sharp falls at different times blur into wide ones, so its widths are to be read beside theirs.
+Two limits. A good fit means that sigmoids suffice, not that there is a changepoint. An exponential decay is one fall
+in log step: one sigmoid explains 99.8 % of it, and what its shape differs by takes three more; so does a power law,
+by one that is as wide as the curve. What distinguishes these from changepoints is the acceleration that
+`changepoints` asks for. And the mean over seeds is no seed: averaging sharp falls at different steps makes wide ones,
+so its widths are to be read beside theirs.
 
 Only falls are sought: a curve that rises is explained by none.
 """
@@ -24,10 +25,10 @@ import scipy.optimize
 from scipy.special import expit
 
 from slt.records.base import Array
-from slt.records.transitions import SCurves, SigmoidSum
+from slt.records.transitions import SigmoidFits, SigmoidSum
 
 MOST = 6  # sigmoids
-SEEDS = 16  # curves of single seeds that are taken apart
+SEEDS = 16  # curves of single seeds that are decomposed
 FEWEST = 12  # points in a curve
 RESOLUTION = 1e-3  # of the curve's range: residuals below count as no better
 _TO_WIDTH = 2 * math.log(9)  # of a sigmoid of scale 1, from 10 to 90 %
@@ -68,10 +69,10 @@ def decompose(steps: Array, loss: Array) -> SigmoidSum:
         return SigmoidSum(0, (), (), (), float(y[0]), math.nan, 0.0, (math.nan,), (math.nan,))
     unit = (y - y.min()) / height
     fits, bic = _search(x, unit)
-    return _told(fits, bic, height, float(y.min()), len(y))
+    return _with_heights(fits, bic, height, float(y.min()), len(y))
 
 
-def decompose_all(steps: Array, losses: Array) -> SCurves | None:
+def decompose_all(steps: Array, losses: Array) -> SigmoidFits | None:
     """The mean over seeds, and up to 16 single seeds, each taken apart by `decompose`.
 
     Args:
@@ -80,13 +81,13 @@ def decompose_all(steps: Array, losses: Array) -> SCurves | None:
 
     None where no seed is left or there are fewer than 12 checkpoints.
     """
-    whole = losses[np.isfinite(losses).all(axis=1)]
-    if not len(whole) or len(steps) < FEWEST:
+    complete = losses[np.isfinite(losses).all(axis=1)]
+    if not len(complete) or len(steps) < FEWEST:
         return None
-    return SCurves(
-        mean=decompose(steps, whole.mean(axis=0)),
-        seeds=tuple(decompose(steps, curve) for curve in whole[:SEEDS]),
-        count=len(whole),
+    return SigmoidFits(
+        mean=decompose(steps, complete.mean(axis=0)),
+        seeds=tuple(decompose(steps, curve) for curve in complete[:SEEDS]),
+        count=len(complete),
     )
 
 
@@ -162,7 +163,9 @@ def _jacobian(x: Array, values: Array) -> Array:
     return np.column_stack([np.ones_like(x), fall, slope / scale, -slope * z])
 
 
-def _told(fits: list[_Fit], bic: list[float], height: float, lowest: float, points: int) -> SigmoidSum:
+def _with_heights(
+    fits: list[_Fit], bic: list[float], height: float, lowest: float, points: int
+) -> SigmoidSum:
     """The best fit in units of the curve, its sigmoids by center."""
     best = int(np.argmin(bic))
     heights, centers, log_scales = fits[best].values[1:].reshape(3, -1)

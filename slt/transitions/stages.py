@@ -1,6 +1,6 @@
-"""Stages of learning where no posterior can be had: what is recorded of them, over seeds, and in words.
+"""Stages of learning where no posterior is available: their record, pooled over seeds, and summarized in a sentence.
 
-`resting` finds them and says what they are.
+`plateaus` finds and defines them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from slt.records.transitions import Prediction
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """Where one seed rests: from step `begin` to step `end`, at `loss` (nats per observation) and lambda-hat `llc`
+    """One plateau of one seed: from step `begin` to step `end`, at `loss` (nats per observation) and lambda-hat `llc`
     with its standard error; NaN where no coefficient without an escape, NaN or divergence was measured."""
 
     begin: int
@@ -33,7 +33,7 @@ class Boundary:
 
     Attributes:
       start, end: steps between which it happens.
-      changes: curve -> its jump ("loss" is its logarithm).
+      changes: curve -> its change ("loss" is its logarithm).
       loss_change, llc_change, llc_error: later less earlier stage, and the latter's standard error.
       kind: "A", "B" or "".
       hidden: whether the loss alone does not show it.
@@ -65,8 +65,8 @@ class SeedStages:
 
 
 def broken(status: str) -> bool:
-    """Whether an estimate is none, since its chains found lower loss or ran away; that a point is not critical does
-    not spoil it as much."""
+    """Whether an estimate is none, since its chains found lower loss or diverged; a point that is not critical
+    matters less."""
     return bool({"escaped", "negative", "diverged", "no estimate"}.intersection(flag_names(status)))
 
 
@@ -81,7 +81,7 @@ class Pooled:
       n, n_low, n_high: median of the formula's n, and its range over seeds; None where no seed has one.
       preferred, hidden: in how many the later stage is preferred at some n, and how many hide it from the loss.
       kinds: "A", "B" and "" -> how many.
-      curves: curve -> in how many it jumps.
+      curves: curve -> in how many it changes.
     """
 
     index: int
@@ -135,23 +135,25 @@ def _pooled(index: int, boundaries: list[Boundary]) -> Pooled:
 def headline(found: tuple[SeedStages, ...]) -> str:
     """What was seen, in one or two sentences."""
     if not found:
-        return "No seed was without failure, so there is nothing to say of stages."
+        return "Every seed failed, so no stage is known."
     counts = [1 + len(seed.boundaries) for seed in found]
     usual = max(sorted(set(counts)), key=counts.count)
     many = "stage" if usual == 1 else "stages"
-    said = f"{counts.count(usual)} of {len(found)} seeds go through {usual} {many}"
+    text = f"{counts.count(usual)} of {len(found)} seeds go through {usual} {many}"
     if usual == 1:
-        return f"{said}: no curve of theirs jumps."
+        return f"{text}: no curve of theirs has a changepoint."
     known = [seed for seed in found if seed.agrees is not None]
     if not known:
-        return f"{said}. Of none of them lambda-hat is known throughout, so that the formula says nothing."
+        return (
+            f"{text}. For none of them lambda-hat is known throughout, so that the formula predicts nothing."
+        )
     agree = sum(bool(seed.agrees) for seed in known)
     every = [b for seed in known for b in seed.boundaries]
     preferred = sum(bool(b.preferred) for b in every)
-    said += (
+    text += (
         f". There is no posterior; by n L + lambda log n the later stage is preferred at some n in {preferred} of "
-        f"{len(every)} transitions, and in {agree} of {len(known)} seeds in the order in which SGD met them"
+        f"{len(every)} transitions, and in {agree} of {len(known)} seeds in the order in which SGD reached them"
     )
     kinds = {kind: sum(b.kind == kind for b in every) for kind in ("A", "B")}
     hidden = sum(b.hidden for b in every)
-    return f"{said}. {kinds['A']} are of type A, {kinds['B']} of type B, {hidden} hidden from the loss."
+    return f"{text}. {kinds['A']} are of type A, {kinds['B']} of type B, {hidden} hidden from the loss."

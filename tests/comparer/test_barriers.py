@@ -1,4 +1,4 @@
-"""Barriers are told where they can be measured, and nowhere else."""
+"""Barriers are reported where they can be measured, and nowhere else."""
 
 import pytest
 
@@ -19,10 +19,10 @@ def test_a_verdict_of_bayesian_only_says_how_high_the_way_climbs():
     facts = {fact.name: fact for fact in phase_facts(model)}
     members = {"5-family": (facts["5"], facts["5+"]), "6": (facts["6"],), "5": (facts["5"],)}
     judged = Comparison(tuple(facts.values()), (), (), (verdict("5-family", "6"), verdict("5", "6", "both")))
-    told, untouched = with_barriers(judged, model, members).verdicts
-    assert set(told.evidence["barriers"]) == {"5", "5+"}
-    assert told.evidence["barriers"]["5+"] == pytest.approx(0.00753, abs=2e-4)
-    assert "0.0075 from 5+" in told.why
+    shown, untouched = with_barriers(judged, model, members).verdicts
+    assert set(shown.evidence["barriers"]) == {"5", "5+"}
+    assert shown.evidence["barriers"]["5+"] == pytest.approx(0.00753, abs=2e-4)
+    assert "0.0075 from 5+" in shown.why
     assert untouched == judged.verdicts[1]
 
 

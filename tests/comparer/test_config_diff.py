@@ -1,4 +1,4 @@
-"""What tells configurations apart."""
+"""What distinguishes configurations."""
 
 from slt.comparer.config_diff import differences, distinct, flat, last_names
 

@@ -27,7 +27,7 @@ def test_sgd_makes_a_jump_that_no_posterior_makes(tmp_path):
     found = run(tmp_path, "experiment=dynamical_only", *WELLS, "posterior.sample_sizes=[1,10,100,1000]")
     assert verdicts(found) == {("sharp", "flat"): "dynamical only"}
     assert not found.summary["bayesian"]
-    assert all(rung["share"]["sharp"] > rung["share"]["flat"] for rung in found.summary["occupancy"])
+    assert all(n_index["share"]["sharp"] > n_index["share"]["flat"] for n_index in found.summary["occupancy"])
     (jump,) = (row for row in found.summary["dynamical"] if row["from"] == "sharp")
     assert jump["at_risk"] == 48
     assert jump["count"] >= 44
@@ -50,6 +50,6 @@ def test_sgd_prefers_the_crater_at_the_end_of_the_valley(craters):
 def test_the_posterior_does_not(craters):
     assert verdicts(craters) == {}
     assert not craters.summary["bayesian"]
-    for rung in craters.summary["occupancy"][1:]:
-        assert rung["share"]["crater"] == pytest.approx(0.5, abs=1e-9)
-        assert rung["share"]["valley"] == pytest.approx(0.5, abs=1e-9)
+    for n_index in craters.summary["occupancy"][1:]:
+        assert n_index["share"]["crater"] == pytest.approx(0.5, abs=1e-9)
+        assert n_index["share"]["valley"] == pytest.approx(0.5, abs=1e-9)

@@ -7,15 +7,15 @@ import pytest
 
 from slt.comparer.antecedent import antecedent
 from slt.comparer.endpoints import endings
-from slt.comparer.granularity import Level, spent_in
-from slt.comparer.narrative import _kinetics, _order
+from slt.comparer.granularity import Level, phases_and_steps
+from slt.comparer.narrative import _endpoints, _order
 from slt.comparer.pair_data import _agrees
 from slt.comparer.verdicts import compare
 from slt.records.comparison import Verdict
 from slt.records.phases import PhaseFacts, PhasePath
 from slt.records.transitions import BayesianTransition, Prediction
 from slt.transitions import bayesian, dynamical
-from tests.test_comparer import NAMES, by_formula, facts, ladder, path
+from tests.comparer.test_verdicts import NAMES, by_formula, facts, ladder, path
 
 
 def compared(route):
@@ -36,7 +36,7 @@ def compared(route):
 
 
 def test_endings_are_sorted_by_disagreement_and_carry_intervals():
-    found = compared("a b b").kinetics
+    found = compared("a b b").endpoints
     assert found[0].phase in ("b", "c")
     b = next(one for one in found if one.phase == "b")
     assert (b.ended, b.seeds, b.share) == (40, 40, 1.0)
@@ -57,7 +57,7 @@ def test_failed_seeds_do_not_end_anywhere():
 
 def test_a_rate_is_bounded_where_no_seed_left():
     verdict = next(v for v in compared("a b b").verdicts if (v.source, v.target) == ("b", "c"))
-    steps = verdict.evidence["steps_there"]
+    steps = verdict.evidence["steps_in_source"]
     assert steps == 40 * 500  # b is reached at step 300 of 800, and labeled so to the end
     assert verdict.evidence["rate"] == 0
     assert verdict.evidence["rate_high"] == pytest.approx(2.9957 / steps, rel=1e-3)  # -log 0.05
@@ -77,9 +77,9 @@ def test_the_antecedent_hypothesis_is_tested_in_parts():
     assert antecedent("unknown", (a,), (b,))["holds"] is None
     unknown = PhaseFacts("d", "d", 0.05, None, None, -1.0, "test")
     assert antecedent("has", (a,), (unknown,))["llc_rises"] is None
-    told = next(v for v in compared("a b b").verdicts if (v.source, v.target) == ("a", "b"))
-    assert told.evidence["antecedent"]["holds"] is True
-    assert "It has a Bayesian antecedent" in told.why
+    shown = next(v for v in compared("a b b").verdicts if (v.source, v.target) == ("a", "b"))
+    assert shown.evidence["antecedent"]["holds"] is True
+    assert "It has a Bayesian antecedent" in shown.why
 
 
 def test_order_has_an_interval():
@@ -105,9 +105,9 @@ def test_time_after_a_seed_failed_or_left_for_good_is_no_exposure():
     steps = np.array([0, 10, 100, 1_000, 10_000, 100_000, 1_000_000])
     label = np.array([[0, 0, 0, 3, 3, 3, 3]])
     failed = PhasePath(steps=steps, label=label)
-    assert spent_in(failed, NAMES, 2, np.array(["diverged at step 500"])) == [[1000.0]]
+    assert phases_and_steps(failed, NAMES, 2, np.array(["diverged at step 500"]))[1] == [[1000.0]]
     back = PhasePath(steps=np.arange(0, 900, 100), label=np.array([[0, 0, 0, 1, 1, 1, 0, 0, 0]]))
-    spent = spent_in(back, NAMES, 2, None)
+    spent = phases_and_steps(back, NAMES, 2, None)[1]
     assert spent == [[300.0, 300.0, 200.0]]
     level = Level("phase", NAMES, {}, [["a", "b", "a"]], None, (), (), spent)
     assert level.exposure("a", "b") == 300  # until it first left
@@ -127,15 +127,15 @@ def test_a_seed_that_arrives_at_the_end_is_not_at_risk():
         ((500, 500, 500), (500, None, None), None),  # no interval
         ((250, None, 300), (170, 150, 200), True),  # an open end
         ((250, None, 300), (350, 320, 400), False),
-        ((445.1, 445.1, 445.1), (445.3, 445.3, 445.3), None),  # exact but for the way between rungs
+        ((445.1, 445.1, 445.1), (445.3, 445.3, 445.3), None),  # exact but for the way between sample sizes
         ((400, 390, 410), (350, 300, 380), False),
         ((None, None, None), (350, 300, 380), None),
     ],
 )
 def test_a_prediction_agrees_disagrees_or_cannot_be_judged(prediction, seen, answer):
-    told = Prediction("leading", prediction[0], "", *prediction[1:])
+    shown = Prediction("leading", prediction[0], "", *prediction[1:])
     crossing = BayesianTransition("a", "b", *seen, 4, 4, 0.5, 0.5)
-    assert _agrees(told, crossing) is answer
+    assert _agrees(shown, crossing) is answer
 
 
 def test_no_disagreement_is_told_where_there_is_none_or_nothing_is_known():
@@ -144,6 +144,6 @@ def test_no_disagreement_is_told_where_there_is_none_or_nothing_is_known():
     sure = ladder(sample_sizes, np.array([[0.0, 50, 99, 999], [50.0, 0, 99, 999]]))
     (only,) = endings(seeds, sure, NAMES, 400, None)
     assert (only.share, only.mass) == (1.0, 1.0)
-    assert _kinetics((only,)) == ""
+    assert _endpoints((only,)) == ""
     lost = dataclasses.replace(sure, share=np.full(sure.share.shape, np.nan))
     assert endings(seeds, lost, NAMES, 400, None) == ()

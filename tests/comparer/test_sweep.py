@@ -1,6 +1,6 @@
 """Tidy rows of many runs, and which options change their verdicts; summaries are made up."""
 
-from slt.comparer.sensitivity import axes, influence
+from slt.comparer.sensitivity import axes, sensitivity
 from slt.comparer.sweep import Entry, best_level, columns, counts, outcome, rows
 from tests import fake_sweeps
 
@@ -23,7 +23,7 @@ def test_every_run_has_a_row_for_every_pair_that_any_judged():
 
 def test_numbers_and_predictions_come_from_the_evidence():
     (row,) = by(fake_sweeps.table([entry("run", fake_sweeps.summary(6))]), "phase", "5", "6")
-    assert (row["verdict"], row["at_risk"], row["went"], row["n"]) == ("bayesian only", 50, 0, 370.0)
+    assert (row["verdict"], row["at_risk"], row["count"], row["n"]) == ("bayesian only", 50, 0, 370.0)
     assert (row["predicted_leading"], row["predicted_prior"]) == (445.1, 601.0)
     assert row["step"] is None
     assert row["reason"] == "made up"
@@ -88,7 +88,7 @@ def test_the_options_that_change_verdicts_are_the_axes_and_seeds_are_not():
     made = fake_sweeps.entries(seeds=range(5))
     options = list(made[0].options)
     table = fake_sweeps.table(made)
-    strength = influence(table, "family", options)
+    strength = sensitivity(table, "family", options)
     assert strength["seed"] < 0.001 < 0.02 < min(strength[name] for name in options[1:3])
     assert set(axes(table, "family", options)) == {"training.batch_size", "training.optimizer.learning_rate"}
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import scipy.special
 
-from slt.comparer.verdicts import compare, summary_of, to_json
+from slt.comparer.summary import summary_of, to_json
+from slt.comparer.verdicts import compare
 from slt.models.superposition import kgons
 from slt.records.phases import Occupancy, PhaseFacts, PhasePath
 from slt.transitions import bayesian, dynamical
@@ -84,13 +85,13 @@ def test_both():
     comparison = judged(path((40, "a b"), (10, "a")), ladder(FULL, by_formula(FULL)))
     verdict = verdicts(comparison)["a", "b"]
     assert verdict.verdict == "both"
-    assert (verdict.evidence["went"], verdict.evidence["at_risk"], verdict.evidence["seeds"]) == (40, 50, 50)
+    assert (verdict.evidence["count"], verdict.evidence["at_risk"], verdict.evidence["seeds"]) == (40, 50, 50)
     assert verdict.evidence["share"] == pytest.approx(0.8)
     assert verdict.evidence["step"] == 300
     assert verdict.evidence["n"] == pytest.approx(61.9, rel=0.03)
     assert verdict.evidence["share_at_crossing"] == pytest.approx(0.5, abs=0.02)
-    assert verdict.evidence["predicted"]["a -> b"]["leading"] == pytest.approx(61.9, rel=0.01)
-    assert "50 of 50 seeds were in a, 40 went on to b" in verdict.why
+    assert verdict.evidence["predictions_by_pair"]["a -> b"]["leading"] == pytest.approx(61.9, rel=0.01)
+    assert "50 of 50 seeds were in a, 40 continued to b" in verdict.why
     assert comparison.headline.startswith("Both SGD and the posterior make: a -> b")
 
 
@@ -124,12 +125,12 @@ def test_dynamical_only_because_the_target_leads_at_every_n():
     ("sample_sizes", "energies", "reason"),
     [
         # the ladder starts after the crossing
-        (FULL[FULL > 65], None, "start lower in n"),
+        (FULL[FULL > 65], None, "start at smaller n"),
         # it ends before it
-        (FULL[FULL < 55], None, "must overtake it further on"),
+        (FULL[FULL < 55], None, "must overtake it at larger n"),
         # a holds nothing at all
         (FULL, [100.0, 0, 0, 0], "never saw a above 1/10,000; start below n = 10"),
-        (FULL, [0, 100.0, 0, 0], "never saw b above 1/10,000; go beyond n = 1,000"),
+        (FULL, [0, 100.0, 0, 0], "never saw b above 1/10,000; continue beyond n = 1,000"),
     ],
 )
 def test_inconclusive_because_of_the_ladder(sample_sizes, energies, reason):
@@ -182,7 +183,7 @@ def test_either_side_may_be_absent():
     verdict = verdicts(no_ladder)["a", "b"]
     assert verdict.verdict == "inconclusive"
     assert "there is no ladder" in verdict.why
-    assert verdict.evidence["predicted"]["a -> b"]["leading"] == pytest.approx(61.9, rel=0.01)
+    assert verdict.evidence["predictions_by_pair"]["a -> b"]["leading"] == pytest.approx(61.9, rel=0.01)
     no_sgd = judged(None, ladder(FULL, by_formula(FULL)))
     assert verdicts(no_sgd)["a", "b"].verdict == "inconclusive"
     assert summary_of(facts(), None, no_ladder, NAMES)["occupancy"] == []
@@ -242,27 +243,27 @@ def test_five_to_six_is_bayesian_only_with_the_counts(last_seed, at_risk, went):
     seen = verdicts(comparison)
     family = seen["5-family", "6"]
     assert family.verdict == "bayesian only"
-    assert f"{at_risk} of 64 seeds were in 5-family, {went} went on to 6" in family.why
+    assert f"{at_risk} of 64 seeds were in 5-family, {went} continued to 6" in family.why
     assert family.evidence["level"] == "family"
     assert family.evidence["n"] == pytest.approx(450, rel=0.1)
-    assert family.evidence["predicted"]["5 -> 6"]["prior"] == pytest.approx(601.0, abs=0.05)
+    assert family.evidence["predictions_by_pair"]["5 -> 6"]["prior"] == pytest.approx(601.0, abs=0.05)
     assert comparison.headline.startswith(
-        "No jump was seen to be shared. Only the posterior makes: 5-family -> 6"
+        "No transition was seen to be shared. Only the posterior makes: 5-family -> 6"
     )
     plain = seen["5", "6"]  # no seed was ever in 5 itself
     assert plain.verdict == "bayesian only"
-    assert plain.evidence["counted"] == "5-family -> 6"
+    assert plain.evidence["counted_pair"] == "5-family -> 6"
     assert "counted by family" in plain.why
     assert seen["5+", "6"].verdict == "bayesian only"
-    assert seen["5+", "6"].evidence["counted"] == "5+ -> 6"
+    assert seen["5+", "6"].evidence["counted_pair"] == "5+ -> 6"
 
 
 def test_where_few_seeds_held_a_phase_its_family_is_counted():
     """One seed passes through 5 on its way to 5+: too few to say anything of 5 -> 6, and its family has 56."""
     plain = verdicts(superposition("5 5+")[0])["5", "6"]
     assert plain.verdict == "bayesian only"
-    assert plain.evidence["counted"] == "5-family -> 6"
-    assert "only 1 of them held 5 itself" in plain.why
+    assert plain.evidence["counted_pair"] == "5-family -> 6"
+    assert "only 1 of them were in 5 itself" in plain.why
 
 
 def test_a_phase_that_the_ladder_never_saw_is_inconclusive():
@@ -270,7 +271,7 @@ def test_a_phase_that_the_ladder_never_saw_is_inconclusive():
     seen = verdicts(comparison)
     assert seen["4++", "5+"].verdict == "inconclusive"
     assert "never saw 4++" in seen["4++", "5+"].why
-    assert seen["4-family", "5-family"].evidence["went"] == 25
+    assert seen["4-family", "5-family"].evidence["count"] == 25
     assert seen["4-family", "5-family"].evidence["loss_drop"] == pytest.approx(0.09722 - 0.06180, abs=1e-5)
 
 
@@ -306,9 +307,9 @@ def test_notes_name_failures_and_order():
     )
     notes = " ".join(three.notes)
     assert "1 of 50 seeds are not ok: diverged at step 7 (1)." in notes
-    assert "1 of 2 rungs of the ladder" in notes
-    assert "1 of 50 seeds never settled" in notes
-    assert "settled first in: a (1)" in notes
+    assert "1 of 2 sample sizes of the ladder" in notes
+    assert "1 of 50 seeds never stayed" in notes
+    assert "were first in: a (1)" in notes
     assert "2 shared transitions" in notes
     assert "in the same order in steps and in n" in notes
 
@@ -339,23 +340,23 @@ def test_the_summary_is_plain_json_without_nan():
         "n": 60.0,
         "value": None,
         "error": None,
-        "error_of": "over 4 data sets",
+        "error_source": "over 4 data sets",
     }
-    rung = again["occupancy"][-1]
-    assert rung["n"] == 1500
-    assert rung["share"]["6"] > 0.95
-    assert sum(rung["share"].values()) == pytest.approx(1)
-    assert set(rung["error"]) == set(SIX)
+    n_index = again["occupancy"][-1]
+    assert n_index["n"] == 1500
+    assert n_index["share"]["6"] > 0.95
+    assert sum(n_index["share"].values()) == pytest.approx(1)
+    assert set(n_index["error"]) == set(SIX)
     row = next(row for row in again["comparison"] if (row["from"], row["to"]) == ("5-family", "6"))
     assert row["verdict"] == "bayesian only"
     assert "source" not in row
-    assert again["bayesian"][0]["predicted"][0]["level"] == "leading"
+    assert again["bayesian"][0]["predictions"][0]["approximation"] == "leading"
     assert [turn["phase"] for turn in again["dominance"]][-1] == "6"
 
 
 def test_to_json_has_the_whole_comparison():
     comparison, _ = superposition()
-    told = json.loads(json.dumps(to_json(comparison), allow_nan=False))
-    assert told["headline"] == comparison.headline
-    assert len(told["verdicts"]) == len(comparison.verdicts)
-    assert len(told["dynamical"]) == len(comparison.dynamical)
+    found = json.loads(json.dumps(to_json(comparison), allow_nan=False))
+    assert found["headline"] == comparison.headline
+    assert len(found["verdicts"]) == len(comparison.verdicts)
+    assert len(found["dynamical"]) == len(comparison.dynamical)

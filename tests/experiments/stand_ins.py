@@ -44,9 +44,9 @@ def seen(names, share, words=(), crossings=(), ends=(0,), sample_sizes=None, llc
     """A run in which the comparer said `words` and the posterior passed at `crossings`, where 100 was predicted;
     seeds begin in phase 0 and end in `ends`."""
     pairs = [{"from": a, "to": b, "verdict": word} for a, b, word in words]
-    evidence = {"evidence": {"at_risk": 8, "went": 0}}
-    predicted = [{"level": "leading", "n": 1.0}, {"level": "prior", "n": 100.0}]
-    found = [{"from": a, "to": b, "n": n, "predicted": predicted} for a, b, n in crossings]
+    evidence = {"evidence": {"at_risk": 8, "count": 0}}
+    predictions = [{"approximation": "leading", "n": 1.0}, {"approximation": "prior", "n": 100.0}]
+    found = [{"from": a, "to": b, "n": n, "predictions": predictions} for a, b, n in crossings]
     run = PresetRun(
         model=None,
         names=names,

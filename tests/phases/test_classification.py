@@ -8,6 +8,8 @@ import pytest
 from slt.models.base import Phase, as_model
 from slt.models.superposition import Superposition
 from slt.phases import classification
+from slt.phases.local_free_energy import free_energy_summary, local_free_energy
+from slt.phases.occupancy import estimate, label_ladder, merge_families, occupancy_summary
 from slt.records.phases import Occupancy
 from slt.records.posterior import Ladder
 from slt.records.training import Trajectory
@@ -108,9 +110,7 @@ def test_parameters_that_are_not_finite_are_other():
 
 def test_shares_visits_losses_and_switches_of_a_chain():
     chain = [[[[-2.0, -2.0, 2.0, -2.0, 0.0]]]]
-    seen = classification.label_ladder(
-        Halves(), ladder(chain, -np.log(5), loss=[[[[1, 2, 3, 6, 5]]]]), ordered=True
-    )
+    seen = label_ladder(Halves(), ladder(chain, -np.log(5), loss=[[[[1, 2, 3, 6, 5]]]]), ordered=True)
     np.testing.assert_allclose(seen.share[0, 0, 0], [0.6, 0.2, 0.2, 0.0])
     assert seen.visits[0, 0, 0].tolist() == [3, 1, 1, 0]
     np.testing.assert_allclose(seen.loss[0, 0, 0], [3.0, 5.0, 3.0, np.nan])
@@ -119,31 +119,31 @@ def test_shares_visits_losses_and_switches_of_a_chain():
 
 
 def test_particles_have_no_switches():
-    seen = classification.label_ladder(Halves(), ladder([[[[-2.0, 2.0]]]], -np.log(2)), ordered=False)
+    seen = label_ladder(Halves(), ladder([[[[-2.0, 2.0]]]], -np.log(2)), ordered=False)
     assert seen.switches.item() == -1
 
 
 def test_a_grid_is_weighed_and_has_no_floor():
     weights = np.log([0.7, 0.2, 0.1])
-    seen = classification.label_ladder(Halves(), ladder([[[[-2.0, 0.0, 2.0]]]], weights), ordered=False)
+    seen = label_ladder(Halves(), ladder([[[[-2.0, 0.0, 2.0]]]], weights), ordered=False)
     np.testing.assert_allclose(seen.share[0, 0, 0], [0.7, 0.2, 0.1, 0.0])
     assert float(seen.floor) == 0
-    np.testing.assert_array_equal(classification.occupancy_summary(seen).error, 0)
+    np.testing.assert_array_equal(occupancy_summary(seen).error, 0)
 
 
 def test_free_energy_is_minus_log_evidence():
-    seen = classification.label_ladder(
+    seen = label_ladder(
         Halves(), ladder([[[[0.0, 2.0]]]], -np.log(2), log_evidence=np.array([[[-7.5]]])), ordered=False
     )
     assert seen.free_energy.item() == 7.5
-    np.testing.assert_allclose(classification.local_free_energy(seen).value[0, 0, 0, 1], 7.5 + np.log(2))
+    np.testing.assert_allclose(local_free_energy(seen).value[0, 0, 0, 1], 7.5 + np.log(2))
 
 
 def test_a_failed_repeat_is_missing_and_not_a_share_of_other():
     draws = np.array([[[[-2.0, -2.0], [np.nan, 0.0]]]])
-    seen = classification.label_ladder(Halves(), ladder(draws, -np.log(2)), ordered=False)
+    seen = label_ladder(Halves(), ladder(draws, -np.log(2)), ordered=False)
     assert np.isnan(seen.share[0, 0, 1]).all()
-    np.testing.assert_allclose(classification.occupancy_summary(seen).mean, [[1.0, 0, 0, 0]])
+    np.testing.assert_allclose(occupancy_summary(seen).mean, [[1.0, 0, 0, 0]])
 
 
 def test_a_family_holds_what_its_phases_hold():
@@ -151,7 +151,7 @@ def test_a_family_holds_what_its_phases_hold():
     original = dataclasses.replace(
         occupancy([[[[0.3, 0.1, 0.6, 0.0]]]]), loss=np.array([[[[1.0, 2.0, 0.2, np.nan]]]])
     )
-    names, merged = classification.merge_families(original, facts)
+    names, merged = merge_families(original, facts)
     assert names == ("low-family", "right", "other")
     np.testing.assert_allclose(merged.share[0, 0, 0], [0.4, 0.6, 0.0])
     assert merged.visits[0, 0, 0].tolist() == [40, 60, 0]
@@ -162,7 +162,7 @@ def test_a_family_holds_what_its_phases_hold():
 def test_families_of_one_phase_each_change_nothing():
     facts = tuple(dataclasses.replace(f, family=f.name) for f in classification.phase_facts(Halves()))
     original = occupancy([[[[0.3, 0.1, 0.6, 0.0]]]])
-    names, merged = classification.merge_families(original, facts)
+    names, merged = merge_families(original, facts)
     assert names == ("left", "middle", "right", "other")
     np.testing.assert_allclose(merged.share, original.share)
     assert merged.switches.item() == 3
@@ -175,15 +175,13 @@ def test_a_path_reads_as_families():
 
 
 def test_an_unvisited_phase_has_a_flagged_lower_bound():
-    local = classification.local_free_energy(
-        occupancy([[[[0.5, 0.5, 0.0, 0.0]]]], free_energy=10.0, floor=0.01)
-    )
+    local = local_free_energy(occupancy([[[[0.5, 0.5, 0.0, 0.0]]]], free_energy=10.0, floor=0.01))
     np.testing.assert_allclose(local.value[0, 0, 0], 10 - np.log([0.5, 0.5, 0.01, 0.01]))
     assert local.bound[0, 0, 0].tolist() == [False, False, True, True]
-    exact = classification.local_free_energy(occupancy([[[[1.0, 0.0, 0.0, 0.0]]]], floor=0.0))
+    exact = local_free_energy(occupancy([[[[1.0, 0.0, 0.0, 0.0]]]], floor=0.0))
     assert exact.value[0, 0, 0, 1] == np.inf
     assert exact.bound[0, 0, 0, 1]
-    unknown = classification.local_free_energy(occupancy([[[[1.0, 0.0, 0.0, 0.0]]]], free_energy=np.nan))
+    unknown = local_free_energy(occupancy([[[[1.0, 0.0, 0.0, 0.0]]]], free_energy=np.nan))
     assert np.isnan(unknown.value).all()
 
 
@@ -193,7 +191,7 @@ def test_the_error_over_data_sets_is_the_scatter_of_their_means():
     means, errors = [], []
     for _ in range(400):
         level = 0.4 + 0.05 * rng.normal(size=(6, 1, 1)) + 0.02 * rng.normal(size=(6, 1, 4))
-        summary = classification.occupancy_summary(occupancy(np.stack([level, 1 - level], axis=-1)))
+        summary = occupancy_summary(occupancy(np.stack([level, 1 - level], axis=-1)))
         means.append(summary.mean[0, 0])
         errors.append(summary.error[0, 0])
     truth = np.sqrt((0.05**2 + 0.02**2 / 4) / 6)
@@ -202,14 +200,14 @@ def test_the_error_over_data_sets_is_the_scatter_of_their_means():
 
 
 def test_the_error_of_one_data_set_is_the_scatter_of_repeats():
-    summary = classification.occupancy_summary(occupancy([[[[0.2, 0.8], [0.4, 0.6], [np.nan, np.nan]]]]))
+    summary = occupancy_summary(occupancy([[[[0.2, 0.8], [0.4, 0.6], [np.nan, np.nan]]]]))
     np.testing.assert_allclose(summary.mean, [[0.3, 0.7]])
     np.testing.assert_allclose(summary.error, [[0.1, 0.1]])
     assert "repeats" in summary.method
 
 
 def test_the_error_of_a_single_sampled_repeat_is_unknown():
-    assert np.isnan(classification.occupancy_summary(occupancy([[[[0.2, 0.8]]]])).error).all()
+    assert np.isnan(occupancy_summary(occupancy([[[[0.2, 0.8]]]])).error).all()
 
 
 def test_free_energy_pools_the_evidence_of_repeats_not_its_logarithm():
@@ -228,17 +226,17 @@ def test_free_energy_pools_the_evidence_of_repeats_not_its_logarithm():
         loss_variance=np.zeros(shape),
         floor=np.asarray(0.1),
     )
-    found = classification.free_energy_summary(seen)
+    found = free_energy_summary(seen)
     assert abs(found.mean[0] - truth) < 4 * found.error[0]
-    assert classification.estimate(seen.free_energy, exact=False).mean[0] - truth > 0.9 * spread**2 / 2
-    one = classification.free_energy_summary(dataclasses.replace(seen, free_energy=-log_evidence[:1]))
+    assert estimate(seen.free_energy, exact=False).mean[0] - truth > 0.9 * spread**2 / 2
+    one = free_energy_summary(dataclasses.replace(seen, free_energy=-log_evidence[:1]))
     assert one.error[0] == pytest.approx(log_evidence[0].std(ddof=1) / 8, rel=1e-6)
 
 
 def test_a_draw_without_weight_has_no_say_in_a_phases_loss_or_its_variance():
     with np.errstate(divide="ignore", invalid="ignore"):
         weights = np.log([[[[0.5, 0.5, 0.0]]]])
-        seen = classification.label_ladder(
+        seen = label_ladder(
             Halves(), ladder([[[[-2.0, -3.0, -4.0]]]], weights, [[[[0.1, 0.2, np.inf]]]]), ordered=False
         )
     assert seen.loss[0, 0, 0, 0] == pytest.approx(0.15)
@@ -248,9 +246,7 @@ def test_a_draw_without_weight_has_no_say_in_a_phases_loss_or_its_variance():
 def test_the_variance_of_a_family_is_that_of_all_its_draws():
     rng = np.random.default_rng(0)
     draws, loss = np.repeat([-2.0, 0.0], 50)[None, None, None], rng.normal(np.repeat([1.0, 0.5], 50), 0.1)
-    occupancy = classification.label_ladder(
-        Halves(), ladder(draws, np.log(1 / 100), loss[None, None, None]), ordered=False
-    )
-    _, merged = classification.merge_families(occupancy, classification.phase_facts(Halves()))
+    occupancy = label_ladder(Halves(), ladder(draws, np.log(1 / 100), loss[None, None, None]), ordered=False)
+    _, merged = merge_families(occupancy, classification.phase_facts(Halves()))
     assert merged.loss[0, 0, 0, 0] == pytest.approx(loss.mean())
     assert merged.loss_variance[0, 0, 0, 0] == pytest.approx(loss.var())

@@ -12,7 +12,8 @@ from sklearn.metrics import adjusted_rand_score
 import slt
 from slt.models.base import Model, as_model, static
 from slt.models.quadratic import Quadratic
-from slt.phases import classification, discovery
+from slt.phases import discovery
+from slt.phases.occupancy import occupancy_of
 from slt.records.posterior import Ladder
 from slt.records.training import Trajectory
 from slt.transitions import bayesian, dynamical, free_energy
@@ -115,7 +116,7 @@ def test_what_theory_would_say_is_unknown(two):
         assert (fact.llc, fact.multiplicity, fact.family) == (None, None, fact.name)
         assert np.isfinite(fact.log_prior)
         assert "no theory" in fact.source
-    assert all("unknown learning coefficient" in p.why for p in free_energy.every_level(*found.facts))
+    assert all("unknown learning coefficient" in p.why for p in free_energy.predictions_of(*found.facts))
 
 
 def test_transitions_are_seen_on_both_sides(two):
@@ -123,7 +124,7 @@ def test_transitions_are_seen_on_both_sides(two):
     names = (*(fact.name for fact in found.facts), "other")
     (in_steps,) = dynamical.find(found.path, trajectory.population_loss, names)
     assert (in_steps.source, in_steps.target, in_steps.count, in_steps.at_risk) == ("A", "B", 10, 12)
-    occupancy = classification.occupancy_of(ladder, found.draws, 2, ordered=False)
+    occupancy = occupancy_of(ladder, found.draws, 2, ordered=False)
     (in_n,) = bayesian.find(occupancy, names, found.facts)
     assert (in_n.source, in_n.target) == ("A", "B")
     assert 110 < in_n.n < 190
@@ -159,7 +160,8 @@ def test_one_well_is_one_phase_however_far_the_posterior_comes_down(watched, see
 
 @pytest.mark.parametrize("dimension", [2, 6, 20])
 def test_a_loss_that_the_posterior_brings_down_to_0_is_one_phase(dimension):
-    """Draws of a regular model: in many dimensions those of one rung lie in a thin shell, apart from the next."""
+    """Draws of a regular model: in many dimensions those of one sample size lie in a thin shell, apart from the
+    next."""
     model = Hidden(dimension=dimension)
     w = np.random.default_rng(0).normal(size=(2, len(NS), 2, 200, dimension))
     w = w / np.sqrt(NS)[None, :, None, None, None]
@@ -218,7 +220,7 @@ def test_grid_points_without_weight_make_no_phase():
         np.full(shape[:3], "ok"),
     )
     found = discovery.find(model, None, ladder)
-    occupancy = classification.occupancy_of(ladder, found.draws, len(found.facts), ordered=False)
+    occupancy = occupancy_of(ladder, found.draws, len(found.facts), ordered=False)
     right = np.exp(log_weights)[:, w[:, 0] > 0].sum(axis=1)
     assert len(found.facts) == 2
     np.testing.assert_allclose(occupancy.share[0, :, 0, 1], right, atol=0.1)
@@ -242,4 +244,4 @@ def test_a_model_without_phases_runs_to_its_report(tmp_path):
     assert "looked for by clustering" in summary["notes"][0]
     assert {phase["source"] for phase in summary["phases"]} == {discovery.SOURCE}
     assert len(summary["occupancy"][0]["share"]) == len(summary["phases"]) + 1
-    assert summary["s_curves"]["mean"]["k"] >= 1
+    assert summary["sigmoid_fits"]["mean"]["k"] >= 1

@@ -49,7 +49,7 @@ def trajectory_and_path():
 
 
 def ladder_and_labels():
-    """One data set, two rungs, one repeat, three draws: "right" has most of the second rung."""
+    """One data set, two sample sizes, one repeat, three draws: "right" has most of the second sample size."""
     shape = (1, 2, 1, 3)
     labels = np.array([0, 0, 1, 0, 1, 1]).reshape(shape)
     w = np.array([-3.0, -2.0, 2.0, -1.0, 5.0, 4.0]).reshape(shape)

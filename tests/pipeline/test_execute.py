@@ -85,7 +85,7 @@ def test_the_summary_has_what_its_page_promises(first):
     summary = json.loads(text, parse_constant=pytest.fail)
     promised = {
         "headline", "phases", "occupancy", "free_energy", "dominance", "dynamical", "bayesian", "comparison",
-        "notes", "kinetics", "s_curves", "development", "untrusted", "diagnostics", "status", "provenance",
+        "notes", "endpoints", "sigmoid_fits", "development", "not_trusted", "diagnostics", "status", "provenance",
     }  # fmt: skip
     assert set(summary) == promised
     assert {"name", "loss", "llc", "multiplicity", "source"} <= set(summary["phases"][0])
@@ -103,7 +103,7 @@ def test_two_bumps_move_between_ten_and_eleven_thousand(first):
     (crossing,) = first.summary["bayesian"]
     assert (crossing["from"], crossing["to"]) == ("wide", "narrow")
     assert 10000 < crossing["n"] < 11000
-    (prior,) = (p["n"] for p in crossing["predicted"] if p["level"] == "prior")
+    (prior,) = (p["n"] for p in crossing["predictions"] if p["approximation"] == "prior")
     assert 10000 < prior < 11000
 
 

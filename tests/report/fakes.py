@@ -76,7 +76,7 @@ def training(seeds: int = 64, checkpoints: int = 90, last: int = 225_000) -> tup
 
 
 def posterior(datasets: int = 3, repeats: int = 2, draws: int = 256) -> tuple[Ladder, Occupancy, np.ndarray]:
-    """A ladder whose phases follow n L + c with data noise; one rung that did not mix."""
+    """A ladder whose phases follow n L + c with data noise; one sample size that did not mix."""
     rng = np.random.default_rng(2)
     sample_sizes = np.unique(np.geomspace(50, 2000, 12).round(-1).astype(int))
     shape = (datasets, len(sample_sizes), repeats)
@@ -126,13 +126,13 @@ def _verdict(
     level: str = "phase",
     direct: bool = True,
 ) -> Verdict:
-    why = f"SGD: {at_risk} of 64 seeds were in {source}, {went} went on to {target}. Posterior: "
+    why = f"SGD: {at_risk} of 64 seeds were in {source}, {went} continued to {target}. Posterior: "
     why += (
         f"{target} leads throughout."
         if n is None
         else f"mass passes at n = {n:,.0f}; seen in 3 of 3 data sets."
     )
-    evidence: dict[str, object] = {"level": level, "went": went, "at_risk": at_risk}
+    evidence: dict[str, object] = {"level": level, "count": went, "at_risk": at_risk}
     return Verdict(source, target, verdict, why, evidence | ({} if n is None else {"n": n, "direct": direct}))
 
 
@@ -270,7 +270,7 @@ def two_bumps() -> ReportInputs:
         "wide", "narrow", 10_400.0, None, None, 1, 1, 1.0, 1.0,
         (Prediction("leading", None, "the same λ"), Prediction("prior", 10_254.0)),
     )  # fmt: skip
-    evidence = {"level": "phase", "went": 0, "at_risk": 20, "n": 10_400.0, "direct": True}
+    evidence = {"level": "phase", "count": 0, "at_risk": 20, "n": 10_400.0, "direct": True}
     verdict = Verdict(
         "wide", "narrow", "bayesian only", "0 of 20 seeds; mass passes at n = 10,400.", evidence
     )
@@ -317,7 +317,7 @@ def empty() -> ReportInputs:
 
 
 def smallest() -> ReportInputs:
-    """The least that a run can leave: one seed at one checkpoint, where all weights are zero, and one rung."""
+    """The least that a run can leave: one seed at one checkpoint, where all weights are zero, and one sample size."""
     trajectory, path = training(seeds=1)
     first = slice(0, 1)
     whole = full()

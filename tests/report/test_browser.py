@@ -49,7 +49,7 @@ def show(browser, pages, name="full", fragment="", **options):
     browser.open(chromium.url(pages / name / "report.html", fragment), **options)
 
 
-def quiet(browser):
+def no_errors(browser):
     """Nothing on the console, no error, and no request but for the page and what is inside it."""
     browser.evaluate("1")
     assert not browser.said("Runtime.consoleAPICalled")
@@ -75,7 +75,7 @@ def test_every_page_opens_without_a_word_and_fits_the_screen(browser, pages, nam
         for key in ("Home", "ArrowRight", "End"):
             browser.press(key)
             assert "NaN" not in browser.evaluate(f"document.getElementById('{panel}').outerHTML")
-    quiet(browser)
+    no_errors(browser)
 
 
 def test_the_answer_is_on_the_first_screen_of_a_phone(browser, pages):
@@ -95,7 +95,7 @@ def test_a_step_moves_the_weights_the_shares_and_the_loss_and_nothing_of_the_pos
     assert [a == b for a, b in zip(before, after, strict=True)] == [False, False, False, True]
     steps = fakes.full().trajectory.steps
     assert browser.evaluate(NOW.format("sgd")) == f"t = {steps[60]:,}"
-    quiet(browser)
+    no_errors(browser)
 
 
 def test_an_n_moves_the_draws_and_their_shares_and_the_mean_loss(browser, pages):
@@ -131,7 +131,7 @@ def test_the_address_holds_the_state_and_gives_it_back(browser, pages):
 def test_an_address_that_makes_no_sense_does_no_harm(browser, pages, fragment):
     show(browser, pages, fragment=fragment)
     assert browser.evaluate(NOW.format("sgd")).startswith("t = ")
-    quiet(browser)
+    no_errors(browser)
 
 
 def test_another_seed_has_another_loss(browser, pages):
@@ -166,7 +166,7 @@ def test_a_loss_that_falls_by_many_decades_has_few_ticks(browser, tmp_path):
     path = write_report(dataclasses.replace(wells, trajectory=deep), tmp_path)[0]
     browser.open(chromium.url(path))
     assert 3 <= browser.evaluate("document.querySelectorAll('#sgd .loss line.grid').length") <= 8
-    quiet(browser)
+    no_errors(browser)
 
 
 def test_play_walks_to_the_end_and_stops(browser, pages):
@@ -174,7 +174,7 @@ def test_play_walks_to_the_end_and_stops(browser, pages):
     browser.evaluate("document.querySelector('#posterior button').click()")
     browser.wait(f"{NOW.format('posterior')} === 'n = 12,000'")
     browser.wait("document.querySelector('#posterior button').getAttribute('aria-pressed') === 'false'")
-    quiet(browser)
+    no_errors(browser)
 
 
 def test_a_download_comes_out_of_the_page_itself(browser, pages, tmp_path):
@@ -218,5 +218,5 @@ def test_both_schemes_have_colors_of_their_own(browser, pages):
     for dark in (False, True):
         show(browser, pages, dark=dark)
         grounds.add(browser.evaluate("getComputedStyle(document.body).backgroundColor"))
-        quiet(browser)
+        no_errors(browser)
     assert len(grounds) == 2

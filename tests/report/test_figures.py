@@ -114,8 +114,8 @@ def test_shapes_decide_what_is_drawn():
     assert scalar_name({"w": np.zeros((3, 4, 2))}, 2) is scalar_name(planar, 2) is None
 
 
-def moved(source: str, target: str, n: float | None, *predicted: Prediction) -> BayesianTransition:
-    return BayesianTransition(source, target, n, None, None, 1, 1, 0.5, 0.5, predicted)
+def moved(source: str, target: str, n: float | None, *predictions: Prediction) -> BayesianTransition:
+    return BayesianTransition(source, target, n, None, None, 1, 1, 0.5, 0.5, predictions)
 
 
 def test_crossings_shown_are_those_where_mass_changes_hands():
@@ -124,10 +124,10 @@ def test_crossings_shown_are_those_where_mass_changes_hands():
     names = ("a", "b", "c")
     empty = moved("a", "c", 120.0)  # both all but gone there
     late, early = moved("b", "c", 600.0), moved("a", "b", 95.0)
-    predicted = moved("b", "a", None, Prediction("leading", 50.0))
+    predictions = moved("b", "a", None, Prediction("leading", 50.0))
     unknown = moved("c", "a", None, Prediction("leading", None, "λ is unknown"))
-    shown = crossings.of_phases([empty, late, unknown, predicted, early], sample_sizes, mean, names)
-    assert shown == [early, late, predicted]
+    shown = crossings.of_phases([empty, late, unknown, predictions, early], sample_sizes, mean, names)
+    assert shown == [early, late, predictions]
 
 
 def test_crossings_of_families_come_from_their_verdicts():
@@ -159,10 +159,10 @@ def test_words_of_a_crossing_with_every_prediction_fit_across_the_figure():
 def test_a_crossing_in_words():
     both = (Prediction("leading", 445.1), Prediction("prior", 601.0))
     crossing = dataclasses.replace(moved("5+", "6", 430.0, *both), n_low=350.0, n_high=550.0)
-    assert crossings.in_words(crossing) == (
+    assert crossings.describe(crossing) == (
         "5+ → 6: seen at 430 (350 to 550); predicted 445 leading, 601 prior"
     )
-    assert crossings.in_words(moved("a", "b", None, both[0])) == "a → b: not seen; predicted 445 leading"
+    assert crossings.describe(moved("a", "b", None, both[0])) == "a → b: not seen; predicted 445 leading"
 
 
 def test_a_cell_counts_both_learners():
@@ -174,9 +174,9 @@ def test_a_cell_counts_both_learners():
 def test_a_rung_that_is_not_trusted_is_named_and_not_drawn():
     inputs = fakes.full()
     n = int(inputs.occupancy.sample_sizes[-1])
-    doubted = {n: "repeats disagree: a phase's share differs by ±0.41 between them"}
+    not_trusted = {n: "repeats disagree: a phase's share differs by ±0.41 between them"}
     inputs = dataclasses.replace(
-        inputs, untrusted=doubted, occupancy=diagnostics.without(inputs.occupancy, doubted)
+        inputs, not_trusted=not_trusted, occupancy=diagnostics.without(inputs.occupancy, not_trusted)
     )
     palette = style.palette(inputs.names, inputs.comparison.phases)
     with style.look():

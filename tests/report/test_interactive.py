@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from slt.report import interactive, style
-from slt.report.explorer import chosen_seeds, drawing, explorer, thinned
+from slt.report.explorer import chosen_seeds, drawing, explorer
 from slt.report.figures_weights import corners
 from slt.report.page import draw, page, write_report
-from slt.report.summaries import estimate, posterior_loss, sgd_shares, units
+from slt.report.summaries import estimate, evenly, posterior_loss, sgd_shares, units
 from slt.storage.store import write_bytes
 from tests.report import fakes
 
@@ -127,17 +127,17 @@ def test_shapes_decide_how_parameters_are_drawn(full, two_bumps):
     ]
 
 
-def test_a_long_run_of_many_seeds_is_thinned(full):
+def test_a_long_run_of_many_seeds_is_evenly(full):
     trajectory, path = fakes.training(seeds=150, checkpoints=420)
     data = data_of(dataclasses.replace(full, trajectory=trajectory, path=path))["sgd"]
     assert len(data["steps"]) == 200
     assert data["steps"][0] == 0
     assert data["steps"][-1] == trajectory.steps[-1]
     assert len(data["seeds"]) == 16
-    assert data["counted"] == 149
+    assert data["seed_count"] == 149
     assert len(json.dumps(data)) < 2_000_000
-    assert thinned(5, 200).tolist() == [0, 1, 2, 3, 4]
-    assert thinned(1, 200).tolist() == [0]
+    assert evenly(5, 200).tolist() == [0, 1, 2, 3, 4]
+    assert evenly(1, 200).tolist() == [0]
 
 
 def test_seeds_to_choose_from_show_every_ending_and_none_that_failed(full):
@@ -182,18 +182,20 @@ def test_every_figure_is_in_the_page_as_svg_and_as_numbers(report):
 
 def test_numbers_behind_the_figures_are_those_of_the_records(full):
     palette = style.palette(full.names, full.comparison.phases)
-    tables = {plate.name: plate.numbers for plate in draw(full, palette)}
+    tables = {report_figure.name: report_figure.numbers for report_figure in draw(full, palette)}
     loss = {(row[0], row[1]): row for row in tables["loss"].rows}
     for seed, i in ((0, 0), (10, 40), (63, 89)):
         row = loss[seed, full.trajectory.steps[i]]
         assert row[2] == full.trajectory.population_loss[seed, i]
         assert row[3] == full.names[full.path.label[seed, i]]
     share, error = estimate(units(full.occupancy.share))
-    rung, phase = 7, 4
+    n_index, phase = 7, 4
     (row,) = [
-        r for r in tables["occupancy"].rows if r[:2] == (full.occupancy.sample_sizes[rung], full.names[phase])
+        r
+        for r in tables["occupancy"].rows
+        if r[:2] == (full.occupancy.sample_sizes[n_index], full.names[phase])
     ]
-    assert row[2:] == (share[rung, phase], error[rung, phase])
+    assert row[2:] == (share[n_index, phase], error[n_index, phase])
     assert {row[:4] for row in tables["verdicts"].rows} >= {("family", "4-family", "5-family", "both")}
     text = tables["loss"].csv().decode()
     assert text.splitlines()[0] == 'seed,step,"population loss, nats",phase,status'

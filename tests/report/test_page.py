@@ -106,12 +106,14 @@ def test_the_page_is_whole_and_alone(full, tmp_path):
 
 
 def test_the_answer_comes_first_and_failures_are_prominent(full, tmp_path):
-    broken = dataclasses.replace(full, status={"training": "ok", "posterior": "stopped after 3 of 72 rungs"})
+    broken = dataclasses.replace(
+        full, status={"training": "ok", "posterior": "stopped after 3 of 72 sample sizes"}
+    )
     page = read(write_report(broken, tmp_path)[0])
     assert page.text["h1"] == full.comparison.headline
     assert "different axes" in page.text["header"]
     warning = page.text["aside"]
-    assert "posterior: stopped after 3 of 72 rungs" in warning
+    assert "posterior: stopped after 3 of 72 sample sizes" in warning
     assert "1 of 64 SGD seeds: loss not finite" in warning
     assert "1 of 72 posteriors" in warning
     assert "n = 2,000: particles still correlated" in warning
@@ -173,7 +175,10 @@ def test_nothing_in_a_record_becomes_markup_or_mathematics(full, tmp_path):
 def test_missing_numbers_leave_a_dash_and_never_a_nan(full, tmp_path):
     nothing = np.full_like(full.trajectory.loss, np.nan)
     share = full.occupancy.share.copy()
-    share[0, 3], share[:, 5] = np.nan, np.nan  # one data set's rung failed, and one rung altogether
+    share[0, 3], share[:, 5] = (
+        np.nan,
+        np.nan,
+    )  # one data set's sample size failed, and one sample size altogether
     broken = dataclasses.replace(
         full,
         trajectory=dataclasses.replace(

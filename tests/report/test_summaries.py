@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from slt.records.phases import Occupancy, PhasePath
 from slt.records.training import Trajectory
 from slt.report.summaries import (
-    error_in_words,
+    error_text,
     estimate,
     interval,
     number,
@@ -96,7 +96,7 @@ def test_seeds_that_failed_are_not_counted():
     ],
 )
 def test_bands_are_called_what_they_are(shape, floor, words):
-    assert words in error_in_words(occupancy(np.ones(shape), floor))
+    assert words in error_text(occupancy(np.ones(shape), floor))
 
 
 def test_numbers_for_people():

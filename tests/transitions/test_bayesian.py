@@ -27,7 +27,7 @@ TRUTH = scipy.optimize.brentq(lambda n: np.diff(simple(np.array(n))[:2])[0], 300
 
 
 def planted(rng, energies, datasets, repeats, sample_sizes=NS, between=0.7, within=0.3):
-    """Occupancies whose log odds scatter over data sets, over rungs of a data set, and over repeats."""
+    """Occupancies whose log odds scatter over data sets, over sample sizes of a data set, and over repeats."""
     sample_sizes = np.asarray(sample_sizes, float)
     energy = energies(sample_sizes)
     phases = energy.shape[-1]
@@ -79,7 +79,7 @@ def test_the_interval_covers_the_truth_as_often_as_it_says(datasets, repeats, be
         at.append(found.n)
     assert covered / 200 >= 0.9
     error = np.std(at) / np.sqrt(200)
-    assert abs(np.mean(at) - TRUTH) < 4 * error + 2  # 2: curvature of the log odds between rungs
+    assert abs(np.mean(at) - TRUTH) < 4 * error + 2  # 2: curvature of the log odds between sample sizes
 
 
 def test_the_interval_narrows_with_more_data_sets():
@@ -219,9 +219,9 @@ def test_predictions_stand_beside_the_observation():
         PhaseFacts("b", "b", 0.0, 8.5, 1, -22.9, ""),
     )
     (found,) = bayesian.find(exact(simple, np.geomspace(100, 2000, 60)), NAMES, facts)
-    assert [p.level for p in found.predicted] == ["leading", "prior"]
-    assert found.predicted[1].n == pytest.approx(found.n, rel=1e-3)
-    assert found.predicted[0].n < found.n
+    assert [p.approximation for p in found.predictions] == ["leading", "prior"]
+    assert found.predictions[1].n == pytest.approx(found.n, rel=1e-3)
+    assert found.predictions[0].n < found.n
 
 
 def test_dominance_lists_phases_in_turn():

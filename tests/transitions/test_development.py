@@ -1,4 +1,4 @@
-"""A small transformer through the whole pipeline: stages, restricted coefficients, essential dynamics, the page."""
+"""A small transformer through the whole pipeline: stages, refined coefficients, essential dynamics, the page."""
 
 import numpy as np
 import pytest
@@ -67,8 +67,8 @@ def test_a_run_without_a_posterior_has_stages_and_a_plane(run):
 
 def test_the_page_shows_them(run):
     page = (run.path / "report.html").read_text()
-    for title in ("Stages of learning", "Restricted learning coefficients", "Where the function goes"):
+    for title in ("Stages of learning", "Refined learning coefficients", "Where the function goes"):
         assert title in page
     assert "what the formula says of them" in page
-    for name in ("stages", "llc_restricted", "essential"):
+    for name in ("stages", "llc_refined", "essential"):
         assert (run.path / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")

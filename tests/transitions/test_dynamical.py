@@ -107,7 +107,7 @@ def unlabeled(seeds, changes, llc):
 
 
 def falling(seeds, levels):
-    """Loss and lambda-hat that change at checkpoint 4, give or take a little; a whole fall of 1 before."""
+    """Loss and lambda-hat that change at checkpoint 4, give or take a little; a total fall of 1 before."""
     rng = np.random.default_rng(0)
     return np.where(np.arange(8) < 4, levels[0], levels[1]) + rng.normal(0, 1e-4, (seeds, 8))
 
@@ -119,11 +119,11 @@ def falling(seeds, levels):
 def test_types_a_and_b(losses, llcs, kind):
     rows = path(*["AAAABBBB"] * 6)
     loss, llc = falling(6, losses), falling(6, llcs)
-    loss[:, 0] = 1.0 if kind != "B" else 2.0  # the whole fall is much more than what happens at a B
+    loss[:, 0] = 1.0 if kind != "B" else 2.0  # the total fall is much more than what happens at a B
     (found,) = dynamical.find(rows, loss, NAMES, unlabeled=unlabeled(6, {"loss": -0.7}, llc))
     assert found.kind == kind
     assert found.llc_change == pytest.approx(llcs[1] - llcs[0], abs=1e-3)
-    assert (found.detected, found.hidden) == (6, 0)
+    assert (found.with_event, found.hidden) == (6, 0)
     assert found.width == pytest.approx(np.log1p(path("AAAABBBB").steps)[[3, 5]] @ [-1, 1] / np.log(71))
 
 
@@ -135,7 +135,7 @@ def test_a_transition_is_hidden_only_where_the_loss_is_known_to_stay():
     (found,) = dynamical.find(rows, flat, NAMES, unlabeled=alone)
     assert found.hidden == 1
     (unknown,) = dynamical.find(rows, np.full((1, 8), np.nan), NAMES, unlabeled=alone)
-    assert (unknown.detected, unknown.hidden) == (1, 0)
+    assert (unknown.with_event, unknown.hidden) == (1, 0)
 
 
 def test_the_median_has_an_interval_over_seeds():

@@ -8,7 +8,7 @@ import pytest
 from slt.comparer import narrative
 from slt.comparer.summary import plain
 from slt.config.validation import build
-from slt.records.transitions import SCurves
+from slt.records.transitions import SigmoidFits
 from slt.transitions import sigmoids
 
 STEPS = np.unique(np.concatenate([[0], np.geomspace(1, 225_000, 200).astype(int)]))
@@ -84,8 +84,8 @@ def test_sharp_falls_of_seeds_blur_into_wide_ones_of_the_mean():
     told = narrative.explained_by_sigmoids(found)
     assert "The mean loss of 23 seeds is explained to over 99.9 % by" in told
     assert "single seeds by a median of 2 (over 99.9 %)" in told
-    assert "blurred into wide ones" in told
-    assert build(plain(dataclasses.asdict(found)), SCurves) == found
+    assert "may have made wide ones" in told
+    assert build(plain(dataclasses.asdict(found)), SigmoidFits) == found
 
 
 def test_too_little_is_said_or_refused():

@@ -78,7 +78,7 @@ def test_without_coefficients_nothing_is_said_of_the_formula():
     broken = path(steps_of((2.0, 8.0, 4.0)), status="escaped: 9% of draws have lower loss than the point")
     [escaped] = plateaus.find(STEPS, steps_of((3.0, 1.0, 1.0)), np.array([OK]), EVENTS, broken)
     assert math.isnan(escaped.stages[0].llc)
-    assert "the formula says nothing" in stages.headline((bare, escaped))
+    assert "the formula predicts nothing" in stages.headline((bare, escaped))
 
 
 def test_transitions_without_a_rest_between_them_are_one():
@@ -111,7 +111,7 @@ def test_no_jump_is_one_stage():
     [seed] = found(events=[[]])
     assert len(seed.stages) == 1
     assert stages.pool((seed,)) == ()
-    assert "no curve of theirs jumps" in stages.headline((seed,))
+    assert "no curve of theirs has a changepoint" in stages.headline((seed,))
 
 
 # -- essential dynamics -------------------------------------------------------------------------------------------

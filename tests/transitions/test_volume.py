@@ -116,7 +116,7 @@ def test_errors_of_the_constants_and_of_lambda_reach_n():
 def test_what_is_unknown_is_named():
     assert "learning coefficient: c" in free_energy.crossing(FACTS[0], FACTS[2], "volume", {}).why
     assert "local volume" in free_energy.crossing(FACTS[0], FACTS[1], "volume", {}).why
-    assert [p.level for p in free_energy.every_level(FACTS[0], FACTS[1])] == ["leading", "prior"]
+    assert [p.approximation for p in free_energy.predictions_of(FACTS[0], FACTS[1])] == ["leading", "prior"]
     assert math.isfinite(
-        free_energy.every_level(FACTS[0], FACTS[1], volume.constants(population(), FACTS))[2].n
+        free_energy.predictions_of(FACTS[0], FACTS[1], volume.constants(population(), FACTS))[2].n
     )

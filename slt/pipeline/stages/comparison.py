@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from slt.comparer.assemble import Sides, assemble
+from slt.comparer.assemble import ComparisonInputs, assemble
 from slt.pipeline.stage import Plan
 from slt.pipeline.stages import llc, phases
 from slt.posterior.diagnostics import trusted, untrusted
@@ -60,7 +60,7 @@ def run(experiment: Experiment, inputs: Inputs, drive: Driver) -> Output:
         if bad:
             told = ", ".join(f"{n:,}" for n in bad)
             notes = (*notes, f"The posterior at n = {told} is not trusted, and nothing rests on it here.")
-    given = Sides(
+    given = ComparisonInputs(
         facts=labeled.facts,
         names=labeled.names,
         notes=notes,

@@ -55,7 +55,7 @@ def run(of: Run, found: Outputs | None = None) -> list[Path]:
     bad = {} if ladder is None or occupancy is None else untrusted(ladder, occupancy)
     summary = {
         **summary_of(labeled.facts, occupancy, comparison, labeled.names),
-        "untrusted": [{"n": n, "why": why} for n, why in bad.items()],
+        "not_trusted": [{"n": n, "why": why} for n, why in bad.items()],
         "development": development_of(stages),
         "diagnostics": [] if ladder is None else diagnostics(ladder),
         "status": status,
@@ -74,12 +74,12 @@ def run(of: Run, found: Outputs | None = None) -> list[Path]:
         phase_llc={} if coefficients is None else _at_phases(coefficients),
         ladder=ladder,
         occupancy=None if occupancy is None else without(occupancy, bad),
-        untrusted=bad,
+        not_trusted=bad,
         draw_labels=None if labeled.labels is None else labeled.labels.label,
         exemplars=labeled.exemplars,
         stages=stages,
         essential=None if developed is None else developed.essential,
-        restricted={name: part.path for name, part in coefficients.refined.items()} if along else {},
+        refined={name: part.path for name, part in coefficients.refined.items()} if along else {},
         config=manifest["config"],
         provenance=provenance,
         status=_not_on_the_page(status),
