@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from scripts.results import Result, table
-from slt.llc.base import LLCProblem
 from slt.llc.mcmc.sgld import SGLD
+from slt.llc.problem import LLCProblem
 from slt.models.superposition import Inputs, Superposition
 
 MODULES = ("slt.llc.mcmc.sgld", "slt.models.superposition", "scripts.peers")
@@ -75,16 +75,16 @@ def _ours(model: Superposition, point: Any, data: Inputs, batch: int | None) -> 
         localization=LOCALIZATION,
         burn_in=BURN_IN,
         draws=DRAWS,
-        every=1,
+        thin=1,
     )
-    question = LLCProblem(model, jax.tree.map(lambda leaf: leaf[None], point), data)
-    estimate = estimator(question, jax.random.key(1))
+    problem = LLCProblem(model, jax.tree.map(lambda leaf: leaf[None], point), data)
+    estimate = estimator(problem, jax.random.key(1))
     return estimate.curve["mean"][0].mean(axis=-1)
 
 
 def _calibrated(model: Superposition, point: Any, data: Inputs) -> str:
-    question = LLCProblem(model, jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], point), data)
-    estimate = SGLD()(question, jax.random.key(2))
+    problem = LLCProblem(model, jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], point), data)
+    estimate = SGLD()(problem, jax.random.key(2))
     chosen = (
         f"step size {estimate.info['step_size'][0]:.2g}, localization {estimate.info['localization'][0]:g}"
     )

@@ -102,7 +102,7 @@ class Measurement(NamedTuple):
 def applies(case: Case, way: str) -> bool:
     if way in ("volume", "regression", "wbic", "hmc") and case.name in COSTLY:
         return False
-    if case.question.dimension > WAYS[way].most or (way in GLOBAL and case.name.startswith(LOCAL)):
+    if case.problem.dimension > WAYS[way].most or (way in GLOBAL and case.name.startswith(LOCAL)):
         return False
     return not case.own_prior or WAYS[way].own_prior is not None
 
@@ -113,7 +113,7 @@ def path(case: Case) -> Thermodynamic:
     prior = "model" if case.own_prior or case.name.startswith("tanh") else "local"
     if case.name.startswith("Gaussian mixture"):
         return Thermodynamic(prior=prior, particles=512, ess=0.9, decades=12.0)
-    if case.name.startswith("tanh") or LOW < case.question.dimension <= CAREFUL:
+    if case.name.startswith("tanh") or LOW < case.problem.dimension <= CAREFUL:
         return Thermodynamic(prior=prior, particles=1024, ess=0.9)
     return Thermodynamic(prior=prior)
 
@@ -125,8 +125,8 @@ def measure(case: Case, way: str) -> Measurement:
     if way != "thermodynamic":
         chosen = options.own_prior if case.own_prior and options.own_prior else options.estimator
         return _known_as(case, way, chosen) or _made(case, way, chosen)
-    once = path(case).fine(case.question.dimension)
-    again = dataclasses.replace(once, particles=4 * once.count(case.question))
+    once = path(case).fine(case.problem.dimension)
+    again = dataclasses.replace(once, particles=4 * once.count(case.problem))
     known = _known_as(case, way, again) or _known_as(case, way, once)
     if known:
         return known
@@ -164,7 +164,7 @@ def _made(case: Case, way: str, estimator: Estimator) -> Measurement:
     store = Store(ROOT / "runs")
     if not store.has(recipe.name):
         started = time.monotonic()
-        estimate = estimator(case.question, jax.random.key(cases_by_name()[case.name]))
+        estimate = estimator(case.problem, jax.random.key(cases_by_name()[case.name]))
         seconds = time.monotonic() - started
         store.write(recipe, {"estimate": to_dataset(estimate)}, {"seconds": seconds})
         jax.clear_caches()  # hundreds of compiled programs would exhaust the memory that code may live in
@@ -201,7 +201,7 @@ def study() -> Result:
     header = ["case", "d", "lambda", "m", "estimate", "error", "off", "m found", "status", "s", "SGLD", "off"]
     text = f"""# Learning coefficients against closed forms
 
-{len(best)} cases over every family of the zoo, 1 to {max(m.case.question.dimension for m in best)} parameters, on
+{len(best)} cases over every family of the zoo, 1 to {max(m.case.problem.dimension for m in best)} parameters, on
 population losses. Each estimator sets itself up; none knows the truth. "off" is the relative error of the estimate.
 
 {_summary(found)}
@@ -237,7 +237,7 @@ All numbers of all estimators, with statuses and seconds, are in llc_truth.json.
         way: [
             {
                 "case": m.case.name,
-                "dimension": m.case.question.dimension,
+                "dimension": m.case.problem.dimension,
                 "truth": m.truth,
                 "multiplicity": m.case.truth.multiplicity,
                 "llc": _number(m.llc),
@@ -264,7 +264,7 @@ def _row(m: Measurement, sgld: Measurement | None) -> list[Any]:
     right = "" if m.multiplicity == truth.multiplicity else " ✗"
     return [
         m.case.name.replace("|", "\\|"),
-        m.case.question.dimension,
+        m.case.problem.dimension,
         f"{truth.llc:.4g}",
         truth.multiplicity,
         f"{m.llc:.4g}",
@@ -324,7 +324,7 @@ def _acceptance(found: dict[str, list[Measurement]]) -> str:
     narrow = np.array([m.relative_error <= 0.02 for m in best])
     inside = np.array([abs(m.off) <= 3 * m.relative_error for m in best])
     close = np.array([abs(m.off) <= 0.03 for m in best])
-    small = [m for m in best if m.case.question.dimension <= 50]
+    small = [m for m in best if m.case.problem.dimension <= 50]
     right = np.array([m.multiplicity == m.case.truth.multiplicity for m in small])
     near = np.array([abs(m.off) <= 0.10 for m in sgld])
 

@@ -1,4 +1,4 @@
-"""A small transformer through the whole pipeline: stages, restricted coefficients, essential dynamics, the page."""
+"""A small transformer through the whole pipeline: stages, refined coefficients, essential dynamics, the page."""
 
 import numpy as np
 import pytest
@@ -19,9 +19,9 @@ TINY = (
     "training={n: null, seeds: 2, steps: 60, batch_size: 8, checkpoints: 12, optimizer: {learning_rate: 0.01}}",
     "llc=minibatch",
     "llc.checkpoints=3",
-    "llc.estimator={t: 5, chains: 2, batch: 8, anchor: 64, burn_in: 16, draws: 16, traces: 8, step_size: 0.1, "
+    "llc.estimator={nbeta: 5, chains: 2, batch: 8, control_variate_size: 64, burn_in: 16, draws: 16, traces: 8, step_size: 0.1, "
     "localization: 10}",
-    "+llc.restricted.first={weights: [layer_0.head_1]}",
+    "+llc.refined.first={weights: [layer_0.head_1]}",
 )
 
 
@@ -32,7 +32,7 @@ def run(tmp_path_factory):
 
 def test_the_whole_and_its_parts_are_measured_with_one_calibration(run):
     record = run.record("llc")
-    assert record.json("restricted") == ["first"]
+    assert record.json("refined") == ["first"]
     assert sum(run.summary["status"]["llc of first"].values()) >= 6  # every estimate has a flag, or is ok
     paths = [from_dataset(LLCPath, record.array(name)) for name in ("path", "path_0")]
     assert {path.llc.shape for path in paths} == {(2, 3)}
@@ -47,7 +47,7 @@ def test_the_whole_and_its_parts_are_measured_with_one_calibration(run):
 
 
 def test_a_slice_of_the_data_is_another_models_losses():
-    copies = [*TINY, "+llc.restricted.copies={slice: copy}"]
+    copies = [*TINY, "+llc.refined.copies={slice: copy}"]
     parts = experiment(compose(copies))[0].parts()
     model, weights = parts["copies"]
     assert (model.slice, weights) == ("copy", ())
@@ -70,5 +70,5 @@ def test_the_page_shows_them(run):
     for title in ("Stages of learning", "Restricted learning coefficients", "Where the function goes"):
         assert title in page
     assert "what the formula says of them" in page
-    for name in ("stages", "llc_restricted", "essential"):
+    for name in ("stages", "llc_refined", "essential"):
         assert (run.path / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")

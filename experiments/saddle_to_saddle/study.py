@@ -37,7 +37,7 @@ import slt
 from experiments.finding import Finding
 from experiments.middle import JUMP, middle_share
 from experiments.saddle_to_saddle.ridge import Ridge, walk
-from slt.llc.base import LLCProblem
+from slt.llc.problem import LLCProblem
 from slt.llc.smc.thermodynamic import Thermodynamic
 from slt.models.deep_linear import DeepLinear, learning_coefficient
 from slt.records.base import OK, flag_names, from_dataset

@@ -25,8 +25,8 @@ def ours(batch: int | None, checkpoints: int = 1) -> Any:
     import jax
     import jax.numpy as jnp
 
-    from slt.llc.base import LLCProblem
     from slt.llc.mcmc.sgld import SGLD
+    from slt.llc.problem import LLCProblem
     from slt.models.superposition import Superposition
 
     model = Superposition(features=6)
@@ -43,7 +43,7 @@ def ours(batch: int | None, checkpoints: int = 1) -> Any:
         localization=LOCALIZATION,
         burn_in=BURN_IN,
         draws=DRAWS,
-        every=1,
+        thin=1,
     )
     return lambda: estimator(LLCProblem(model, points, data), jax.random.key(1)).llc
 

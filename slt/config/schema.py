@@ -12,7 +12,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from slt.config.validation import build, typed
 from slt.errors import ConfigError
-from slt.llc.base import Estimator, select_params
+from slt.llc.base import Estimator
+from slt.llc.problem import select_params
 from slt.models.base import Model
 from slt.posterior.base import LadderSampler
 from slt.training.trainer import Trainer
@@ -61,7 +62,7 @@ class PosteriorPlan:
 
 
 @dataclasses.dataclass(frozen=True)
-class Restriction:
+class Refinement:
     """A learning coefficient of some of the weights, or of some of the data.
 
     Attributes:
@@ -85,7 +86,7 @@ class LLCPlan:
       seeds: the first so many seeds of training.
       checkpoints: so many, evenly among those that were kept; null: all.
       weights: the parameters that may move, by path ("W", "head/0"); empty: all.
-      restricted: name -> further coefficients at the same checkpoints, with the same settings.
+      refined: name -> further coefficients at the same checkpoints, with the same settings.
     """
 
     estimator: Estimator
@@ -94,11 +95,11 @@ class LLCPlan:
     seeds: int = 16
     checkpoints: int | None = None
     weights: tuple[str, ...] = ()
-    restricted: dict[str, Restriction] = dataclasses.field(default_factory=dict)
+    refined: dict[str, Refinement] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.restricted and self.at != "checkpoints":
-            raise ValueError("restricted coefficients are those of checkpoints: set at=checkpoints")
+        if self.refined and self.at != "checkpoints":
+            raise ValueError("refined coefficients are those of checkpoints: set at=checkpoints")
         for name, value, known in (
             ("at", self.at, ("checkpoints", "phases")),
             ("loss", self.loss, ("data", "population")),
@@ -180,7 +181,7 @@ class Experiment:
         if not llc_on_data(self) and not self.model.has_population_loss:
             raise ValueError("llc asks for the population loss, and this model has none: set llc.loss=data")
         shapes = jax.eval_shape(self.model.sample_prior, jax.random.key(0))
-        for name, part in {"": Restriction(llc.weights), **llc.restricted}.items():
+        for name, part in {"": Refinement(llc.weights), **llc.refined}.items():
             if part.weights:
                 select_params(shapes, part.weights)
             if part.slice is not None:
@@ -189,7 +190,7 @@ class Experiment:
     def _sliced(self, name: str, wanted: str) -> Model:
         """The model whose losses are those of a slice."""
         if not any(field.name == "slice" for field in dataclasses.fields(self.model)):  # type: ignore[arg-type]
-            raise ValueError(f"llc.restricted.{name}: this model has no slices of data")
+            raise ValueError(f"llc.refined.{name}: this model has no slices of data")
         return dataclasses.replace(self.model, slice=wanted)  # type: ignore[type-var]
 
     def parts(self) -> dict[str, tuple[Model, tuple[str, ...]]]:
@@ -198,7 +199,7 @@ class Experiment:
         whole = {"": (self.model, self.llc.weights)}
         return whole | {
             name: (self.model if part.slice is None else self._sliced(name, part.slice), part.weights)
-            for name, part in self.llc.restricted.items()
+            for name, part in self.llc.refined.items()
         }
 
     @property

@@ -20,8 +20,8 @@ from slt.comparer.assemble import Sides, assemble
 from slt.comparer.summary import plain
 from slt.config.schema import Experiment, llc_on_data
 from slt.config.validation import build
-from slt.llc.base import LLCProblem
-from slt.llc.trajectory import AlongTraining, Part, free
+from slt.llc.problem import LLCProblem
+from slt.llc.trajectory import AlongTraining, Part, selected_entries
 from slt.models import datasets
 from slt.models.base import Model
 from slt.models.drawing import Drawn
@@ -250,10 +250,10 @@ def _llc(experiment: Experiment, config: Mapping[str, Any], stages: Mapping[str,
         needs, inputs = ("training",), {"training": stages["training"].recipe.hash}
         kept = experiment.training.checkpoints
         seeds = min(plan.seeds, experiment.training.seeds)
-        count = (1 + len(plan.restricted)) * seeds * min(plan.checkpoints or kept, kept)
+        count = (1 + len(plan.refined)) * seeds * min(plan.checkpoints or kept, kept)
         what = f"learning coefficients at checkpoints of {_times(seeds, 'seed')}"
-        if plan.restricted:
-            what += f", and {_times(len(plan.restricted), 'restricted one')}"
+        if plan.refined:
+            what += f", and {_times(len(plan.refined), 'refined one')}"
     if llc_on_data(experiment):
         needs, inputs = ("data", *needs), inputs | _data_inputs(experiment, config)
     recipe = Recipe(
@@ -271,22 +271,22 @@ def _make_llc(experiment: Experiment, records: Records, drive: Driver) -> Items:
     key = named_key(experiment.seed, "llc")
     if plan.at == "phases":
         points = jax.tree.map(lambda *leaves: np.stack(leaves), *[phase.point for phase in model.phases()])
-        moving = free(model, plan.weights)
+        selected = selected_entries(model, plan.weights)
         drive.progress.begin(1, "batches")
-        estimate = plan.estimator(LLCProblem(model, points, free=moving), key)
+        estimate = plan.estimator(LLCProblem(model, points, selected=selected), key)
         return {"estimate": to_dataset(estimate), "phases": [phase.name for phase in model.phases()]}
     assert experiment.training is not None
     trajectory = from_dataset(Trajectory, records["training"].array("trajectory"))
     n = experiment.training.n
     data = _first_rows(experiment, records, n) if n is not None and llc_on_data(experiment) else None
     parts = experiment.parts()
-    asked = tuple(Part(of, free(model, weights)) for of, weights in parts.values())
+    asked = tuple(Part(of, selected_entries(model, weights)) for of, weights in parts.values())
     stage = AlongTraining(plan.estimator, asked, trajectory, data, plan.seeds, plan.checkpoints)
-    (whole, path), *restricted = drive(stage, key)
+    (whole, path), *refined = drive(stage, key)
     items: Items = {"estimate": to_dataset(whole), "path": to_dataset(path)}
-    if restricted:
-        items["restricted"] = list(plan.restricted)
-    for i, (estimate, path) in enumerate(restricted):
+    if refined:
+        items["refined"] = list(plan.refined)
+    for i, (estimate, path) in enumerate(refined):
         items |= {f"estimate_{i}": to_dataset(estimate), f"path_{i}": to_dataset(path)}
     return items
 

@@ -61,10 +61,10 @@ def _write_report(this: Run, manifest: Mapping[str, Any], records: Mapping[str, 
             found = record.array("estimate")
             values = (found[name].values.tolist() for name in ("llc", "error", "status"))
             measured = dict(zip(record.json("phases"), zip(*values, strict=True), strict=True))
-    restricted: dict[str, LLCPath] = {}
-    if "llc" in records and records["llc"].has("restricted"):
-        for i, name in enumerate(records["llc"].json("restricted")):
-            restricted[name] = from_dataset(LLCPath, records["llc"].array(f"path_{i}"))
+    refined: dict[str, LLCPath] = {}
+    if "llc" in records and records["llc"].has("refined"):
+        for i, name in enumerate(records["llc"].json("refined")):
+            refined[name] = from_dataset(LLCPath, records["llc"].array(f"path_{i}"))
     stages: tuple[SeedStages, ...] = ()
     moved: EssentialDynamics | None = None
     if "development" in records:
@@ -110,7 +110,7 @@ def _write_report(this: Run, manifest: Mapping[str, Any], records: Mapping[str, 
         exemplars=_exemplars(labeled),
         stages=stages,
         essential=moved,
-        restricted=restricted,
+        refined=refined,
         config=manifest["config"],
         provenance=provenance,
         status=_unseen(status),

@@ -40,8 +40,8 @@ def statuses(records: Records) -> dict[str, dict[str, int]]:
     if "llc" in records:
         record = records["llc"]
         items = {"llc": "estimate"}
-        if record.has("restricted"):
-            items |= {f"llc of {part}": f"estimate_{i}" for i, part in enumerate(record.json("restricted"))}
+        if record.has("refined"):
+            items |= {f"llc of {part}": f"estimate_{i}" for i, part in enumerate(record.json("refined"))}
         for name, item in items.items():
             found = record.array(item)["status"].values.tolist()
             counts[name] = dict(Counter(flag for status in found for flag in flag_names(status) or (OK,)))

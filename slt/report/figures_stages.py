@@ -1,4 +1,4 @@
-"""Figures of a run without a posterior: stages, restricted coefficients, the function's way through training."""
+"""Figures of a run without a posterior: stages, refined coefficients, the function's way through training."""
 
 from __future__ import annotations
 
@@ -77,16 +77,16 @@ def stages(inputs: ReportInputs, palette: Palette) -> Plate | None:
     )
 
 
-def restricted(inputs: ReportInputs, palette: Palette) -> Plate | None:
+def refined(inputs: ReportInputs, palette: Palette) -> Plate | None:
     """Coefficients of some weights or data along training, beside the whole; None where none was asked for."""
-    if not inputs.restricted:
+    if not inputs.refined:
         return None
     fig = style.figure(4.2)
     ax = fig.subplots()
     rows: list[tuple[object, ...]] = []
     ends: list[tuple[float, str, str]] = []
     drawn = asked = 0
-    for (name, path), color in zip(inputs.restricted.items(), _cycle(len(inputs.restricted)), strict=True):
+    for (name, path), color in zip(inputs.refined.items(), _cycle(len(inputs.refined)), strict=True):
         value = _sound(path)
         drawn, asked = drawn + int(np.isfinite(value).sum()), asked + value.size
         middle = _median(value)
@@ -98,14 +98,14 @@ def restricted(inputs: ReportInputs, palette: Palette) -> Plate | None:
         rows += _table(name, path.steps, value)
     _names(ax, ends)
     ax.set_ylim(bottom=0)
-    ax.set_ylabel("restricted λ̂")
-    step_axis(ax, next(iter(inputs.restricted.values())).steps)
+    ax.set_ylabel("refined λ̂")
+    step_axis(ax, next(iter(inputs.refined.values())).steps)
     return plate(
         fig,
-        "llc_restricted",
+        "llc_refined",
         "Restricted learning coefficients",
         "Only the named weights move, or only the named losses count; settings are those of the whole. Lines are "
-        f"medians over {plural(len(next(iter(inputs.restricted.values())).seed), 'seed')}, bands standard errors. "
+        f"medians over {plural(len(next(iter(inputs.refined.values())).seed), 'seed')}, bands standard errors. "
         f"{drawn} of {asked} estimates are drawn; around the others chains found lower loss or ran away.",
         "Restricted learning coefficients against training step.",
         ("part", "seed", "step", "llc"),

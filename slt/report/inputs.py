@@ -36,7 +36,7 @@ class ReportInputs:
       exemplars: drawings of each phase, of a model that draws itself.
       stages: of each seed, in a run that has no posterior.
       essential: where the function of a model with a probe goes along training.
-      restricted: name -> coefficients of some of the weights or of the data.
+      refined: name -> coefficients of some of the weights or of the data.
       config: the resolved configuration (nested, of plain values).
       provenance: versions, seed, hash, device, seconds of each stage (nested, of plain values).
       status: stage -> "ok", or what went wrong.
@@ -57,7 +57,7 @@ class ReportInputs:
     exemplars: tuple[Exemplar, ...] = ()
     stages: tuple[SeedStages, ...] = ()
     essential: EssentialDynamics | None = None
-    restricted: Mapping[str, LLCPath] = dataclasses.field(default_factory=dict)
+    refined: Mapping[str, LLCPath] = dataclasses.field(default_factory=dict)
     config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     status: Mapping[str, str] = dataclasses.field(default_factory=dict)

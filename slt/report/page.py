@@ -41,7 +41,7 @@ _FIGURES = (
     figures_dynamics.losses,
     figures_llc.along,
     figures_llc.calibration,
-    figures_stages.restricted,
+    figures_stages.refined,
     figures_stages.stages,
     figures_stages.essential,
     figures_posterior.occupancy,

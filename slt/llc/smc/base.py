@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from slt.llc.base import Estimator, LLCProblem
+from slt.llc.base import Estimator
+from slt.llc.problem import LLCProblem
 from slt.llc.smc.tempered_path import Curve, heat
 from slt.posterior.tempering import DEEP, Options
 from slt.records.base import Array

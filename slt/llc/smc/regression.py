@@ -9,7 +9,7 @@ import numpy as np
 from scipy.stats import t as student
 
 from slt.llc import flags as flag
-from slt.llc.base import LLCProblem, newton_decrement
+from slt.llc.problem import LLCProblem, newton_decrement
 from slt.llc.smc.base import Heated
 from slt.llc.smc.wbic import observations
 from slt.records.base import Array
@@ -65,7 +65,7 @@ class BetaRegression(Heated):
         reach = student.ppf(0.975, self.repeats - 1) * error
         flags = flag.Flags(question.count)
         lower = np.nanmax(np.nan_to_num(curve.lower.mean(axis=1)), axis=1)
-        gain = np.asarray(newton_decrement(question.full(1.0), question.points, question.free))
+        gain = np.asarray(newton_decrement(question.full(1.0), question.points, question.selected))
         flag.common(flags, llc, error, np.full(question.count, middle), lower, gain)
         flags.add(
             "power law", used < LEAST, [f"{k:.0f} temperatures make no line: raise span or ess" for k in used]
@@ -79,7 +79,7 @@ class BetaRegression(Heated):
             high=llc + reach,
             multiplicity=np.zeros(question.count, int),
             loss=np.asarray(question.losses()),
-            t=curve.t,
+            nbeta=curve.t,
             curve={"mean": curve.mean},
             info={"temperatures": used, "curvature": curvature},
             status=flags.status(),

@@ -13,7 +13,7 @@ from scipy.stats import t as student
 
 from slt.errors import ConfigError
 from slt.llc import flags as flag
-from slt.llc.base import LLCProblem, newton_decrement
+from slt.llc.problem import LLCProblem, newton_decrement
 from slt.llc.smc.base import Heated, last
 from slt.posterior.targets import Neighborhood, Potential
 from slt.records.llc import LLCEstimate
@@ -64,7 +64,7 @@ class WAIC(Heated):
         reach = student.ppf(0.975, self.repeats - 1) * error
         loss = np.asarray(question.losses())
         flags = flag.Flags(question.count)
-        gain = np.asarray(newton_decrement(question.full(1.0), question.points, question.free))
+        gain = np.asarray(newton_decrement(question.full(1.0), question.points, question.selected))
         # at beta = 1 half of all draws may well fit these data better than the truth does: no escape
         flag.common(flags, llc, error, np.full(question.count, 1.0), np.zeros(question.count), gain)
         flags.add("not forgotten", ~curve.finished, "t = n was not reached")
@@ -76,7 +76,7 @@ class WAIC(Heated):
             high=llc + reach,
             multiplicity=np.zeros(question.count, int),
             loss=loss,
-            t=np.full((question.count, 1), n),
+            nbeta=np.full((question.count, 1), n),
             curve={"mean": mean[:, :, None]},
             info={
                 "waic": training.mean(axis=1) + functional / n,

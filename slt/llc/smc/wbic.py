@@ -10,7 +10,7 @@ from scipy.stats import t as student
 
 from slt.errors import ConfigError
 from slt.llc import flags as flag
-from slt.llc.base import LLCProblem, newton_decrement
+from slt.llc.problem import LLCProblem, newton_decrement
 from slt.llc.smc.base import Heated, last
 from slt.records.llc import LLCEstimate
 
@@ -41,7 +41,7 @@ class WBIC(Heated):
         loss = np.asarray(question.losses())
         flags = flag.Flags(question.count)
         at_end = last(curve, curve.lower).mean(axis=1)
-        gain = np.asarray(newton_decrement(question.full(1.0), question.points, question.free))
+        gain = np.asarray(newton_decrement(question.full(1.0), question.points, question.selected))
         flag.common(flags, llc, error, np.full(question.count, t), at_end, gain)
         flags.add("not forgotten", ~curve.finished, "t = n / log n was not reached")
         return LLCEstimate(
@@ -51,7 +51,7 @@ class WBIC(Heated):
             high=llc + reach,
             multiplicity=np.zeros(question.count, int),
             loss=loss,
-            t=np.full((question.count, 1), t),
+            nbeta=np.full((question.count, 1), t),
             curve={"mean": mean[:, :, None]},
             info={
                 "wbic": n * loss + llc * np.log(n),
