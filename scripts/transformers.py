@@ -220,7 +220,7 @@ Refined coefficients, of {parts["seeds"]} seed at {parts["checkpoints"]} checkpo
 
 {table(["weights or tokens", "course of λ̂", "at the end"], courses)}
 
-![refined](transformers_{name.removesuffix("_stages")}_parts_llc_restricted.png)
+![refined](transformers_{name.removesuffix("_stages")}_parts_llc_refined.png)
 """
 
 
