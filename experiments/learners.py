@@ -12,6 +12,9 @@ from matplotlib.figure import Figure
 
 from slt.config.schema import experiment
 from slt.models.base import Model, phase_names
+from slt.phases import classification
+from slt.phases.classification import phase_facts
+from slt.phases.occupancy import occupancy_summary
 from slt.pipeline.execute import run
 from slt.records.base import Array, from_dataset
 from slt.records.phases import Occupancy, PhasePath

@@ -7,7 +7,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from slt.llc.base import LLCProblem
+from slt.llc.problem import LLCProblem
 from slt.models.base import Model, Phase
 from slt.models.crafted import Crafted
 from slt.models.deep_linear import DeepLinear
@@ -35,7 +35,7 @@ class Case:
         return next(phase for phase in known if phase.name == self.phase) if self.phase else known[-1]
 
     @property
-    def question(self) -> LLCProblem:
+    def problem(self) -> LLCProblem:
         return LLCProblem(self.model, jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], self.truth.point))
 
 

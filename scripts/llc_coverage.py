@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from scripts.result import Result, table
-from slt.llc.base import LLCProblem
+from slt.llc.problem import LLCProblem
 from slt.llc.smc.thermodynamic import Thermodynamic
 from slt.models.monomial import Monomial
 from slt.models.quadratic import Quadratic

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from scripts.result import Result, table
-from slt.llc.base import LLCProblem
+from slt.llc.problem import LLCProblem
 from slt.llc.smc.thermodynamic import Thermodynamic
 from slt.models.base import Phase
 from slt.models.superposition import Superposition
@@ -86,8 +86,8 @@ def _four() -> tuple[str, dict]:
     decades = np.arange(0.5, 4.01, 0.5)
     for name in ("4", "4+", "4++"):
         _, estimate, _ = _measure(6, name, FOUR)
-        seen = np.isfinite(estimate.t[0])
-        beyond = np.log10(estimate.t[0, seen] / estimate.info["onset"][0])
+        seen = np.isfinite(estimate.nbeta[0])
+        beyond = np.log10(estimate.nbeta[0, seen] / estimate.info["onset"][0])
         curves = estimate.curve["mean"][0][:, seen]
         at = np.array([np.interp(decades, beyond, curve) for curve in curves])
         at[:, decades > beyond[-1] + 0.1] = np.nan

@@ -90,7 +90,7 @@ class Measurement(NamedTuple):
 def applies(case: Case, way: str) -> bool:
     if way in ("volume", "regression", "wbic", "hmc") and case.name in COSTLY:
         return False
-    if case.question.dimension > WAYS[way].most or (way in GLOBAL and case.name.startswith(LOCAL)):
+    if case.problem.dimension > WAYS[way].most or (way in GLOBAL and case.name.startswith(LOCAL)):
         return False
     return not case.own_prior or WAYS[way].own_prior is not None
 
@@ -101,7 +101,7 @@ def path(case: Case) -> Thermodynamic:
     prior = "model" if case.own_prior or case.name.startswith("tanh") else "local"
     if case.name.startswith("Gaussian mixture"):
         return Thermodynamic(prior=prior, particles=512, target_ess=0.9, decades=12.0)
-    if case.name.startswith("tanh") or LOW < case.question.dimension <= CAREFUL:
+    if case.name.startswith("tanh") or LOW < case.problem.dimension <= CAREFUL:
         return Thermodynamic(prior=prior, particles=1024, target_ess=0.9)
     return Thermodynamic(prior=prior)
 
@@ -113,8 +113,8 @@ def measure(case: Case, way: str) -> Measurement:
     if way != "thermodynamic":
         chosen = options.own_prior if case.own_prior and options.own_prior else options.estimator
         return _known_as(case, way, chosen) or _made(case, way, chosen)
-    once = path(case).fine(case.question.dimension)
-    again = dataclasses.replace(once, particles=4 * once.count(case.question))
+    once = path(case).fine(case.problem.dimension)
+    again = dataclasses.replace(once, particles=4 * once.count(case.problem))
     known = _known_as(case, way, again) or _known_as(case, way, once)
     if known:
         return known
@@ -152,7 +152,7 @@ def _made(case: Case, way: str, estimator: Estimator) -> Measurement:
     store = Store(ROOT / "runs")
     if not store.has(recipe.name):
         started = time.monotonic()
-        estimate = estimator(case.question, jax.random.key(cases_by_name()[case.name]))
+        estimate = estimator(case.problem, jax.random.key(cases_by_name()[case.name]))
         seconds = time.monotonic() - started
         store.write(recipe, {"estimate": to_dataset(estimate)}, {"seconds": seconds})
         jax.clear_caches()  # hundreds of compiled programs would exhaust the memory that code may live in

@@ -12,8 +12,8 @@ import numpy as np
 from scripts.benchmarks import sgld
 from scripts.benchmarks.sgld import BURN_IN, CHAINS, DRAWS, LOCALIZATION, STEP_SIZE, N
 from scripts.result import Result, table
-from slt.llc.base import LLCProblem
 from slt.llc.mcmc.sgld import SGLD
+from slt.llc.problem import LLCProblem
 from slt.models.superposition import Superposition
 
 

@@ -24,7 +24,7 @@ def study() -> Result:
     header = ["case", "d", "lambda", "m", "estimate", "error", "off", "m found", "status", "s", "SGLD", "off"]
     text = f"""# Learning coefficients against closed forms
 
-{len(best)} cases over every family of models, 1 to {max(m.case.question.dimension for m in best)} parameters, on
+{len(best)} cases over every family of models, 1 to {max(m.case.problem.dimension for m in best)} parameters, on
 population losses. Each estimator calibrates itself; none is given the truth. "off" is the relative error of the
 estimate.
 
@@ -61,7 +61,7 @@ All numbers of all estimators, with statuses and seconds, are in llc_truth.json.
         way: [
             {
                 "case": m.case.name,
-                "dimension": m.case.question.dimension,
+                "dimension": m.case.problem.dimension,
                 "truth": m.truth,
                 "multiplicity": m.case.truth.multiplicity,
                 "llc": _number(m.llc),
@@ -88,7 +88,7 @@ def _row(m: Measurement, sgld: Measurement | None) -> list[Any]:
     right = "" if m.multiplicity == truth.multiplicity else " ✗"
     return [
         m.case.name.replace("|", "\\|"),
-        m.case.question.dimension,
+        m.case.problem.dimension,
         f"{truth.llc:.4g}",
         truth.multiplicity,
         f"{m.llc:.4g}",
@@ -148,7 +148,7 @@ def _acceptance(found: dict[str, list[Measurement]]) -> str:
     narrow = np.array([m.relative_error <= 0.02 for m in best])
     inside = np.array([abs(m.off) <= 3 * m.relative_error for m in best])
     close = np.array([abs(m.off) <= 0.03 for m in best])
-    small = [m for m in best if m.case.question.dimension <= 50]
+    small = [m for m in best if m.case.problem.dimension <= 50]
     right = np.array([m.multiplicity == m.case.truth.multiplicity for m in small])
     near = np.array([abs(m.off) <= 0.10 for m in sgld])
 

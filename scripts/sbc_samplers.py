@@ -19,7 +19,8 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from scripts.sbc_cases import Case, Replications
-from slt.llc.mcmc import mcmc_kernels, sgld_kernel
+from slt.llc.mcmc import kernels
+from slt.llc.mcmc.kernels import Kernel
 from slt.models.base import Data, Params
 from slt.posterior.base import LadderSampler
 from slt.posterior.data_tempering import DataTempering
@@ -42,7 +43,6 @@ LADDERS: dict[str, tuple[LadderSampler, tuple[int, ...]]] = {
     "ladder": (DataTempering(particles=192, repeats=2), SAMPLE_SIZES),
     "NUTS": (NUTS_OPTIONS, (N,)),
 }
-GOALS = {"hmc": 0.8, "mala": 0.6}  # acceptance that `slt.llc.mcmc.calibration` tunes to
 LEAPFROG = 8
 BATCH = 5  # observations in a gradient of SGLD, where not all are
 BURN_IN = {"hmc": 150, "mala": 300}
@@ -106,21 +106,11 @@ def by_chains(algorithm: str, case: Case, made: Replications, key: jax.Array) ->
     def one(data: Data, key: jax.Array) -> Params:
         first, second = jax.random.split(key)
         setting = localized(case, data, 1.0)
-        walkers = mcmc_kernels.start(1, DRAWS, setting.scale.shape[1])
-        walkers, size, _, _ = mcmc_kernels.tune(
-            setting,
-            walkers,
-            first,
-            algorithm=algorithm,
-            goal=GOALS[algorithm],
-            leapfrog=LEAPFROG,
-            length=BURN_IN[algorithm],
-            decay=mcmc_kernels.DECAY["none"],
-        )
+        walkers = kernels.start(1, DRAWS, setting.scale.shape[1])
+        kernel = Kernel(algorithm, LEAPFROG)
+        walkers, size, _, _ = kernels.tune(setting, walkers, first, kernel=kernel, length=BURN_IN[algorithm])
         setting = setting._replace(step_size=size)
-        walkers, _, _ = mcmc_kernels.walk(
-            setting, walkers, second, algorithm=algorithm, leapfrog=LEAPFROG, length=1, every=STEPS[algorithm]
-        )
+        walkers, _, _ = kernels.walk(setting, walkers, second, kernel=kernel, length=1, thin=STEPS[algorithm])
         return _positions(setting, walkers)
 
     return _drawn(jax.jit(jax.vmap(one)), made, key)
@@ -134,10 +124,11 @@ def by_langevin(
 
     def one(data: Data, key: jax.Array, step: jax.Array) -> Params:
         setting = localized(case, data, step)
-        walkers = mcmc_kernels.start(1, DRAWS, setting.scale.shape[1])
+        walkers = kernels.start(1, DRAWS, setting.scale.shape[1])
         weights = jnp.ones(jax.tree.leaves(data)[0].shape[0])
-        walkers, _ = sgld_kernel.walk(
-            setting, walkers, key, data, weights, length=1, every=STEPS["sgld"], batch=batch
+        kernel = Kernel("sgld", batch=batch)
+        walkers, _, _ = kernels.walk(
+            setting, walkers, key, data, weights, kernel=kernel, length=1, thin=STEPS["sgld"]
         )
         return _positions(setting, walkers)
 
@@ -156,7 +147,7 @@ def _drawn(run: Callable[[Data, jax.Array], Params], made: Replications, key: ja
     return Drawn(N, jax.tree.map(np.asarray, w), status)
 
 
-def localized(case: Case, data: Data, step: Any) -> mcmc_kernels.Setting:
+def localized(case: Case, data: Data, step: Any) -> kernels.Setting:
     """Chains around the origin at nbeta = n and gamma = 1 / s^2, where the localizing prior is the model's own."""
     rows = jax.tree.leaves(data)[0].shape[0]
     full = potential(case.model, data, jnp.ones(rows))  # beta = 1, so that nbeta = n
@@ -166,10 +157,10 @@ def localized(case: Case, data: Data, step: Any) -> mcmc_kernels.Setting:
     around, n, beta = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], (around, full.n, full.beta))
     dimension = ravel_pytree(center)[0].size
     size = jnp.full(1, step / (rows + case.scale**-2.0))
-    return mcmc_kernels.Setting(Potential(around, full.summary, n, beta), size, jnp.ones((1, dimension)))
+    return kernels.Setting(Potential(around, full.summary, n, beta), size, jnp.ones((1, dimension)))
 
 
-def _positions(setting: mcmc_kernels.Setting, walkers: mcmc_kernels.Walkers) -> Params:
+def _positions(setting: kernels.Setting, walkers: kernels.Walkers) -> Params:
     """The last position of each chain, as the model's parameters."""
     around: Any = jax.tree.map(lambda leaf: leaf[0], setting.target.model)
     offsets = setting.scale[0] * walkers.u[0]

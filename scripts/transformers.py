@@ -21,14 +21,14 @@ LAYERS = ("layer_0", "layer_1")
 HEADS = tuple(f"{layer}.head_{head}" for layer in LAYERS for head in range(4))
 
 
-def _restricted(slices: tuple[str, ...], weights: tuple[str, ...]) -> list[str]:
+def _refined(slices: tuple[str, ...], weights: tuple[str, ...]) -> list[str]:
     named = {
         name.replace("layer_", "head_").replace(".head_", "_") if "." in name else name: name
         for name in weights
     }
     return [
-        *(f"+llc.restricted.{part}={{weights: [{name}]}}" for part, name in named.items()),
-        *(f"+llc.restricted.{part}_tokens={{slice: {part}}}" for part in slices),
+        *(f"+llc.refined.{part}={{weights: [{name}]}}" for part, name in named.items()),
+        *(f"+llc.refined.{part}_tokens={{slice: {part}}}" for part in slices),
     ]
 
 
@@ -38,14 +38,14 @@ RUNS: dict[str, list[str]] = {
         "experiment=icl_stages",
         "llc.seeds=1",
         "llc.checkpoints=4",
-        *_restricted(("early", "late"), LAYERS),
+        *_refined(("early", "late"), LAYERS),
     ],
     "induction": ["experiment=induction", "llc.checkpoints=20"],
     "induction_parts": [
         "experiment=induction",
         "llc.seeds=1",
         "llc.checkpoints=4",
-        *_restricted(("bigram", "trigram", "copy"), HEADS + LAYERS),
+        *_refined(("bigram", "trigram", "copy"), HEADS + LAYERS),
     ],
 }
 
@@ -56,7 +56,7 @@ def study() -> Result:
     figures = {
         f"transformers_{name}_{figure}.png": (one.path / "figures" / f"{figure}.png").read_bytes()
         for name, one in done.items()
-        for figure in (("llc_restricted",) if name.endswith("_parts") else ("stages", "essential"))
+        for figure in (("llc_refined",) if name.endswith("_parts") else ("stages", "essential"))
     }
     text = "\n".join(
         [
@@ -91,7 +91,7 @@ def _seen(done: Run) -> _Seen:
     trajectory = from_dataset(Trajectory, done.record("training").array("trajectory"))
     estimate = from_dataset(LLCEstimate, record.array("estimate"))
     path = from_dataset(LLCPath, record.array("path"))
-    names = record.json("restricted") if record.has("restricted") else []
+    names = record.json("refined") if record.has("refined") else []
     parts = {name: from_dataset(LLCPath, record.array(f"path_{i}")) for i, name in enumerate(names)}
     rows = np.searchsorted(trajectory.steps, path.steps)
     loss = trajectory.population_loss[path.seed][:, rows]

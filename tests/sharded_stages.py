@@ -11,9 +11,9 @@ import numpy as np
 
 import slt
 from scripts.linear_gaussian import LinearGaussian
-from slt.llc.base import LLCProblem
-from slt.llc.mcmc import mcmc_kernels
+from slt.llc.mcmc import kernels
 from slt.llc.mcmc.metropolis import Metropolis
+from slt.llc.problem import LLCProblem
 from slt.llc.smc.wbic import WBIC
 from slt.posterior import nuts, tempering
 from slt.posterior.data_tempering import DataTempering
@@ -69,7 +69,7 @@ def local(points=4, chains=2, localization=1.0):
     """Chains at so many points."""
     points = jax.vmap(MODEL.sample_prior)(jax.random.split(KEY, points))
     estimator = Metropolis(
-        chains=chains, t=1e4, step_size=1e-4, localization=localization, burn_in=16, draws=64
+        chains=chains, nbeta=1e4, step_size=1e-4, localization=localization, burn_in=16, draws=64
     )
     return estimator(LLCProblem(MODEL, points, MODEL.sample(KEY, 40)), KEY)
 
@@ -100,8 +100,8 @@ def partition():
         state = spread(stage.init(KEY))
         after, _ = stage.advance(state)
         held[name] = [_devices(tree) for tree in (state, after)]
-    held["chains"] = _watched(mcmc_kernels, "walk", local)
-    held["chains of one point"] = _watched(mcmc_kernels, "walk", partial(local, points=1, chains=4))
+    held["chains"] = _watched(kernels, "walk", local)
+    held["chains of one point"] = _watched(kernels, "walk", partial(local, points=1, chains=4))
     held["nuts"] = _watched(nuts, "_chains", by_nuts)
     held["tempered"] = _watched(tempering, "_move", tempered)[:1]
     held["smc"] = _watched(tempering, "_move", by_smc)[:1]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from slt.errors import ConfigError
-from slt.llc.base import LLCProblem
+from slt.llc.problem import LLCProblem
 from slt.models import datasets
 from slt.models.quadratic import Quadratic
 from slt.posterior.data_tempering import DataTempering
@@ -253,7 +253,7 @@ data = {"class": classes, "x": inputs}
 first = jax.jit(lambda w: losses(w, data).sum())  # JAX keeps both arrays in 32 bits, by identity
 first(np.zeros(3, np.float32))
 
-from slt.llc.base import LLCProblem
+from slt.llc.problem import LLCProblem
 from slt.llc.curvature import Hessian
 from slt.models.base import Model, as_model
 from slt.posterior.targets import potential

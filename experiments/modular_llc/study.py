@@ -25,8 +25,8 @@ from matplotlib.figure import Figure
 
 from experiments.finding import Finding, verdict_of
 from experiments.modular import RULE, Trained, fit
-from slt.llc.base import LLCProblem
 from slt.llc.mcmc.metropolis import Metropolis
+from slt.llc.problem import LLCProblem
 from slt.models.base import as_model
 from slt.models.modular_addition import ModularAddition
 from slt.records.base import Array

@@ -26,7 +26,7 @@ from matplotlib.figure import Figure
 from experiments.finding import Finding, verdict_of
 from experiments.s_curves.curves import Shape, descend, first, shape
 from experiments.statistics import finite
-from slt.llc.base import LLCProblem
+from slt.llc.problem import LLCProblem
 from slt.llc.smc.thermodynamic import Thermodynamic
 from slt.models.common.low_rank import LowRank
 from slt.models.low_rank_factorization import LowRankFactorization

@@ -37,7 +37,7 @@ from experiments.finding import Finding, verdict_of
 from experiments.ladders import JUMP, middle_share
 from experiments.saddle_to_saddle.ridge import Ridge, walk
 from experiments.statistics import finite
-from slt.llc.base import LLCProblem
+from slt.llc.problem import LLCProblem
 from slt.llc.smc.thermodynamic import Thermodynamic
 from slt.models.deep_linear import DeepLinear, learning_coefficient
 from slt.pipeline.execute import run

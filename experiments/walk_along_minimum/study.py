@@ -22,8 +22,8 @@ from matplotlib.figure import Figure
 
 from experiments.finding import Finding, verdict_of
 from experiments.walk_along_minimum.walk import FLATTEST, MODEL, SIZE, measure, walk
-from slt.llc.base import LLCProblem
 from slt.llc.mcmc.metropolis import Metropolis
+from slt.llc.problem import LLCProblem
 from slt.report import style
 
 CLAIM = "On a surface of minima the noise of labels carries SGD steadily towards flatter points"
@@ -128,7 +128,7 @@ def _lambda(points: dict[str, Array], time: Array, seeds: int, count: int, draws
     kept = np.linspace(0, len(time) - 1, count).round().astype(int)
     chosen = {name: leaf[MIDDLE, :seeds][:, kept] for name, leaf in points.items()}
     flat = {name: leaf.reshape(-1, *leaf.shape[2:]) for name, leaf in chosen.items()}
-    estimator = Metropolis(algorithm="mala", chains=4, t=T, localization=LOCALIZATION, draws=draws)
+    estimator = Metropolis(algorithm="mala", chains=4, nbeta=T, localization=LOCALIZATION, draws=draws)
     estimate = estimator(LLCProblem(MODEL, flat), jax.random.key(2))
     each, error = (values.reshape(seeds, count) for values in (estimate.llc, estimate.error))
     scatter = each.std(axis=0, ddof=1) / np.sqrt(seeds) if seeds > 1 else np.zeros(count)

@@ -25,7 +25,7 @@ def ours(batch: int | None, checkpoints: int = 1) -> Any:
     import jax
     import jax.numpy as jnp
 
-    from slt.llc.base import LLCProblem
+    from slt.llc.problem import LLCProblem
     from slt.models.superposition import Superposition
 
     model = Superposition(features=6)
@@ -50,7 +50,7 @@ def estimator(batch: int | None) -> Any:
         localization=LOCALIZATION,
         burn_in=BURN_IN,
         draws=DRAWS,
-        every=1,
+        thin=1,
     )
 
 

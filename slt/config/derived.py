@@ -49,7 +49,7 @@ def llc_parts(experiment: Experiment) -> dict[str, tuple[Model, tuple[str, ...]]
     main = {"": (experiment.model, experiment.llc.weights)}
     return main | {
         name: (experiment.model if part.slice is None else sliced(experiment.model, part.slice), part.weights)
-        for name, part in experiment.llc.restricted.items()
+        for name, part in experiment.llc.refined.items()
     }
 
 

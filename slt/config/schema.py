@@ -13,7 +13,8 @@ from omegaconf.errors import OmegaConfBaseException
 from slt.config.derived import llc_on_data, sliced
 from slt.config.validation import build, typed
 from slt.errors import ConfigError
-from slt.llc.base import Estimator, select_params
+from slt.llc.base import Estimator
+from slt.llc.problem import select_params
 from slt.models.base import Model
 from slt.posterior.base import LadderSampler
 from slt.runtime.random_keys import random_key
@@ -63,7 +64,7 @@ class PosteriorPlan:
 
 
 @dataclasses.dataclass(frozen=True)
-class Restriction:
+class Refinement:
     """A learning coefficient of some of the weights, or of some of the data.
 
     Attributes:
@@ -87,7 +88,7 @@ class LLCPlan:
       seeds: the first so many seeds of training.
       checkpoints: so many, evenly among those that were kept; null: all.
       weights: the parameters that may move, by path ("W", "head/0"); empty: all.
-      restricted: name -> further coefficients at the same checkpoints, with the same settings.
+      refined: name -> further coefficients at the same checkpoints, with the same settings.
     """
 
     estimator: Estimator
@@ -96,11 +97,11 @@ class LLCPlan:
     seeds: int = 16
     checkpoints: int | None = None
     weights: tuple[str, ...] = ()
-    restricted: dict[str, Restriction] = dataclasses.field(default_factory=dict)
+    refined: dict[str, Refinement] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.restricted and self.at != "checkpoints":
-            raise ValueError("restricted coefficients are those of checkpoints: set at=checkpoints")
+        if self.refined and self.at != "checkpoints":
+            raise ValueError("refined coefficients are those of checkpoints: set at=checkpoints")
         for name, value, known in (
             ("at", self.at, ("checkpoints", "phases")),
             ("loss", self.loss, ("data", "population")),
@@ -182,14 +183,14 @@ class Experiment:
         if not llc_on_data(self) and not self.model.has_population_loss:
             raise ValueError("llc asks for the population loss, and this model has none: set llc.loss=data")
         shapes = jax.eval_shape(self.model.sample_prior, random_key(0))
-        for name, part in {"": Restriction(llc.weights), **llc.restricted}.items():
+        for name, part in {"": Refinement(llc.weights), **llc.refined}.items():
             if part.weights:
                 select_params(shapes, part.weights)
             if part.slice is not None:
                 try:
                     sliced(self.model, part.slice)
                 except ValueError as error:
-                    raise ValueError(f"llc.restricted.{name}: {error}") from error
+                    raise ValueError(f"llc.refined.{name}: {error}") from error
 
 
 def experiment(config: DictConfig | Mapping[str, Any]) -> tuple[Experiment, dict[str, Any]]:

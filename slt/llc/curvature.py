@@ -15,7 +15,8 @@ import numpy as np
 
 from slt.errors import ConfigError
 from slt.llc import flags as flag
-from slt.llc.base import Estimator, LLCProblem, newton_decrement
+from slt.llc.base import Estimator
+from slt.llc.problem import LLCProblem, newton_decrement
 from slt.posterior.targets import Neighborhood, Potential
 from slt.records.llc import LLCEstimate
 from slt.runtime.random_keys import random_key
@@ -29,7 +30,7 @@ class Hessian(Estimator):
 
     Attributes:
       tolerance: relative size at which an eigenvalue counts.
-      fisher_samples: observations drawn from the model for the Fisher trace, where the question has no data.
+      fisher_samples: observations drawn from the model for the Fisher trace, where the problem has no data.
 
     Info: "rank", "trace", "largest", "smallest", "negative" (how many lie below minus the tolerance) and
     "fisher_trace", the mean squared gradient norm of the losses of single observations. The error is 0: nothing was
@@ -45,26 +46,26 @@ class Hessian(Estimator):
         if self.fisher_samples < 1:
             raise ValueError(f"fisher_samples must be at least 1, not {self.fisher_samples}")
 
-    def __call__(self, question: LLCProblem, key: jax.Array) -> LLCEstimate:
-        if question.dimension > MOST:
-            raise ConfigError(f"the Hessian of {question.dimension} parameters is too large: at most {MOST}")
-        around = question.around(jnp.ones(question.count))
-        full = question.full(1.0)
+    def __call__(self, problem: LLCProblem, key: jax.Array) -> LLCEstimate:
+        if problem.dimension > MOST:
+            raise ConfigError(f"the Hessian of {problem.dimension} parameters is too large: at most {MOST}")
+        around = problem.around(jnp.ones(problem.count))
+        full = problem.full(1.0)
         values = np.asarray(_spectrum(around.model, full))
-        data, weights = question.data, question.weights
+        data, weights = problem.data, problem.weights
         if data is None:
-            data = question.model.sample(key, self.fisher_samples)
+            data = problem.model.sample(key, self.fisher_samples)
             weights = np.ones(self.fisher_samples)
         fisher = np.asarray(_fisher(around.model, data, jnp.asarray(weights)))
         largest = np.abs(values).max(axis=1)
         rank = (np.abs(values) > self.tolerance * largest[:, None]).sum(axis=1) * (largest > 0)
         negative = (values < -self.tolerance * largest[:, None]).sum(axis=1)
         llc = rank / 2
-        flags = flag.Flags(question.count)
-        gain = np.asarray(newton_decrement(full, question.points, question.free))
-        t = question.observations or 1e5
+        flags = flag.Flags(problem.count)
+        decrement = np.asarray(newton_decrement(full, problem.points, problem.selected))
+        t = problem.observations or 1e5
         flag.common(
-            flags, llc, np.zeros(question.count), np.full(question.count, t), np.zeros(question.count), gain
+            flags, llc, np.zeros(problem.count), np.full(problem.count, t), np.zeros(problem.count), decrement
         )
         flags.add(
             "escaped",
@@ -73,12 +74,12 @@ class Hessian(Estimator):
         )
         return LLCEstimate(
             llc=llc,
-            error=np.zeros(question.count),
+            error=np.zeros(problem.count),
             low=llc,
             high=llc,
-            multiplicity=(rank == question.dimension).astype(int),
-            loss=np.asarray(question.losses()),
-            t=np.full((question.count, 1), np.nan),
+            multiplicity=(rank == problem.dimension).astype(int),
+            loss=np.asarray(problem.losses()),
+            nbeta=np.full((problem.count, 1), np.nan),
             curve={},
             info={
                 "rank": rank.astype(float),

@@ -59,21 +59,22 @@ class Flags:
         return np.array([FLAGS.join(flags) or OK for flags in self._raised])
 
 
-def common(flags: Flags, llc: Array, error: Array, t: Array, lower: Array, gain: Array) -> None:
+def common(flags: Flags, llc: Array, error: Array, nbeta: Array, lower: Array, decrement: Array) -> None:
     """The flags that any estimator by sampling may raise.
 
     Args:
       flags: to add to.
       llc, error: (point,).
-      t: (point,) inverse temperature in observations of the draws.
-      lower: (point,) share of draws at a loss lower than the point's by over 0.1 nat / t.
-      gain: (point,) how far a step along the gradient lowers the loss, nats per observation (`base.newton_decrement`).
+      nbeta: (point,) inverse temperature in observations of the draws.
+      lower: (point,) share of draws at a loss lower than the point's by over 0.1 nat / (n beta).
+      decrement: (point,) how far a step along the gradient lowers the loss, nats per observation
+        (`problem.newton_decrement`).
     """
     missing = ~np.isfinite(llc)
     flags.add("no estimate", missing, "nothing finite was left to estimate from")
     with np.errstate(invalid="ignore"):
         negative = llc < -2 * np.nan_to_num(error)
-        part = t * gain
+        part = nbeta * decrement
         uncritical = part > GAIN * np.abs(llc)
     flags.add("negative", negative, [f"{value:.3g}, which no learning coefficient is" for value in llc])
     flags.add(
@@ -84,5 +85,5 @@ def common(flags: Flags, llc: Array, error: Array, t: Array, lower: Array, gain:
     flags.add(
         "not critical",
         uncritical,
-        [f"a step along the gradient lowers t K by {value:.2g} nats" for value in part],
+        [f"a step along the gradient lowers nbeta K by {value:.2g} nats" for value in part],
     )

@@ -17,7 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from slt.llc import flags as flag
-from slt.llc.base import Estimator, LLCProblem, newton_decrement
+from slt.llc.base import Estimator
+from slt.llc.problem import LLCProblem, newton_decrement
 from slt.llc.smc import power_law
 from slt.records.base import Array
 from slt.records.llc import LLCEstimate
@@ -40,7 +41,7 @@ class Volume(Estimator):
       nats: by how many the volume shrinks; the range of eps is about nats / lambda.
       repeats: independent runs; the error comes from their scatter. At least 4.
 
-    `t` of the record is 1 / eps at the middle of each bin; the curve holds "mean", the local slope of log V in
+    `nbeta` of the record is 1 / eps at the middle of each bin; the curve holds "mean", the local slope of log V in
     log eps; info: "log_eps" where each point's run ended, "misfit", "probability" (of the multiplicity).
     """
 
@@ -65,17 +66,17 @@ class Volume(Estimator):
         if self.repeats < 4:
             raise ValueError(f"the error comes from repeats: at least 4, not {self.repeats}")
 
-    def __call__(self, question: LLCProblem, key: jax.Array) -> LLCEstimate:
-        gamma = None if self.localization is None else jnp.full(question.count, self.localization)
-        around = question.around(gamma)
+    def __call__(self, problem: LLCProblem, key: jax.Array) -> LLCEstimate:
+        gamma = None if self.localization is None else jnp.full(problem.count, self.localization)
+        around = problem.around(gamma)
         shrink = float(np.sum(1.0 / (self.live - np.arange(self.replaced))))
         steps = int(np.ceil(self.nats / shrink))
         log_volume = -shrink * np.arange(1, steps + 1)
-        inner = self.inner or max(5, 2 * question.dimension)
+        inner = self.inner or max(5, 2 * problem.dimension)
         fits, found = [], []
-        log_eps = np.empty((question.count, self.repeats, steps))
-        lower = np.empty(question.count)
-        for i in range(question.count):
+        log_eps = np.empty((problem.count, self.repeats, steps))
+        lower = np.empty(problem.count)
+        for i in range(problem.count):
             target = jax.tree.map(lambda leaf, i=i: leaf[i], (around.model, around.n, around.beta))
             one = dataclasses.replace(around, model=target[0], n=target[1], beta=target[2])
             keys = jax.random.split(jax.random.fold_in(key, i), self.repeats)
@@ -85,18 +86,18 @@ class Volume(Estimator):
             log_eps[i], lower[i] = np.asarray(thresholds), float(jnp.mean(below))
             middle, slope = _slopes(log_eps[i], log_volume)
             found.append((middle, slope))
-            fits.append(_fit(middle, slope, question.dimension))
+            fits.append(_fit(middle, slope, problem.dimension))
         table = {name: np.array([getattr(fit, name) for fit in fits]) for name in power_law.PowerLaw._fields}
-        flags = flag.Flags(question.count)
+        flags = flag.Flags(problem.count)
         t = np.exp(-np.array([middle[-1] for middle, _ in found]))
-        gain = np.asarray(newton_decrement(question.full(1.0), question.points, question.free))
-        flag.common(flags, table["llc"], table["error"], np.minimum(t, 1e30), lower, gain)
+        decrement = np.asarray(newton_decrement(problem.full(1.0), problem.points, problem.selected))
+        flag.common(flags, table["llc"], table["error"], np.minimum(t, 1e30), lower, decrement)
         with np.errstate(invalid="ignore"):
             flags.add("power law", table["misfit"] > 2, "the volume does not follow one power law")
         return LLCEstimate(
             **{name: table[name] for name in ("llc", "error", "low", "high", "multiplicity")},
-            loss=np.asarray(question.losses()),
-            t=np.exp(-np.array([middle for middle, _ in found])),
+            loss=np.asarray(problem.losses()),
+            nbeta=np.exp(-np.array([middle for middle, _ in found])),
             curve={"mean": np.array([slope for _, slope in found])},
             info={
                 "log_eps": np.array([middle[-1] for middle, _ in found]),

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from slt.llc.base import Estimator, LLCProblem, join, select_params
+from slt.llc.base import Estimator, join
+from slt.llc.problem import LLCProblem, select_params
 from slt.models.base import Data, Model
 from slt.records.base import Array
 from slt.records.llc import LLCEstimate, LLCPath
@@ -16,7 +17,7 @@ from slt.records.training import Trajectory
 from slt.runtime.random_keys import random_key
 
 
-def free(model: Model, names: tuple[str, ...]) -> tuple[int, ...] | None:
+def selected_entries(model: Model, names: tuple[str, ...]) -> tuple[int, ...] | None:
     """Flat indices of the named parameters; None, all, where none is named."""
     if not names:
         return None
@@ -25,15 +26,15 @@ def free(model: Model, names: tuple[str, ...]) -> tuple[int, ...] | None:
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """A coefficient of its own: over the entries `free` (see `LLCProblem`), of a model that may count other losses than
-    the one that was trained."""
+    """A coefficient of its own: over the entries `selected` (see `LLCProblem`), of a model that may count other
+    losses than the one that was trained."""
 
     model: Model
-    free: tuple[int, ...] | None = None
+    selected: tuple[int, ...] | None = None
 
 
 class State(NamedTuple):
-    """The estimator, settled once for all blocks; the key; and how many blocks are done."""
+    """The estimator, calibrated once for all blocks; the key; and how many blocks are done."""
 
     estimator: Estimator
     key: jax.Array
@@ -54,7 +55,7 @@ class AlongTraining:
     them as the estimator wants at once.
 
     Its record is a pair for each part: the estimates, points ordered by seed and then by checkpoint, and their path.
-    What the estimator settles it settles on the first part, so that the others can be compared with it.
+    What the estimator calibrates it calibrates on the first part, so that the others can be compared with it.
 
     Attributes:
       estimator, parts, trajectory: what to estimate, and where.
@@ -105,13 +106,13 @@ class AlongTraining:
     def init(self, key: jax.Array) -> State:
         first, key = jax.random.split(key)
         whole = Block(0, self._groups()[0], slice(None))
-        return State(self.estimator.settled(self._question(whole)[0], first), key, 0)
+        return State(self.estimator.calibrate(self._problem(whole)[0], first), key, 0)
 
     def progress(self, state: State) -> int:
         return sum(block.rows.stop - block.rows.start for block in self._blocks()[: state.done])
 
-    def _question(self, block: Block) -> tuple[LLCProblem, Array]:
-        """What is asked of one block, and which of its points are finite (point,)."""
+    def _problem(self, block: Block) -> tuple[LLCProblem, Array]:
+        """The problem of one block, and which of its points are finite (point,)."""
         seeds = block.seeds
         points = {
             name: np.asarray(leaf[seeds][:, self._kept], float).reshape(-1, *leaf.shape[2:])[block.rows]
@@ -126,11 +127,11 @@ class AlongTraining:
             dataset = int(self.trajectory.dataset[seeds[0]])
             data = jax.tree.map(lambda leaf: leaf[dataset], self.data)
         part = self.parts[block.part]
-        return LLCProblem(part.model, points, data, free=part.free), finite
+        return LLCProblem(part.model, points, data, selected=part.selected), finite
 
     def advance(self, state: State) -> tuple[State, LLCEstimate]:
-        question, finite = self._question(self._blocks()[state.done])
-        estimate = state.estimator(question, jax.random.fold_in(state.key, state.done))
+        problem, finite = self._problem(self._blocks()[state.done])
+        estimate = state.estimator(problem, jax.random.fold_in(state.key, state.done))
         return state._replace(done=state.done + 1), _strike(estimate, ~finite)
 
     def finish(self, chunks: list[LLCEstimate]) -> list[tuple[LLCEstimate, LLCPath]]:
@@ -146,13 +147,13 @@ class AlongTraining:
         parts = {field.name: getattr(joined, field.name) for field in dataclasses.fields(joined)}
         estimate = LLCEstimate(**jax.tree.map(lambda array: array[rows], parts))
         shape = (len(self._seeds), len(self._kept))
-        highest = np.max(np.where(np.isfinite(estimate.t), estimate.t, -np.inf), axis=1)
+        highest = np.max(np.where(np.isfinite(estimate.nbeta), estimate.nbeta, -np.inf), axis=1)
         path = LLCPath(
             seed=self._seeds,
             steps=np.asarray(self.trajectory.steps)[self._kept],
             llc=estimate.llc.reshape(shape),
             error=estimate.error.reshape(shape),
-            t=highest.reshape(shape),
+            nbeta=highest.reshape(shape),
             status=estimate.status.reshape(shape),
         )
         return estimate, path

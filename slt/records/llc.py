@@ -21,9 +21,9 @@ class LLCEstimate:
       low, high: (point,) 95 % interval.
       multiplicity: (point,) m, or 0 where the estimator does not tell.
       loss: (point,) loss at the point, exact, nats per observation.
-      t: (point, level) inverse temperature in observations, n beta (for the volume: see its estimator).
+      nbeta: (point, level) inverse temperature in observations (for the volume: see its estimator).
       curve: name -> (point, repeat, level) what was measured along the levels; each estimator documents its own.
-        All that sample give "mean", t E[K]: the posterior mean of the loss above the point's, times t, nats.
+        All that sample give "mean", nbeta E[K]: n beta times the posterior mean of the loss above the point's.
       info: name -> (point,) diagnostics and the settings that calibration chose.
       status: (point,) "ok", or its flags, each "name: what happened", joined by " | ".
     """
@@ -34,7 +34,7 @@ class LLCEstimate:
     high: Array
     multiplicity: Array
     loss: Array
-    t: Array
+    nbeta: Array
     curve: dict[str, Array]
     info: dict[str, Array]
     status: Array
@@ -46,7 +46,7 @@ class LLCEstimate:
         "high": ("point",),
         "multiplicity": ("point",),
         "loss": ("point",),
-        "t": ("point", "level"),
+        "nbeta": ("point", "level"),
         "curve": ("point", "repeat", "level"),
         "info": ("point",),
         "status": ("point",),
@@ -61,7 +61,7 @@ class LLCPath:
       seed: (seed,) which seeds of the trajectory.
       steps: (checkpoint,) which of its steps, increasing.
       llc, error: (seed, checkpoint) estimate and standard error; NaN where none could be made.
-      t: (seed, checkpoint) the highest inverse temperature in observations that the estimate rests on.
+      nbeta: (seed, checkpoint) the highest inverse temperature in observations that the estimate rests on.
       status: (seed, checkpoint) see `LLCEstimate`.
     """
 
@@ -69,7 +69,7 @@ class LLCPath:
     steps: Array
     llc: Array
     error: Array
-    t: Array
+    nbeta: Array
     status: Array
 
     DIMS: ClassVar[dict[str, tuple[str, ...]]] = {
@@ -77,6 +77,6 @@ class LLCPath:
         "steps": ("checkpoint",),
         "llc": ("seed", "checkpoint"),
         "error": ("seed", "checkpoint"),
-        "t": ("seed", "checkpoint"),
+        "nbeta": ("seed", "checkpoint"),
         "status": ("seed", "checkpoint"),
     }

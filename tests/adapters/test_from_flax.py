@@ -71,11 +71,11 @@ def test_observables_are_watched_or_the_norm():
     assert model(watch=f"{HERE}.watch").observables(w) == {"bias": w["inner.bias"][0]}
 
 
-def test_learning_coefficients_can_be_restricted_to_a_layers_weights():
+def test_learning_coefficients_can_be_refined_to_a_layers_weights():
     net = model()
     w = net.sample_prior(jax.random.key(0))
     flat = np.asarray(jax.flatten_util.ravel_pytree(w)[0])
-    chosen = trajectory.free(net, ("inner.kernel",))
+    chosen = trajectory.selected_entries(net, ("inner.kernel",))
     np.testing.assert_array_equal(np.sort(flat[list(chosen)]), np.sort(np.ravel(w["inner.kernel"])))
 
 

@@ -21,9 +21,9 @@ from slt.runtime.long_computation import drive
 class Echo(Estimator):
     """Answers with what it was asked: the point's first entry, and the data's mean as the error."""
 
-    def __call__(self, question, key):
-        first = np.asarray(question.points["w"])[:, 0]
-        error = np.full(len(first), 0.0 if question.data is None else float(np.mean(question.data)))
+    def __call__(self, problem, key):
+        first = np.asarray(problem.points["w"])[:, 0]
+        error = np.full(len(first), 0.0 if problem.data is None else float(np.mean(problem.data)))
         blank = np.zeros((len(first), 1))
         return LLCEstimate(
             llc=first,
@@ -32,7 +32,7 @@ class Echo(Estimator):
             high=first,
             multiplicity=np.ones(len(first), int),
             loss=np.zeros(len(first)),
-            t=blank,
+            nbeta=blank,
             curve={},
             info={},
             status=np.full(len(first), OK),

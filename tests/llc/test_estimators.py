@@ -11,12 +11,13 @@ import pytest
 import yaml
 
 from slt.errors import ConfigError
-from slt.llc.base import Estimator, LLCProblem, select_params
+from slt.llc.base import Estimator
 from slt.llc.curvature import Hessian
 from slt.llc.mcmc.metropolis import Metropolis
 from slt.llc.mcmc.minibatch import Minibatch
 from slt.llc.mcmc.sgld import SGLD
 from slt.llc.nested import Volume
+from slt.llc.problem import LLCProblem, select_params
 from slt.llc.smc.regression import BetaRegression
 from slt.llc.smc.thermodynamic import Thermodynamic, free_energy
 from slt.llc.smc.waic import WAIC
@@ -30,14 +31,14 @@ from slt.records.base import OK, flag_names
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "llc").glob("*.yaml"))
 SMALL = {
     "Thermodynamic": {"particles": 128, "repeats": 4, "decades": 6.0},
-    "SGLD": {"draws": 800, "localization": 1.0, "t": 300.0},
-    "Metropolis": {"draws": 400, "localization": 1.0, "t": 300.0},
+    "SGLD": {"draws": 800, "localization": 1.0, "nbeta": 300.0},
+    "Metropolis": {"draws": 400, "localization": 1.0, "nbeta": 300.0},
     "Volume": {"live": 100, "replaced": 20, "repeats": 4, "nats": 14.0},
     "WBIC": {"particles": 128, "repeats": 4, "n": None},
     "BetaRegression": {"particles": 128, "repeats": 4, "n": None, "localization": None},
     "WAIC": {"particles": 128, "repeats": 4},
     "Hessian": {},
-    "Minibatch": {"draws": 800, "burn_in": 200, "localization": 1.0, "t": 300.0},
+    "Minibatch": {"draws": 800, "burn_in": 200, "localization": 1.0, "nbeta": 300.0},
 }
 REGULAR = Quadratic(dimension=2, condition=2.0)
 
@@ -61,16 +62,16 @@ def regular(count=2, n=300):
 def test_protocol(path):
     """Shapes, finite numbers, a status, and the same answer to the same key; near lambda = 1 on a regular model."""
     estimator = load(path)
-    question = regular()
-    one, again = (estimator(question, jax.random.key(1)) for _ in range(2))
+    problem = regular()
+    one, again = (estimator(problem, jax.random.key(1)) for _ in range(2))
     for field in ("llc", "error", "low", "high", "multiplicity", "loss", "status"):
         assert getattr(one, field).shape == (2,), field
-    assert one.t.shape[0] == 2
+    assert one.nbeta.shape[0] == 2
     assert all(values.ndim == 3 and values.shape[0] == 2 for values in one.curve.values())
     assert all(values.shape == (2,) for values in one.info.values())
     np.testing.assert_array_equal(one.llc, again.llc)
     single = isinstance(estimator, Minibatch)  # float32
-    np.testing.assert_allclose(one.loss, question.losses(), rtol=1e-5 if single else 1e-7)
+    np.testing.assert_allclose(one.loss, problem.losses(), rtol=1e-5 if single else 1e-7)
     assert np.all(np.isfinite(one.llc))
     assert np.all(one.low <= one.llc)
     assert np.all(one.llc <= one.high)
@@ -124,19 +125,19 @@ def test_the_path_is_local():
 def test_the_path_leaves_a_localization_from_which_it_escapes():
     model = Superposition(features=6)
     phase = next(phase for phase in model.phases() if phase.name == "5")
-    question = LLCProblem(model, jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], phase.point))
+    problem = LLCProblem(model, jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], phase.point))
     options = {"particles": 64, "repeats": 4, "decades": 3.0, "max_rounds": 2}
-    wide = Thermodynamic(localization=1.0, **options)(question, jax.random.key(0))
+    wide = Thermodynamic(localization=1.0, **options)(problem, jax.random.key(0))
     assert "escaped" in flag_names(str(wide.status[0]))
-    chosen = Thermodynamic(**options)(question, jax.random.key(0))
+    chosen = Thermodynamic(**options)(problem, jax.random.key(0))
     assert "escaped" not in flag_names(str(chosen.status[0]))
     assert chosen.info["localization"][0] > 1.0
 
 
 def test_free_energy_of_a_gaussian_is_exact():
     """K = w^2 / 2 under N(0, 1): Z(t) = (1 + t)^(-1/2)."""
-    question = LLCProblem(Quadratic(dimension=1), {"w": jnp.zeros((1, 1))})
-    estimate = Thermodynamic(prior="model", particles=1024, decades=8)(question, jax.random.key(0))
+    problem = LLCProblem(Quadratic(dimension=1), {"w": jnp.zeros((1, 1))})
+    estimate = Thermodynamic(prior="model", particles=1024, decades=8)(problem, jax.random.key(0))
     for n in (3.0, 1e3, 1e12):
         value, error = free_energy(estimate, n)
         assert error[0] < 0.1
@@ -148,8 +149,8 @@ def test_free_energy_of_a_gaussian_is_exact():
 @pytest.mark.parametrize(
     "estimator",
     [
-        Metropolis(draws=2000, localization=1.0, t=1e4),
-        Metropolis(algorithm="hmc", draws=1000, localization=1.0, t=1e4),
+        Metropolis(draws=2000, localization=1.0, nbeta=1e4),
+        Metropolis(algorithm="hmc", draws=1000, localization=1.0, nbeta=1e4),
     ],
     ids=["mala", "hmc"],
 )
@@ -162,7 +163,7 @@ def test_adjusted_chains_are_exact(estimator):
 def test_sgld_sets_itself_up(preconditioner):
     """Within 10 % on curvatures that differ a hundredfold; what it chose is on the record."""
     model = Quadratic(dimension=3, condition=100.0)
-    estimator = SGLD(preconditioner=preconditioner, t=1e4, precision=0.03)
+    estimator = SGLD(preconditioner=preconditioner, nbeta=1e4, precision=0.03)
     estimate = estimator(LLCProblem(model, {"w": jnp.zeros((1, 3))}), jax.random.key(0))
     assert abs(estimate.llc[0] / 1.5 - 1) < 0.1
     assert estimate.error[0] < 0.05
@@ -172,31 +173,31 @@ def test_sgld_sets_itself_up(preconditioner):
 
 def test_batches_agree_with_the_whole():
     """Gradients from few observations cost noise, not bias: the step is cut until they hardly matter."""
-    question = regular(count=1, n=400)
-    whole = SGLD(localization=1.0, draws=4000)(question, jax.random.key(0))
-    part = SGLD(localization=1.0, draws=4000, batch=40)(question, jax.random.key(1))
+    problem = regular(count=1, n=400)
+    whole = SGLD(localization=1.0, draws=4000)(problem, jax.random.key(0))
+    part = SGLD(localization=1.0, draws=4000, batch=40)(problem, jax.random.key(1))
     combined = float(np.hypot(whole.error[0], part.error[0]))
     assert combined < 0.12
     assert abs(whole.llc[0] - part.llc[0]) < 3 * combined + 0.05
 
 
-def test_coefficients_restricted_to_some_weights():
+def test_refined_coefficients_of_some_weights():
     """Of d coordinates of a regular model only k may move: lambda = k / 2, by any estimator."""
     model = Quadratic(dimension=5, condition=3.0)
-    question = LLCProblem(model, {"w": jnp.zeros((1, 5))}, free=(0, 3))
+    problem = LLCProblem(model, {"w": jnp.zeros((1, 5))}, selected=(0, 3))
     for estimator in (
         Thermodynamic(particles=512, decades=7),
-        Metropolis(draws=2000, localization=1.0, t=1e4),
+        Metropolis(draws=2000, localization=1.0, nbeta=1e4),
         Hessian(),
     ):
-        estimate = estimator(question, jax.random.key(0))
+        estimate = estimator(problem, jax.random.key(0))
         assert abs(estimate.llc[0] - 1.0) <= max(3 * estimate.error[0], 1e-9)
         assert estimate.error[0] < 0.04
     model = Superposition(features=6)
     phase = next(phase for phase in model.phases() if phase.name == "6")
     only_bias = select_params(phase.point, ("b",))
     point = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], phase.point)
-    estimate = Hessian()(LLCProblem(model, point, free=only_bias), jax.random.key(0))
+    estimate = Hessian()(LLCProblem(model, point, selected=only_bias), jax.random.key(0))
     assert estimate.llc[0] == 3.0
 
 
@@ -222,8 +223,8 @@ def test_hessian_names_a_saddle():
 
     model = DeepLinear(widths=(2, 2, 2), singular_values=(2.0, 1.0))
     phase = model.phases()[1]  # one mode learned: the other leads down
-    question = LLCProblem(model, jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], phase.point))
-    assert "escaped" in flag_names(str(Hessian()(question, jax.random.key(0)).status[0]))
+    problem = LLCProblem(model, jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], phase.point))
+    assert "escaped" in flag_names(str(Hessian()(problem, jax.random.key(0)).status[0]))
 
 
 def test_volume_is_the_exponent():
@@ -235,23 +236,21 @@ def test_volume_is_the_exponent():
 
 
 def test_volume_names_points_that_are_no_minimum():
-    question = LLCProblem(REGULAR, {"w": jnp.array([[0.3, 0.0]])})
+    problem = LLCProblem(REGULAR, {"w": jnp.array([[0.3, 0.0]])})
     estimator = Volume(live=100, replaced=20, repeats=4, nats=8.0, localization=10.0)
-    assert {"escaped", "no estimate"} <= set(
-        flag_names(str(estimator(question, jax.random.key(0)).status[0]))
-    )
+    assert {"escaped", "no estimate"} <= set(flag_names(str(estimator(problem, jax.random.key(0)).status[0])))
 
 
 def test_wbic_and_regression_on_a_regular_model():
     model = Quadratic(dimension=4, condition=2.0)
-    question = LLCProblem(model, {"w": jnp.zeros((1, 4))})
+    problem = LLCProblem(model, {"w": jnp.zeros((1, 4))})
     for estimator in (WBIC(n=1e6, particles=1024), BetaRegression(n=1e6, particles=1024)):
-        near(estimator(question, jax.random.key(0)), 2.0)
+        near(estimator(problem, jax.random.key(0)), 2.0)
     with pytest.raises(ConfigError, match="needs n"):
-        WBIC()(question, jax.random.key(0))
+        WBIC()(problem, jax.random.key(0))
     data = model.sample(jax.random.key(0), 50)
     with pytest.raises(ConfigError, match="set n=null"):
-        WBIC(n=100)(LLCProblem(model, question.points, data), jax.random.key(0))
+        WBIC(n=100)(LLCProblem(model, problem.points, data), jax.random.key(0))
 
 
 def test_singular_fluctuation_of_a_regular_model_is_half_its_dimension():
@@ -297,6 +296,6 @@ def test_options_that_make_no_sense(make, words):
 
 
 def test_batches_need_data():
-    question = LLCProblem(REGULAR, {"w": jnp.zeros((1, 2))})
+    problem = LLCProblem(REGULAR, {"w": jnp.zeros((1, 2))})
     with pytest.raises(ConfigError, match="batch=null or give data"):
-        SGLD(batch=10)(question, jax.random.key(0))
+        SGLD(batch=10)(problem, jax.random.key(0))

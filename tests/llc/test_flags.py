@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from slt.llc.base import LLCProblem
 from slt.llc.flags import NAMES, Flags
 from slt.llc.mcmc.metropolis import Metropolis
 from slt.llc.mcmc.sgld import SGLD
+from slt.llc.problem import LLCProblem
 from slt.llc.smc.thermodynamic import Thermodynamic
 from slt.models.crafted import Crafted
 from slt.models.monomial import Monomial
@@ -16,24 +16,24 @@ from slt.models.quadratic import Quadratic
 from slt.records.base import OK, flag_names
 
 QUADRATIC = Quadratic(dimension=3, condition=3.0)
-CHAINS = {"chains": 4, "localization": 1.0, "t": 1000.0}
+CHAINS = {"chains": 4, "localization": 1.0, "nbeta": 1000.0}
 
 
 def at(model, *points):
     return LLCProblem(model, {"w": jnp.array(points, jnp.float64)})
 
 
-def raised(estimator, question, point=0):
-    return flag_names(str(estimator(question, jax.random.key(0)).status[point]))
+def raised(estimator, problem, point=0):
+    return flag_names(str(estimator(problem, jax.random.key(0)).status[point]))
 
 
 def test_a_minimum_raises_none():
-    question = at(QUADRATIC, (0, 0, 0))
+    problem = at(QUADRATIC, (0, 0, 0))
     for estimator in (
         Metropolis(draws=600, burn_in=300, **CHAINS),
         Thermodynamic(particles=128, repeats=4, decades=6),
     ):
-        assert estimator(question, jax.random.key(0)).status[0] == OK
+        assert estimator(problem, jax.random.key(0)).status[0] == OK
 
 
 def test_a_point_beside_the_minimum_is_negative_escaped_and_not_critical():
@@ -42,7 +42,7 @@ def test_a_point_beside_the_minimum_is_negative_escaped_and_not_critical():
 
 
 def test_a_small_step_leaves_the_burn_in_in_the_average():
-    slow = SGLD(step_size=3e-7, burn_in=16, draws=2000, every=1, chains=16, localization=1.0, t=1e5)
+    slow = SGLD(step_size=3e-7, burn_in=16, draws=2000, thin=1, chains=16, localization=1.0, nbeta=1e5)
     model = Monomial(exponents=((2,),))  # flat at the bottom: chains spread slowly from their point
     assert "burn-in" in raised(slow, at(model, (0.0,)))
 
@@ -56,7 +56,7 @@ def test_chains_that_leave_the_finite_numbers_are_left_out_and_named():
 
 
 def test_one_diverged_chain_does_not_spoil_the_others():
-    from slt.llc.mcmc.local_sampling import moments
+    from slt.llc.mcmc.diagnostics import moments
 
     energy = np.random.default_rng(0).gamma(2.0, size=(1, 4, 500))
     energy[0, 1, 200:] = np.nan
@@ -83,8 +83,8 @@ def test_moves_that_cannot_keep_up_are_not_forgotten():
 
 def test_a_plateau_is_flat():
     well = Crafted(positions=(0.0,), heights=(0.0,), curvatures=(2.0,), orders=(2,), plateau=1.0)
-    question = LLCProblem(well, {"w": jnp.array([5.0, 0.0])})
-    estimate = Thermodynamic(particles=64, repeats=4, decades=5)(question, jax.random.key(0))
+    problem = LLCProblem(well, {"w": jnp.array([5.0, 0.0])})
+    estimate = Thermodynamic(particles=64, repeats=4, decades=5)(problem, jax.random.key(0))
     assert "flat" in flag_names(str(estimate.status[0]))
     assert estimate.status[1] == OK  # the other point of the batch is not disturbed
 
@@ -92,8 +92,8 @@ def test_a_plateau_is_flat():
 def test_a_loss_that_is_nan_under_the_prior_is_diverged():
     from tests.llc.toys import Broken
 
-    question = LLCProblem(Broken(), {"w": jnp.zeros((1, 1))})
-    assert "diverged" in raised(Thermodynamic(particles=32, repeats=4), question)
+    problem = LLCProblem(Broken(), {"w": jnp.zeros((1, 1))})
+    assert "diverged" in raised(Thermodynamic(particles=32, repeats=4), problem)
 
 
 def test_unknown_flags_cannot_be_raised():

@@ -19,9 +19,9 @@ TINY = (
     "training={n: null, seeds: 2, steps: 60, batch_size: 8, checkpoints: 12, optimizer: {learning_rate: 0.01}}",
     "llc=minibatch",
     "llc.checkpoints=3",
-    "llc.estimator={t: 5, chains: 2, batch: 8, anchor: 64, burn_in: 16, draws: 16, traces: 8, step_size: 0.1, "
+    "llc.estimator={nbeta: 5, chains: 2, batch: 8, control_variate_size: 64, burn_in: 16, draws: 16, traces: 8, step_size: 0.1, "
     "localization: 10}",
-    "+llc.restricted.first={weights: [layer_0.head_1]}",
+    "+llc.refined.first={weights: [layer_0.head_1]}",
 )
 
 
@@ -47,7 +47,7 @@ def test_the_whole_and_its_parts_are_measured_with_one_calibration(run):
 
 
 def test_a_slice_of_the_data_is_another_models_losses():
-    copies = [*TINY, "+llc.restricted.copies={slice: copy}"]
+    copies = [*TINY, "+llc.refined.copies={slice: copy}"]
     parts = experiment(compose(copies))[0].parts()
     model, weights = parts["copies"]
     assert (model.slice, weights) == ("copy", ())

@@ -26,7 +26,7 @@ def path(llc, error=0.5, status=OK):
         steps=STEPS,
         llc=llc,
         error=np.full(shape, error),
-        t=np.ones(shape),
+        nbeta=np.ones(shape),
         status=np.full(shape, status, dtype="U64"),
     )
 

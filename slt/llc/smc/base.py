@@ -11,7 +11,8 @@ import numpy as np
 from scipy.stats import t as student
 
 from slt.llc import flags as flag
-from slt.llc.base import Estimator, LLCProblem, newton_decrement
+from slt.llc.base import Estimator
+from slt.llc.problem import LLCProblem, newton_decrement
 from slt.llc.smc.tempered_path import Curve, temper
 from slt.posterior.population import ParticleOptions
 from slt.records.base import Array
@@ -83,7 +84,7 @@ def mean_over_repeats(
     llc, error = values.mean(axis=1), values.std(axis=1, ddof=1) / np.sqrt(repeats)
     half_width = student.ppf(0.975, repeats - 1) * error
     flags = flag.Flags(question.count)
-    gain = np.asarray(newton_decrement(question.full(1.0), question.points, question.free))
+    gain = np.asarray(newton_decrement(question.full(1.0), question.points, question.selected))
     flag.common(flags, llc, error, np.full(question.count, nbeta), lower, gain)
     fields = {
         "llc": llc,

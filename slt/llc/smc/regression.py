@@ -7,7 +7,7 @@ import dataclasses
 import jax
 import numpy as np
 
-from slt.llc.base import LLCProblem
+from slt.llc.problem import LLCProblem
 from slt.llc.smc.base import TemperedEstimator, check_localization, mean_over_repeats
 from slt.llc.smc.wbic import observations
 from slt.records.base import Array
@@ -70,7 +70,7 @@ class BetaRegression(TemperedEstimator):
             curvature = bend / fields["llc"]
         return LLCEstimate(
             **fields,
-            t=curve.nbeta,
+            nbeta=curve.nbeta,
             curve={"mean": curve.mean},
             info={"temperatures": used, "curvature": curvature},
             status=flags.status(),

@@ -12,7 +12,8 @@ import jax
 import numpy as np
 
 from slt.llc import flags as flag
-from slt.llc.base import LLCProblem, join, newton_decrement, select
+from slt.llc.base import join, select
+from slt.llc.problem import LLCProblem, newton_decrement
 from slt.llc.smc import power_law
 from slt.llc.smc.base import LOW, TemperedEstimator, check_localization, last
 from slt.llc.smc.tempered_path import Curve
@@ -95,7 +96,7 @@ class Thermodynamic(TemperedEstimator):
         return LLCEstimate(
             **{name: table[name] for name in ("llc", "error", "low", "high", "multiplicity")},
             loss=np.asarray(question.losses()),
-            t=curve.nbeta,
+            nbeta=curve.nbeta,
             curve={"log_z": curve.log_z, "mean": curve.mean, "variance": curve.variance},
             info={
                 "localization": np.full(question.count, np.nan if gamma is None else gamma),
@@ -134,7 +135,7 @@ class Thermodynamic(TemperedEstimator):
         flags = flag.Flags(question.count)
         beyond = curve.nbeta >= np.maximum(curve.onset, np.nan_to_num(table["nbeta_low"]))[:, None]
         lower = np.max(np.where(beyond, curve.lower.mean(axis=1), 0.0), axis=1)
-        gain = np.asarray(newton_decrement(question.full(1.0), question.points, question.free))
+        gain = np.asarray(newton_decrement(question.full(1.0), question.points, question.selected))
         flag.common(flags, table["llc"], table["error"], largest, lower, gain)
         flat = ~(curve.onset < 1e40)
         flags.add("flat", flat, "the loss does not vary around the point")
@@ -176,8 +177,8 @@ def free_energy(estimate: LLCEstimate, n: float) -> tuple[Array, Array]:
     value = np.empty((count, repeats))
     u = np.log(n)
     for i in range(count):
-        seen = np.isfinite(estimate.t[i])
-        grid = np.log(estimate.t[i, seen])
+        seen = np.isfinite(estimate.nbeta[i])
+        grid = np.log(estimate.nbeta[i, seen])
         for r in range(repeats):
             log_z = estimate.curve["log_z"][i, r, seen]
             slope = -(estimate.curve["mean"][i, r, seen])
@@ -188,7 +189,7 @@ def free_energy(estimate: LLCEstimate, n: float) -> tuple[Array, Array]:
             value[i] -= estimate.llc[i] * gap - (m - 1) * np.log(u / grid[-1])
     mean = value.mean(axis=1)
     error = value.std(axis=1, ddof=1) / np.sqrt(repeats)
-    beyond = np.maximum(0.0, u - np.log(np.nanmax(estimate.t, axis=1))) * estimate.error
+    beyond = np.maximum(0.0, u - np.log(np.nanmax(estimate.nbeta, axis=1))) * estimate.error
     return n * estimate.loss - mean, np.hypot(error, beyond)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from jax.scipy.special import logsumexp
 
 from slt.errors import ConfigError
-from slt.llc.base import LLCProblem
+from slt.llc.problem import LLCProblem
 from slt.llc.smc.base import TemperedEstimator, check_localization, mean_over_repeats, reached
 from slt.posterior.targets import Neighborhood, Potential
 from slt.records.llc import LLCEstimate
@@ -62,7 +62,7 @@ class WAIC(TemperedEstimator):
         functional = variance.mean(axis=1)
         return LLCEstimate(
             **fields,
-            t=np.full((question.count, 1), n),
+            nbeta=np.full((question.count, 1), n),
             curve={"mean": mean[:, :, None]},
             info={
                 "waic": training.mean(axis=1) + functional / n,

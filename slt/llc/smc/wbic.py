@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from slt.errors import ConfigError
-from slt.llc.base import LLCProblem
+from slt.llc.problem import LLCProblem
 from slt.llc.smc.base import TemperedEstimator, last, mean_over_repeats, reached
 from slt.records.llc import LLCEstimate
 
@@ -37,7 +37,7 @@ class WBIC(TemperedEstimator):
         flags.add("not decorrelated", ~curve.finished, "nbeta = n / log n was not reached")
         return LLCEstimate(
             **fields,
-            t=np.full((question.count, 1), nbeta),
+            nbeta=np.full((question.count, 1), nbeta),
             curve={"mean": mean[:, :, None]},
             info={
                 "wbic": n * fields["loss"] + fields["llc"] * np.log(n),

@@ -9,8 +9,8 @@ import jax
 import numpy as np
 
 from slt.config import derived
-from slt.llc.base import LLCProblem
-from slt.llc.trajectory import AlongTraining, Part, free
+from slt.llc.problem import LLCProblem
+from slt.llc.trajectory import AlongTraining, Part, selected_entries
 from slt.models.datasets import DataSets
 from slt.pipeline.stage import Plan, Work, times
 from slt.records.llc import LLCEstimate, LLCPath
@@ -68,11 +68,11 @@ def plan(experiment: Experiment) -> Plan | None:
     assert training is not None
     seeds = min(llc.seeds, training.seeds)
     count = (
-        (1 + len(llc.restricted)) * seeds * min(llc.checkpoints or training.checkpoints, training.checkpoints)
+        (1 + len(llc.refined)) * seeds * min(llc.checkpoints or training.checkpoints, training.checkpoints)
     )
     description = f"learning coefficients at checkpoints of {times(seeds, 'seed')}"
-    if llc.restricted:
-        description += f", and {times(len(llc.restricted), 'refined one')}"
+    if llc.refined:
+        description += f", and {times(len(llc.refined), 'refined one')}"
     inputs = ("data", "training") if derived.llc_on_data(experiment) else ("training",)
     return Plan(config, inputs, description, Work(count, "points"))
 
@@ -85,7 +85,9 @@ def run(experiment: Experiment, inputs: Inputs, drive: Driver) -> Output:
         known = model.phases()
         points = jax.tree.map(lambda *leaves: np.stack(leaves), *[phase.point for phase in known])
         drive.progress.begin(1, "batches")
-        estimate = llc.estimator(LLCProblem(model, points, free=free(model, llc.weights)), key)
+        estimate = llc.estimator(
+            LLCProblem(model, points, selected=selected_entries(model, llc.weights)), key
+        )
         return Output(estimate, phases=tuple(phase.name for phase in known))
     assert experiment.training is not None
     assert inputs.training is not None
@@ -93,8 +95,10 @@ def run(experiment: Experiment, inputs: Inputs, drive: Driver) -> Output:
     if inputs.data is not None:
         assert experiment.training.n is not None
         data = inputs.data.first(model, experiment.training.n)
-    parts = tuple(Part(of, free(model, names)) for of, names in derived.llc_parts(experiment).values())
+    parts = tuple(
+        Part(of, selected_entries(model, names)) for of, names in derived.llc_parts(experiment).values()
+    )
     stage = AlongTraining(llc.estimator, parts, inputs.training, data, llc.seeds, llc.checkpoints)
     (estimate, path), *others = drive(stage, key)
-    refined = {name: Refined(*found) for name, found in zip(llc.restricted, others, strict=True)}
+    refined = {name: Refined(*found) for name, found in zip(llc.refined, others, strict=True)}
     return Output(estimate, path=path, refined=refined)
