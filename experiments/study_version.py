@@ -21,7 +21,7 @@ from omegaconf import OmegaConf
 
 from slt.config.composition import compose
 from slt.storage.code_version import code_version, module_file
-from slt.storage.store import digest
+from slt.storage.files import digest
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = ROOT / "configs"

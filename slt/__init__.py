@@ -30,7 +30,7 @@ def load(run: str | Path, store: str | Path = "runs") -> Run:
       run: a directory, a run's name or its beginning, or "latest".
       store: where runs are kept.
 
-    Raises slt.storage.store.StoreError where there is no such run.
+    Raises slt.storage.files.StoreError where there is no such run.
     """
     from slt.storage.runs import find_run
 

@@ -5,7 +5,7 @@ import pytest
 from slt.config.composition import compose
 from slt.config.schema import experiment
 from slt.errors import ConfigError
-from slt.storage.store import digest
+from slt.storage.files import digest
 
 
 def _typed(*overrides):

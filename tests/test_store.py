@@ -10,7 +10,8 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slt.storage.store import Recipe, Store, StoreError, digest
+from slt.storage.files import StoreError, digest
+from slt.storage.store import Recipe, Store
 
 RECIPE = Recipe("data", {"size": 6}, {}, "v1")
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from slt.storage.files import StoreError, write_json
 from slt.storage.runs import Journal, Run
-from slt.storage.store import StoreError, write_json
 from slt.storage.sweeps import Sweep
 
 PLAN = [{"overrides": [f"seed={i}"], "options": {"seed": i}} for i in range(3)]

@@ -11,8 +11,8 @@ from slt.cli.arguments import Parser
 from slt.cli.runs import if_readable
 from slt.comparer.config_diff import differences, flat
 from slt.errors import ConfigError
+from slt.storage.files import StoreError, digest
 from slt.storage.runs import DONE, find_run
-from slt.storage.store import StoreError, digest
 from slt.storage.sweeps import Job, Sweep
 
 if TYPE_CHECKING:

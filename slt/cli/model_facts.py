@@ -20,7 +20,7 @@ from slt.config.composition import make_importable
 from slt.config.model_index import Entry
 from slt.errors import UserError
 from slt.runtime.cache import cache_directory, writable
-from slt.storage.store import StoreError, digest, read_json, write_json
+from slt.storage.files import StoreError, digest, read_json, write_json
 
 _PACKAGES = ("slt", "jax", "scipy")
 

@@ -14,8 +14,8 @@ from rich.table import Table
 from slt.cli.arguments import Parser
 from slt.comparer.config_diff import differences, flat, short
 from slt.errors import ConfigError
+from slt.storage.files import StoreError
 from slt.storage.runs import find_run, list_runs
-from slt.storage.store import StoreError
 
 
 def ls(words: list[str]) -> int:

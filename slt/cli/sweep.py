@@ -17,8 +17,8 @@ from slt.cli.sweep_job import Task, first_line
 from slt.comparer.config_diff import flat
 from slt.config.composition import compose, configs_dir, explained, quoted
 from slt.errors import ConfigError, RunError, UserError
+from slt.storage.files import digest
 from slt.storage.runs import DONE
-from slt.storage.store import digest
 from slt.storage.sweeps import WAITING, Sweep
 
 _PLACE = "hydra.sweep.dir"

@@ -24,9 +24,10 @@ from slt.pipeline.stage import Stage
 from slt.pipeline.stages import report
 from slt.runtime.jax_setup import configure_jax, require_float64
 from slt.runtime.progress import Silent, progress_for
+from slt.storage.files import StoreError, digest, write_text
 from slt.storage.provenance import versions
 from slt.storage.runs import DONE, INTERRUPTED, Journal, Run, run_directory
-from slt.storage.store import Store, StoreError, digest, write_text
+from slt.storage.store import Store
 
 
 def run(

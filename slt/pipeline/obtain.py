@@ -10,9 +10,10 @@ from slt.pipeline.outputs import Outputs
 from slt.pipeline.stage import Stage
 from slt.runtime.jax_setup import in_float64
 from slt.runtime.progress import Silent
+from slt.storage.files import StoreError
 from slt.storage.provenance import versions
 from slt.storage.resumable import Driver
-from slt.storage.store import Record, Store, StoreError
+from slt.storage.store import Record, Store
 
 
 def obtain(

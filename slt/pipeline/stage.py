@@ -26,7 +26,8 @@ from typing import Any
 from slt.adapters.user_model import UserModel
 from slt.config.validation import describe
 from slt.storage.code_version import code_version
-from slt.storage.store import Recipe, digest
+from slt.storage.files import digest
+from slt.storage.store import Recipe
 
 
 @dataclasses.dataclass(frozen=True)

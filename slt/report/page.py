@@ -27,7 +27,7 @@ from slt.report.markup import Markup, element, image, join
 from slt.report.report_figure import ReportFigure
 from slt.report.style import Palette
 from slt.report.summaries import plural, sizes_text
-from slt.storage.store import write_bytes, write_text
+from slt.storage.files import write_bytes, write_text
 
 __all__ = ["ReportInputs", "write_report"]
 

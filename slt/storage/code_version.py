@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from slt.errors import UserError
-from slt.storage.store import digest
+from slt.storage.files import digest
 
 _PACKAGE = "slt"
 _ROOT = Path(__file__).resolve().parents[2]

@@ -32,7 +32,7 @@ import numpy as np
 
 from slt.runtime.long_computation import LongComputation
 from slt.runtime.progress import Silent
-from slt.storage.store import write_bytes
+from slt.storage.files import write_bytes
 
 R = TypeVar("R")
 EVERY = 5.0  # seconds between two savings

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slt.errors import suggestion
-from slt.storage.store import FORMAT, Record, Store, StoreError, check_format, now, read_json, write_json
+from slt.storage.files import FORMAT, StoreError, check_format, now, read_json, write_json
+from slt.storage.store import Record, Store
 
 if TYPE_CHECKING:
     import xarray

@@ -13,11 +13,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import datetime
 import errno
 import fcntl
-import hashlib
-import json
 import os
 import shutil
 import tempfile
@@ -26,18 +23,13 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slt.errors import UserError
+from slt.storage.files import FORMAT, StoreError, check_format, digest, now, read_json, text_of
 
 if TYPE_CHECKING:
     import xarray
 
-FORMAT = 2
 _META = "meta.json"
 _CLAIMS = ".claims"
-
-
-class StoreError(UserError):
-    """A record or run that cannot be read: names the path, what was wrong, and what would be right."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -187,67 +179,11 @@ class Store:
         return sorted(found, key=lambda meta: meta.get("created", ""), reverse=True)
 
 
-# -- plain files ------------------------------------------------------------------------------------------------
-def digest(value: Any) -> str:
-    """16 hex digits that stand for a nested plain value; 6 and 6.0 differ, the order of keys does not matter."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def read_json(path: Path) -> Any:
-    """Raises StoreError where the file is missing or is not JSON."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Replace `path` in one step: readers see the old value or the new one."""
-    write_text(path, _text(value))
-
-
-def write_text(path: Path, text: str) -> None:
-    """Replace `path` in one step: readers see the old text or the new one."""
-    write_bytes(path, text.encode())
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Replace `path` in one step: readers see the old content or the new one."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def check_format(path: Path, meta: Any, kind: str) -> None:
-    """Raises StoreError unless `meta` is that of a `kind` in the format that this version reads."""
-    if not isinstance(meta, dict) or meta.get("kind") != kind:
-        raise StoreError(f"{path} is not a {kind} of slt: its meta data name none")
-    if meta.get("format") != FORMAT:
-        raise StoreError(
-            f"{path} was written in format {meta.get('format')}, and this slt reads format {FORMAT}\n"
-            "Read it with the version that wrote it, or run it again"
-        )
-
-
-def now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+# -- items and folders ------------------------------------------------------------------------------------------
 
 
 def _dump(path: Path, value: Any) -> None:
-    path.write_text(_text(value), encoding="utf-8")
+    path.write_text(text_of(value), encoding="utf-8")
 
 
 def _write_item(folder: Path, name: str, item: Any) -> None:

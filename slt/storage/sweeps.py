@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from slt.storage.files import FORMAT, StoreError, check_format, now, read_json, write_json
 from slt.storage.runs import LOST, RUNNING, Run, gone
-from slt.storage.store import FORMAT, StoreError, check_format, now, read_json, write_json
 
 _PLAN = "sweep.json"
 WAITING = "waiting"

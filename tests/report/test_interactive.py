@@ -19,7 +19,7 @@ from slt.report.explorer import chosen_seeds, drawing, explorer
 from slt.report.figures_weights import corners
 from slt.report.page import draw, page, write_report
 from slt.report.summaries import estimate, evenly, posterior_loss, sgd_shares, units
-from slt.storage.store import write_bytes
+from slt.storage.files import write_bytes
 from tests.report import fakes
 
 BREAKOUT = "</script><script>alert(1)</script><!-- <script>"

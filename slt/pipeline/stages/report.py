@@ -21,8 +21,8 @@ from slt.posterior.diagnostics import untrusted, without
 from slt.records.base import OK, flag_names
 from slt.records.posterior import Ladder
 from slt.report.page import ReportInputs, write_report
+from slt.storage.files import StoreError, digest, write_json
 from slt.storage.runs import Run
-from slt.storage.store import StoreError, digest, write_json
 from slt.transitions.stages import SeedStages, headline, pool
 
 NAME = "report"
