@@ -325,17 +325,13 @@ def _make_phases(experiment: Experiment, records: Records, drive: Driver) -> Ite
         import xarray as xr
 
         chains = "r_hat" in ladder.info  # draws in order, so that they can switch phase
-        items["occupancy"] = to_dataset(
-            occupancy_of(ladder, labels, len(facts), ordered=chains)
-        )
+        items["occupancy"] = to_dataset(occupancy_of(ladder, labels, len(facts), ordered=chains))
         items["labels"] = xr.Dataset({"label": (Ladder.DIMS["log_weights"], labels.astype(np.int16))})
     drawn = exemplars.exemplars(model, items["names"], trajectory, path, ladder, labels)
     items["exemplars"] = plain([dataclasses.asdict(exemplar) for exemplar in drawn])
     if "population" in records and model.phases():
         quiet = from_dataset(Ladder, records["population"].array("ladder"))
-        items["population"] = to_dataset(
-            label_ladder(model, quiet, ordered="r_hat" in quiet.info)
-        )
+        items["population"] = to_dataset(label_ladder(model, quiet, ordered="r_hat" in quiet.info))
     return items
 
 
