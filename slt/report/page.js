@@ -44,7 +44,7 @@ function part(panel, name, make) {
 function shapes(drawing) {
   const sgd = data.sgd?.drawing === drawing ? data.sgd.seeds.flatMap(({ params }) => params) : [];
   const posterior = data.posterior?.drawing === drawing ? data.posterior.draws.flat().map(({ at }) => at) : [];
-  return { sgd: sgd.filter(complete), posterior: posterior.filter(complete) };
+  return { sgd: sgd.filter(isComplete), posterior: posterior.filter(isComplete) };
 }
 
 /** How far planes reach, the same in both panels: nearly every column is inside. */

@@ -23,7 +23,7 @@ function columnLabels(xs, x, bottom) {
 }
 
 /**
- * `paint(place)` returns the marks, where place(i, value) is a point; `read(i)` returns what is item of index i.
+ * `paint(place)` returns the marks, where place(i, value) is a point; `read(i)` returns the readout at index i.
  * Pointing at the chart reads there; pressing moves the slider there.
  */
 function chart(host, xs, { height, y, ticks, paint, read }, go) {

@@ -7,7 +7,7 @@ const points = (flat, stride = 2) =>
   Array.from({ length: flat.length / stride }, (_, i) => flat.slice(stride * i, stride * (i + 1)));
 const angle = ([x, y]) => Math.atan2(y, x);
 const size = ([x, y]) => Math.hypot(x, y);
-const complete = (flat) => flat !== null && !flat.includes(null);
+const isComplete = (flat) => flat !== null && !flat.includes(null);
 
 /** The columns longer than half the longest, by angle: corners of the polygon that the columns make. */
 function corners(columns) {
@@ -56,7 +56,7 @@ function bar(bias, largest, place, pitch, base) {
 }
 
 /** While `target` is pointed at or has the focus, `readout` shows `something` about it. */
-function describes(target, readout, something, otherwise) {
+function readoutOnFocus(target, readout, something, otherwise) {
   for (const event of ["pointerenter", "focus"]) {
     target.addEventListener(event, () => readout.replaceChildren(something()));
   }
@@ -69,22 +69,22 @@ function describes(target, readout, something, otherwise) {
 /** One seed's W: columns as arrows, their polygon, and biases as bars, in the order of the columns. */
 function weights(host, { seeds }, chosen, reach) {
   const readout = host.querySelector(".reading"), base = HALF + 26;
-  const columnsOf = ({ params }) => params.filter(complete).flatMap((flat) => points(flat, 3));
+  const columnsOf = ({ params }) => params.filter(isComplete).flatMap((flat) => points(flat, 3));
   const largest = quantile(seeds.flatMap(columnsOf).map((column) => Math.abs(column[2])), 0.99) || 1;
   const { at, draw } = plane(host, reach, "columns of W, and biases", "group");
   return (index) => {
     const { params, phase } = chosen(), now = PHASES[phase[index]];
     const rest = () => [reading(now, "columns of W as arrows, biases b as bars")];
     readout.replaceChildren(...rest());
-    if (!complete(params[index])) return draw(element("text", { "text-anchor": "middle" }, "not finite"));
-    const columns = points(params[index], 3).map(turned(uprighting(points(params.findLast(complete), 3))));
+    if (!isComplete(params[index])) return draw(element("text", { "text-anchor": "middle" }, "not finite"));
+    const columns = points(params[index], 3).map(turned(uprighting(points(params.findLast(isComplete), 3))));
     const pitch = (1.6 * HALF) / columns.length;
     const shapes = columns.map((column, i) => {
       const text = `column ${i + 1}: length ${number(size(column))}, bias ${number(column[2])}`;
       const place = -0.8 * HALF + (i + 0.14) * pitch;
       const parts = [...arrow(at(column), now.hue), bar(column[2], largest, place, pitch, base)];
       const group = element("g", { tabindex: 0, role: "img", "aria-label": text, class: "column" }, ...parts);
-      return describes(group, readout, () => item(text), rest);
+      return readoutOnFocus(group, readout, () => item(text), rest);
     });
     const ring = closed(corners(columns).map(at));
     draw(
@@ -111,13 +111,13 @@ function polygons(host, { draws }, reach) {
   return (index) => {
     const rest = () => tally(draws[index]);
     readout.replaceChildren(...rest());
-    const shapes = draws[index].filter((one) => complete(one.at)).map((one) => {
+    const shapes = draws[index].filter((one) => isComplete(one.at)).map((one) => {
       const ring = points(one.at).map(at), hue = hueOf(one.phase);
       const dots = ring.map(([cx, cy]) => element("circle", { cx, cy, r: 2.6, fill: hue }));
       const edge = element("path", { d: closed(ring), class: "edge", stroke: hue });
       const named = one.phase === null ? { name: "draw", hue } : PHASES[one.phase];
       const text = () => reading(named, `a draw with ${ring.length} long columns`);
-      return describes(element("g", { class: "draw" }, edge, ...dots), readout, text, rest);
+      return readoutOnFocus(element("g", { class: "draw" }, edge, ...dots), readout, text, rest);
     });
     draw(...shapes);
   };
@@ -151,11 +151,11 @@ function cloud(host, names, all, pick) {
   return (index) => {
     const { shown, rest } = pick(index);
     readout.replaceChildren(...rest());
-    const dots = shown.filter(({ at }) => complete(at)).map(({ phase, at, marked }, i) => {
+    const dots = shown.filter(({ at }) => isComplete(at)).map(({ phase, at, marked }, i) => {
       const shape = { cx: x.place(at[0]), cy: rise(at, i), r: marked ? 6 : 3, class: marked ? "marked" : "point" };
       const text = names.map((name, axis) => `${name} = ${number(at[axis])}`).join(", ");
       const say = () => item(text);
-      return describes(element("circle", { ...shape, fill: hueOf(phase) }), readout, say, rest);
+      return readoutOnFocus(element("circle", { ...shape, fill: hueOf(phase) }), readout, say, rest);
     });
     marks.replaceChildren(...dots);
   };

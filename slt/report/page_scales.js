@@ -1,4 +1,4 @@
-// The page's interactive part, first file of four that become one script (see interactive.py): data, texts and scales.
+// The page's interactive part, first file of four that make one script (see interactive.py): data, texts and scales.
 //
 // The script draws from the JSON block alone and fetches nothing; text from records enters as textContent, never as
 // markup. SGD's step t and the posterior's n have a slider and axes each.

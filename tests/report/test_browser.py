@@ -1,4 +1,4 @@
-"""The page in a real browser: it says nothing on the console, asks for nothing, and moves."""
+"""The page in a real browser: it writes nothing to the console, requests nothing, and reacts."""
 
 import csv
 import dataclasses
