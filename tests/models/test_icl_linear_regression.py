@@ -49,7 +49,9 @@ def test_dmmse_is_the_posterior_mean_over_a_list_of_tasks():
             likelihood = [np.prod(scipy.stats.norm.pdf(y[i, :k], x[i, :k] @ t, VARIANCE**0.5)) for t in tasks]
             weight, outputs = np.array(likelihood) / sum(likelihood), tasks @ x[i, k]
             assert ideal.mean[i, k] == pytest.approx(weight @ outputs)
-            assert ideal.variance[i, k] == pytest.approx(VARIANCE + weight @ outputs**2 - (weight @ outputs) ** 2)
+            assert ideal.variance[i, k] == pytest.approx(
+                VARIANCE + weight @ outputs**2 - (weight @ outputs) ** 2
+            )
 
 
 def test_dmmse_knows_a_single_task_and_is_ridge_of_very_many():
