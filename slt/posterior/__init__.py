@@ -1,1 +1,5 @@
-"""Posteriors: samplers behind one protocol, and the ladder over n."""
+"""Posteriors: samplers of one tempered posterior behind one protocol, and the posterior at every sample size n.
+
+Knows targets (prior x exp(-nbeta L_n)), quadrature, NUTS, tempered populations and their one driver, and when what
+was sampled is not trusted. Must not know of phases, transitions, learning coefficients or SGD.
+"""
