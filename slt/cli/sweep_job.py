@@ -39,17 +39,17 @@ class Task:
     def __call__(self, config: DictConfig) -> None:
         from hydra.core.hydra_config import HydraConfig
 
-        alone = os.getpid() == self.process
-        if not alone:
+        here = os.getpid() == self.process
+        if not here:
             os.chdir(self.home)
             make_importable(self.home)
         job = HydraConfig.get()
         number, words = int(job.job.num), list(job.overrides.task)
         label = f"[{number + 1}/{self.jobs}]" if self.jobs else f"[{number + 1}]"
         _say(f"{label} {' '.join(words)}")
-        self._run(config, number, words, alone, "    " if alone else label)
+        self._run(config, number, words, here, "    " if here else label)
 
-    def _run(self, config: DictConfig, number: int, words: list[str], alone: bool, label: str) -> None:
+    def _run(self, config: DictConfig, number: int, words: list[str], here: bool, label: str) -> None:
         from slt.pipeline.execute import execute
         from slt.runtime.jax_setup import configure_jax
         from slt.runtime.progress import progress_for
@@ -57,25 +57,25 @@ class Task:
         configure_jax()
         run: Run | None = None
 
-        def begun(started: Run) -> None:
+        def started(new: Run) -> None:
             nonlocal run
-            run = started
+            run = new
             self.sweep.tell(number, words, RUNNING, run)
 
         try:
-            done = execute(config, self.force, progress_for(alone), only_missing=True, begun=begun)
+            done = execute(config, self.force, progress_for(here), only_missing=True, begun=started)
         except KeyboardInterrupt:
             self.sweep.tell(number, words, INTERRUPTED, run)
             raise
         except Exception as error:
-            said = first_line(error) or type(error).__name__
-            self.sweep.tell(number, words, f"failed: {said}", run)
+            message = first_line(error) or type(error).__name__
+            self.sweep.tell(number, words, f"failed: {message}", run)
             if isinstance(error, UserError):
-                _say(f"{label} failed: {said}")
+                _say(f"{label} failed: {message}")
             else:
                 traceback.print_exc()  # a bug: where it is matters
         else:
-            if run is None or not alone:
+            if run is None or not here:
                 _say(f"{label} done{' already' if run is None else ''}")
             self.sweep.tell(number, words, DONE, done)
 

@@ -1,4 +1,4 @@
-"""What `slt compare` prints: how many runs gave which verdict on which pair, and what the verdicts vary with."""
+"""What `slt compare` prints: how many runs gave which verdict on which pair, and what the verdicts depend on."""
 
 from __future__ import annotations
 
