@@ -11,7 +11,8 @@ from slt.config.composition import compose
 from slt.config.schema import experiment
 from slt.models.icl_linear_regression import PROBE, ICLLinearRegression, ideal_predictors
 from slt.pipeline.execute import run
-from slt.records.base import Array, from_dataset
+from slt.pipeline.outputs import outputs
+from slt.records.base import Array
 from slt.records.training import Trajectory
 from slt.runtime.long_computation import drive
 from slt.runtime.random_keys import named_key
@@ -44,7 +45,7 @@ def trained(plan: Plan) -> Trajectory:
 def kept(*overrides: str) -> Trajectory:
     """The training of `slt run` with these overrides: kept in runs/, and resumed there where it was stopped."""
     done = run([*overrides, "llc=null"], store=RUNS)
-    return from_dataset(Trajectory, done.record("training").array("trajectory"))
+    return outputs(done).get("training")
 
 
 class References(NamedTuple):

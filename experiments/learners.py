@@ -16,9 +16,8 @@ from slt.phases import classification
 from slt.phases.classification import phase_facts
 from slt.phases.occupancy import occupancy_summary
 from slt.pipeline.execute import run
-from slt.records.base import Array, from_dataset
-from slt.records.phases import Occupancy, PhasePath
-from slt.records.training import Trajectory
+from slt.pipeline.outputs import outputs
+from slt.records.base import Array
 from slt.report import style
 
 
@@ -74,9 +73,9 @@ def run_preset(*overrides: str) -> PresetRun:
     """Run an experiment in a store of its own, which is gone when this returns."""
     with tempfile.TemporaryDirectory() as store:
         done = run(overrides, store=store, progress=False)
-        trajectory = from_dataset(Trajectory, done.record("training").array("trajectory"))
-        path = from_dataset(PhasePath, done.record("phases").array("path"))
-        occupancy = from_dataset(Occupancy, done.record("phases").array("occupancy"))
+        stored = outputs(done)
+        trajectory, phases = stored.get("training"), stored.get("phases")
+        path, occupancy = phases.path, phases.occupancy
         model = experiment(done.config)[0].model
         return PresetRun(
             model=model,

@@ -11,10 +11,7 @@ import numpy as np
 
 from scripts.result import ROOT, Result, table
 from slt.pipeline.execute import run
-from slt.records.base import from_dataset
-from slt.records.phases import PhasePath
-from slt.records.training import Trajectory
-from slt.records.transitions import Changepoints
+from slt.pipeline.outputs import outputs
 from slt.storage.runs import Run
 from slt.transitions import dynamical, events
 
@@ -80,10 +77,9 @@ A master seed draws the data sets, SGD's starts and batches, and the particles. 
 
 
 def _agreement(done: Run) -> Agreement:
-    trajectory = from_dataset(Trajectory, done.record("training").array("trajectory"))
-    path = from_dataset(PhasePath, done.record("phases").array("path"))
-    found = from_dataset(Changepoints, done.record("comparison").array("changepoints"))
-    names = tuple(done.record("phases").json("names"))
+    stored = outputs(done)
+    trajectory, phases = stored.get("training"), stored.get("phases")
+    path, names, found = phases.path, phases.names, stored.get("comparison").changepoints
     by_seed = events.events(found, len(path.label))
     place = {int(step): i for i, step in enumerate(path.steps)}
     counts, other = np.zeros(6, int), len(names) - 1

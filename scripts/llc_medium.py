@@ -90,7 +90,7 @@ def _measured(width: int) -> dict[str, Any]:
 
 
 def _localized(point: Any, layers: tuple[str, ...], gamma: float) -> float:
-    """E[nbeta K] to second order in the offset, of diagonal layers, the first of which meets the input."""
+    """E[nbeta K] to second order in the offset, of diagonal layers, the first of which takes the input."""
     passed = [np.diag(np.asarray(point[name])) ** 2 for name in layers]
     curvature = np.zeros((len(passed[0]),) * 2)
     for i in range(len(passed)):

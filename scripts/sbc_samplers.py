@@ -101,7 +101,7 @@ def _spaced(ladder: Ladder, n_index: int, key: jax.Array) -> Params:
 
 
 def by_chains(algorithm: str, case: Case, made: Replications, key: jax.Array) -> Drawn:
-    """HMC or MALA of `slt.llc`, tuned and burnt in at its target, and then walked at a fixed step size."""
+    """HMC or MALA of `slt.llc`, tuned and burnt in at its target, and then run at a fixed step size."""
 
     def one(data: Data, key: jax.Array) -> Params:
         first, second = jax.random.split(key)

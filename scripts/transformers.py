@@ -8,9 +8,9 @@ import numpy as np
 
 from scripts.result import ROOT, Result, table
 from slt.pipeline.execute import run
-from slt.records.base import Array, flag_names, from_dataset
-from slt.records.llc import LLCEstimate, LLCPath
-from slt.records.training import Trajectory
+from slt.pipeline.outputs import outputs
+from slt.records.base import Array, flag_names
+from slt.records.llc import LLCPath
 from slt.storage.runs import Run
 from slt.transitions.stages import broken
 
@@ -87,12 +87,9 @@ class _Seen(NamedTuple):
 
 
 def _seen(done: Run) -> _Seen:
-    record = done.record("llc")
-    trajectory = from_dataset(Trajectory, done.record("training").array("trajectory"))
-    estimate = from_dataset(LLCEstimate, record.array("estimate"))
-    path = from_dataset(LLCPath, record.array("path"))
-    names = record.json("refined") if record.has("refined") else []
-    parts = {name: from_dataset(LLCPath, record.array(f"path_{i}")) for i, name in enumerate(names)}
+    trajectory, llc = outputs(done).get("training"), outputs(done).get("llc")
+    estimate, path = llc.estimate, llc.path
+    parts = {name: part.path for name, part in llc.refined.items()}
     rows = np.searchsorted(trajectory.steps, path.steps)
     loss = trajectory.population_loss[path.seed][:, rows]
     value = known(path)
@@ -220,7 +217,7 @@ Refined coefficients, of {parts["seeds"]} seed at {parts["checkpoints"]} checkpo
 
 {table(["weights or tokens", "course of λ̂", "at the end"], courses)}
 
-![refined](transformers_{name.removesuffix("_stages")}_parts_llc_restricted.png)
+![refined](transformers_{name.removesuffix("_stages")}_parts_llc_refined.png)
 """
 
 

@@ -15,6 +15,7 @@ from slt.llc.mcmc import kernels
 from slt.llc.mcmc.metropolis import Metropolis
 from slt.llc.problem import LLCProblem
 from slt.llc.smc.wbic import WBIC
+from slt.pipeline.outputs import outputs
 from slt.posterior import nuts, tempering
 from slt.posterior.data_tempering import DataTempering
 from slt.posterior.smc import SMC
@@ -157,7 +158,7 @@ def run(folder):
     """The names of a whole run's records, and its learning coefficients."""
     made = slt.run(RUN, store=folder / "runs", progress=False)
     names = {stage: entry["record"] for stage, entry in made.manifest["stages"].items()}
-    return {"names": names, "llc": made.record("llc").array("estimate")["llc"].values}
+    return {"names": names, "llc": outputs(made).get("llc").estimate.llc}
 
 
 def main(folder):

@@ -10,9 +10,7 @@ from sklearn.metrics import adjusted_rand_score
 import slt
 from slt.models.superposition import Superposition
 from slt.phases import classification, discovery
-from slt.records.base import from_dataset
-from slt.records.posterior import Ladder
-from slt.records.training import Trajectory
+from slt.pipeline.outputs import outputs
 
 SMALL = (
     "training.seeds=48",
@@ -58,14 +56,12 @@ def test_sgd_falls_to_the_pentagon_and_the_posterior_goes_on_to_the_hexagon(run)
 
 def test_clustering_finds_the_families_that_the_classifier_knows(run):
     """Labels hidden: of what the classifier calls a k-gon, and clustering a phase, they say the same."""
-    trajectory = from_dataset(Trajectory, run.record("training").array("trajectory"))
-    ladder = from_dataset(Ladder, run.record("posterior").array("ladder"))
-    found = discovery.find(Superposition(), trajectory, ladder)
+    stored = outputs(run)
+    found = discovery.find(Superposition(), stored.get("training"), stored.get("posterior"))
     facts = classification.phase_facts(Superposition())
     _, family = classification.families(facts)
-    labeled = run.record("phases")
-    labels = labeled.array("labels")["label"].values, labeled.array("path")["label"].values
-    known = np.concatenate([label.ravel() for label in labels])
+    labeled = stored.get("phases")
+    known = np.concatenate([labels.label.ravel() for labels in (labeled.labels, labeled.path)])
     clustered = np.concatenate([found.draws.ravel(), found.path.label.ravel()])
     sure = known < len(facts)
     placed = sure & (clustered < len(found.facts))

@@ -28,8 +28,8 @@ from slt.training.optimizers import Sgd
 from slt.training.trainer import Trainer
 
 CLAIM = (
-    "What needs k parameters right at once drains a share of starts that falls exponentially in k; what can be found "
-    "parameter by parameter does not; the posterior does not care"
+    "Where k parameters must be right together, the share of starts in the basin of attraction falls exponentially "
+    "in k; where they can be found one by one it does not; the posterior gives both solutions equal shares"
 )
 SOURCE = "a claim made in discussions of learning theory, without a source"
 N = 200  # observations of the posterior

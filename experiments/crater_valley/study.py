@@ -13,7 +13,10 @@ from experiments.statistics import binomial_interval
 from slt.phases.classification import phase_facts
 from slt.report import style
 
-CLAIM = "A crater that no valley leads to drains a far smaller basin, so SGD seldom finds it; the posterior halves."
+CLAIM = (
+    "A crater that no valley leads to has a far smaller basin of attraction, so SGD seldom ends in it; the posterior "
+    "gives each crater one half."
+)
 SOURCE = "a common claim without a source"
 
 

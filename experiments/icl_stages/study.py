@@ -1,6 +1,6 @@
 """Does a transformer that regresses in context get there in stages, always in the same order, and as far as ridge?
 
-The preset's network meets a new task in every sequence, so that ridge regression is the best there is. All errors are
+The preset's network gets a new task in every sequence, so that ridge regression is the best there is. All errors are
 mean squares on one fixed sample of sequences, expected over the noise of y. To say nothing is to predict 0. The parts
 of the claim, and when each holds:
 

@@ -34,7 +34,7 @@ from slt.models.reduced_rank_regression import learning_coefficient
 from slt.phases.classification import phase_facts
 from slt.phases.occupancy import occupancy_summary
 from slt.pipeline.execute import run
-from slt.records.base import from_dataset
+from slt.pipeline.outputs import outputs
 from slt.records.phases import Occupancy, PhaseFacts, PhasePath
 from slt.records.posterior import Ladder
 from slt.storage.runs import Run
@@ -89,14 +89,9 @@ def study(reduced: bool = False) -> Finding:
 
 
 def _read(run: Run) -> Seen:
-    phases = run.record("phases")
-    return Seen(
-        from_dataset(Occupancy, phases.array("occupancy")),
-        from_dataset(Occupancy, phases.array("population")),
-        from_dataset(Ladder, run.record("population").array("ladder")),
-        from_dataset(PhasePath, phases.array("path")),
-        run.summary,
-    )
+    stored = outputs(run)
+    phases = stored.get("phases")
+    return Seen(phases.occupancy, phases.population, stored.get("population"), phases.path, run.summary)
 
 
 def with_theory(model: DeepLinear) -> tuple[PhaseFacts, ...]:

@@ -41,11 +41,8 @@ from slt.llc.problem import LLCProblem
 from slt.llc.smc.thermodynamic import Thermodynamic
 from slt.models.deep_linear import DeepLinear, learning_coefficient
 from slt.pipeline.execute import run
-from slt.records.base import OK, flag_names, from_dataset
-from slt.records.llc import LLCPath
-from slt.records.phases import PhasePath
-from slt.records.posterior import Ladder
-from slt.records.training import Trajectory
+from slt.pipeline.outputs import outputs
+from slt.records.base import OK, flag_names
 from slt.storage.runs import Run
 
 CLAIM = (
@@ -121,8 +118,7 @@ def study(reduced: bool = False) -> Finding:
 
 
 def descent(model: DeepLinear, run: Run) -> Descent:
-    trajectory = from_dataset(Trajectory, run.record("training").array("trajectory"))
-    labels = from_dataset(PhasePath, run.record("phases").array("path"))
+    trajectory, labels = outputs(run).get("training"), outputs(run).get("phases").path
     params = {name: jnp.asarray(leaf, float) for name, leaf in trajectory.params.items()}
     slope = jax.jit(jax.vmap(jax.vmap(jax.grad(model.population_loss))))(params)
     squares = np.sum([np.sum(np.asarray(leaf) ** 2, axis=(2, 3)) for leaf in slope.values()], axis=0)
@@ -165,8 +161,7 @@ def at_saddle(model: DeepLinear, k: int, estimator: Thermodynamic) -> dict[str, 
 
 def along(run: Run) -> list[dict[str, Any]]:
     """lambda-hat of the seed's own loss at each checkpoint where it was measured."""
-    path = from_dataset(LLCPath, run.record("llc").array("path"))
-    labels = from_dataset(PhasePath, run.record("phases").array("path"))
+    path, labels = outputs(run).get("llc").path, outputs(run).get("phases").path
     rows = []
     for i, seed in enumerate(path.seed.tolist()):
         for j, step in enumerate(path.steps.tolist()):
@@ -185,7 +180,7 @@ def along(run: Run) -> list[dict[str, Any]]:
 
 def passages(model: DeepLinear, run: Run) -> list[dict[str, Any]]:
     """The posterior's passages from rank to rank, how it makes them, and what SGD does about each."""
-    ladder = from_dataset(Ladder, run.record("population").array("ladder"))
+    ladder = outputs(run).get("population")
     judged = {(one["from"], one["to"]): one["verdict"] for one in run.summary["comparison"]}
     found = []
     for one in run.summary["bayesian"]:

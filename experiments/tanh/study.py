@@ -13,9 +13,8 @@ from experiments.learners import n_axis, step_axis
 from experiments.statistics import mean_and_error
 from slt.models.tanh_network import learning_coefficient
 from slt.pipeline.execute import run
-from slt.records.base import Array, from_dataset
-from slt.records.posterior import Ladder
-from slt.records.training import Trajectory
+from slt.pipeline.outputs import outputs
+from slt.records.base import Array
 from slt.report import style
 
 CLAIM = "Units that the truth does not need fall out of use as n grows, at lambda instead of d/2, and in SGD alike."
@@ -88,8 +87,8 @@ def study(reduced: bool = False) -> Finding:
 def _measured(*overrides: str) -> Measured:
     with tempfile.TemporaryDirectory() as store:
         done = run(["experiment=tanh", *overrides], store=store, progress=False)
-        ladder = from_dataset(Ladder, done.record("posterior").array("ladder"))
-        trajectory = from_dataset(Trajectory, done.record("training").array("trajectory"))
+        stored = outputs(done)
+        ladder, trajectory = stored.get("posterior"), stored.get("training")
     free = -ladder.log_evidence[0]
     return Measured(
         sample_sizes=ladder.sample_sizes,

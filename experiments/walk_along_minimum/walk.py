@@ -1,4 +1,4 @@
-"""SGD started on the minimum of a rank-one regression, B A = T, and what theory says of its walk there.
+"""SGD started on the minimum of a rank-one regression, B A = T, and the theory of its motion there.
 
 Let the minibatch gradient with respect to the product be G. One step changes the imbalance Q = A A^T - B^T B by
 

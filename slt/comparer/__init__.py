@@ -1,4 +1,5 @@
-"""SGD's transitions beside the posterior's: matched by pair of phases, judged by stated rules, and stated in sentences.
+"""SGD's transitions beside the posterior's: matched by pair of phases, judged by stated rules, and stated in
+sentences.
 
 Knows the rules of the verdicts (`verdicts`), the evidence on each pair of phases or of families, the sentences that
 state it, `summary.json`, and the table of a sweep's verdicts. Must not know how records are made or stored, and must

@@ -51,8 +51,8 @@ class Block(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class AlongTraining:
-    """Long computation: `advance` is all checkpoints of the seeds that share a data set, in one batch, or as many points of
-    them as the estimator wants at once.
+    """Long computation: `advance` is all checkpoints of the seeds that share a data set, in one batch, or as many
+    points of them as the estimator wants at once.
 
     Its record is a pair for each part: the estimates, points ordered by seed and then by checkpoint, and their path.
     What the estimator calibrates it calibrates on the first part, so that the others can be compared with it.

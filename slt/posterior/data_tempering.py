@@ -65,8 +65,8 @@ class State(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class DataTemperingRun(LadderRun):
-    """Long computation: `advance` is one temperature; its chunk is the posterior at the sample size that was reached (a
-    `Posterior` for each data set), or None on the way there."""
+    """Long computation: `advance` is one temperature; its chunk is the posterior at the sample size that was
+    reached (a `Posterior` for each data set), or None on the way there."""
 
     unit: str = "% of a sample size"
 

@@ -83,7 +83,8 @@ def _stacked(ax: Axes, bars: list[tuple[str, Array]], inputs: ReportInputs, pale
 
 
 def verdicts(inputs: ReportInputs, palette: Palette) -> ReportFigure | None:
-    """A cell for each pair with a verdict, from its row to its column, by family and by phase; None where there is no verdict."""
+    """A cell for each pair with a verdict, from its row to its column, by family and by phase; None where there is
+    no verdict."""
     levels = [level for level in by_level(inputs.comparison.verdicts) if level]
     if not levels:
         return None

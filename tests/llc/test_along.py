@@ -11,8 +11,9 @@ from slt.errors import ConfigError
 from slt.llc.base import Estimator
 from slt.llc.trajectory import AlongTraining, Part
 from slt.models.quadratic import Quadratic
-from slt.records.base import OK, from_dataset
-from slt.records.llc import LLCEstimate, LLCPath
+from slt.pipeline.outputs import outputs
+from slt.records.base import OK
+from slt.records.llc import LLCEstimate
 from slt.records.training import Trajectory
 from slt.runtime.long_computation import drive
 
@@ -92,7 +93,7 @@ def run(tmp_path_factory):
 
 
 def test_a_run_keeps_its_coefficients_along_training(run):
-    path = from_dataset(LLCPath, run.record("llc").array("path"))
+    path = outputs(run).get("llc").path
     assert path.llc.shape == (2, 4)
     assert np.isfinite(path.llc).all()
     assert (path.error > 0).all()

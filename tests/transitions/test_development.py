@@ -5,10 +5,10 @@ import pytest
 
 import slt
 from slt.config.composition import compose
+from slt.config.derived import llc_parts
 from slt.config.schema import experiment
-from slt.records.base import from_dataset
-from slt.records.llc import LLCPath
-from slt.transitions.essential_dynamics import COMPONENTS, EssentialDynamics
+from slt.pipeline.outputs import outputs
+from slt.transitions.essential_dynamics import COMPONENTS
 
 TINY = (
     "model=induction",
@@ -19,8 +19,8 @@ TINY = (
     "training={n: null, seeds: 2, steps: 60, batch_size: 8, checkpoints: 12, optimizer: {learning_rate: 0.01}}",
     "llc=minibatch",
     "llc.checkpoints=3",
-    "llc.estimator={nbeta: 5, chains: 2, batch: 8, control_variate_size: 64, burn_in: 16, draws: 16, traces: 8, step_size: 0.1, "
-    "localization: 10}",
+    "llc.estimator={nbeta: 5, chains: 2, batch: 8, control_variate_size: 64, burn_in: 16, draws: 16, traces: 8, "
+    "step_size: 0.1, localization: 10}",
     "+llc.refined.first={weights: [layer_0.head_1]}",
 )
 
@@ -31,24 +31,24 @@ def run(tmp_path_factory):
 
 
 def test_the_whole_and_its_parts_are_measured_with_one_calibration(run):
-    record = run.record("llc")
-    assert record.json("refined") == ["first"]
+    llc = outputs(run).get("llc")
+    assert list(llc.refined) == ["first"]
     assert sum(run.summary["status"]["llc of first"].values()) >= 6  # every estimate has a flag, or is ok
-    paths = [from_dataset(LLCPath, record.array(name)) for name in ("path", "path_0")]
+    paths = [part.path for part in (llc, llc.refined["first"])]
     assert {path.llc.shape for path in paths} == {(2, 3)}
     assert paths[0].steps.tolist() == paths[1].steps.tolist()
     settings = {
-        (estimate["info.step_size"].values[0], estimate["info.localization"].values[0])
-        for estimate in (record.array(name) for name in ("estimate", "estimate_0"))
+        (part.estimate.info["step_size"][0], part.estimate.info["localization"][0])
+        for part in (llc, llc.refined["first"])
     }
     assert len(settings) == 1
-    whole, first = (record.array(name)["info.fisher_trace"].values for name in ("estimate", "estimate_0"))
-    assert np.all(first < whole)  # fewer weights
+    every, first = (part.estimate.info["fisher_trace"] for part in (llc, llc.refined["first"]))
+    assert np.all(first < every)  # fewer weights
 
 
 def test_a_slice_of_the_data_is_another_models_losses():
     copies = [*TINY, "+llc.refined.copies={slice: copy}"]
-    parts = experiment(compose(copies))[0].parts()
+    parts = llc_parts(experiment(compose(copies))[0])
     model, weights = parts["copies"]
     assert (model.slice, weights) == ("copy", ())
     assert parts[""][0].slice == "all"
@@ -60,7 +60,7 @@ def test_a_run_without_a_posterior_has_stages_and_a_plane(run):
     assert run.summary["headline"] == told["headline"]
     assert "seeds go through" in told["headline"]
     assert [seed["seed"] for seed in told["seeds"]] == [0, 1]
-    moved = from_dataset(EssentialDynamics, run.record("development").array("essential"))
+    moved = outputs(run).get("development").essential
     assert moved.score.shape == (2, len(moved.steps), COMPONENTS)
     assert 0.5 < moved.explained.sum() <= 1 + 1e-9
 
