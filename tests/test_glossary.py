@@ -216,23 +216,13 @@ def defined(kind: str) -> set[str]:
     return {term for row in rows() if row.section.startswith(kind) for term in row.terms}
 
 
-def earlier() -> dict[str, str]:
-    """Earlier name -> name now."""
-    return {
-        old: row.cells[0].strip("`") for row in rows() if row.section == "Earlier names" for old in row.terms
-    }
-
-
 def compared(kind: str) -> tuple[list[str], list[str]]:
-    """Names that the glossary does not define, each with the place that has it; and names that only the glossary has.
-    While the code has an earlier name and not yet the new one, the new one's definition serves."""
+    """Names that the glossary does not define, each with the place that has it; and names that only it has."""
     found: dict[str, str] = {}
     for name, place in KINDS[kind]():
         found.setdefault(name, place)
-    now, has, said = earlier(), set(found), defined(kind)
-    missing = [name for name in sorted(has - said) if now.get(name) not in said - has]
-    coming = {new for old, new in now.items() if old in has}
-    return [f"{name} ({found[name]})" for name in missing], sorted(said - has - coming)
+    told = defined(kind)
+    return [f"{name} ({found[name]})" for name in sorted(found.keys() - told)], sorted(told - found.keys())
 
 
 @pytest.mark.parametrize("kind", KINDS)
