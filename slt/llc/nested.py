@@ -156,7 +156,8 @@ def _slopes(log_eps: Array, log_volume: Array) -> tuple[Array, Array]:
 
 
 def _fit(middle: Array, slope: Array, dimension: int) -> power_law.PowerLaw:
-    """The power law of the tempered path, with 1 / eps for t: d log V / d log eps = lambda - (m - 1) / (-log eps + c)."""
+    """The power law of the tempered path, 1 / eps in place of nbeta: d log V / d log eps = lambda - (m - 1) / (-log
+    eps + c)."""
     repeats = len(slope)
     variance = np.broadcast_to(slope.var(axis=0, ddof=1), slope.shape)
     if not np.isfinite(slope).all():
