@@ -39,11 +39,22 @@ def main() -> int:
     options = parser.parse_args()
     renamed = json.loads(options.renamed.read_text()) if options.renamed else {}
 
-    def read(file: Path, names: dict[str, str]) -> dict[tuple[str, ...], Any]:
-        summary = {k: v for k, v in json.loads(file.read_text()).items() if k not in LEFT_OUT}
-        return {tuple(names.get(part, part) for part in path): value for path, value in leaves(summary)}
+    def new_path(path: tuple[str, ...]) -> tuple[str, ...]:
+        keys: list[str] = []
+        named = []
+        for part in path:
+            if part.isdigit():
+                named.append(part)
+                continue
+            keys.append(part)
+            named.append(renamed.get(".".join(keys), renamed.get(f"*.{part}", part)))
+        return tuple(named)
 
-    old, new = read(options.old, renamed), read(options.new, {})
+    def read(file: Path, rename: bool) -> dict[tuple[str, ...], Any]:
+        summary = {k: v for k, v in json.loads(file.read_text()).items() if k not in LEFT_OUT}
+        return {new_path(path) if rename else path: value for path, value in leaves(summary)}
+
+    old, new = read(options.old, rename=True), read(options.new, rename=False)
     differ = [path for path in old.keys() & new.keys() if old[path] != new[path]]
     numbers = [path for path in differ if not (isinstance(old[path], str) and isinstance(new[path], str))]
     count = sum(isinstance(value, int | float) for value in new.values())
