@@ -10,6 +10,7 @@ from sklearn.metrics import adjusted_rand_score
 import slt
 from slt.models.superposition import Superposition
 from slt.phases import classification, discovery
+from slt.phases.families import families
 from slt.records.base import from_dataset
 from slt.records.posterior import Ladder
 from slt.records.training import Trajectory
@@ -62,7 +63,7 @@ def test_clustering_finds_the_families_that_the_classifier_knows(run):
     ladder = from_dataset(Ladder, run.record("posterior").array("ladder"))
     found = discovery.find(Superposition(), trajectory, ladder)
     facts = classification.phase_facts(Superposition())
-    _, family = classification.families(facts)
+    _, family = families(facts)
     labeled = run.record("phases")
     labels = labeled.array("labels")["label"].values, labeled.array("path")["label"].values
     known = np.concatenate([label.ravel() for label in labels])

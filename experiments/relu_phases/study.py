@@ -14,6 +14,7 @@ from experiments.learners import Seen, see, shares, step_axis, told
 from slt.models.base import Phase
 from slt.models.relu_network import ReluNetwork
 from slt.phases import classification
+from slt.phases.families import families
 from slt.records.base import Array
 from slt.report import style
 
@@ -72,7 +73,7 @@ def study(reduced: bool = False) -> Finding:
 
 def _families(seen: Seen) -> tuple[tuple[str, ...], Array]:
     """Names of the families, and (phase, family) 1 where a phase belongs to one."""
-    names, index = classification.families(classification.phase_facts(seen.model))
+    names, index = families(classification.phase_facts(seen.model))
     return names, np.equal.outer(index, np.arange(len(names))).astype(float)
 
 

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from experiments.finding import Finding
 from experiments.learners import Seen, see, shares, step_axis, told
 from slt.phases import classification
+from slt.phases.families import families
 from slt.report import style
 
 MODULES = (
@@ -67,7 +68,7 @@ def _numbers(judged: dict[str, Any] | None, seeds: int) -> str:
 def _figure(seen: Seen) -> Figure:
     """Shares of the families, of SGD's seeds by step and of the posterior by n."""
     facts = classification.phase_facts(seen.model)
-    names, index = classification.families(facts)
+    names, index = families(facts)
     belongs = np.equal.outer(index, np.arange(len(names))).astype(float)  # (phase, family)
     colors = style.palette(seen.names, facts)
     with style.look():

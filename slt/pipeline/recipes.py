@@ -26,7 +26,8 @@ from slt.models import datasets
 from slt.models.base import Model
 from slt.models.drawing import Drawn
 from slt.phases import classification, discovery, exemplars
-from slt.phases.occupancy import label_ladder, occupancy_of
+from slt.phases.classification import label_ladder
+from slt.phases.occupancy import occupancy_of
 from slt.posterior import diagnostics
 from slt.posterior.base import LadderSampler
 from slt.records.base import from_dataset, to_dataset
