@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 
 from slt.config.schema import experiment
 from slt.models.base import Model, phase_names
-from slt.phases import classification
 from slt.phases.classification import phase_facts
+from slt.phases.families import families as grouped
 from slt.phases.occupancy import occupancy_summary
 from slt.pipeline.execute import run
 from slt.pipeline.outputs import outputs
@@ -123,7 +123,7 @@ def picture(title: str, seen: PresetRun, low: float, high: float) -> Figure:
 
 def families(seen: PresetRun) -> tuple[tuple[str, ...], Array]:
     """Names of the families of phases, and (phase, family) 1 where a phase belongs to one, else 0."""
-    names, index = classification.families(phase_facts(seen.model))
+    names, index = grouped(phase_facts(seen.model))
     return names, np.equal.outer(index, np.arange(len(names))).astype(float)
 
 

@@ -11,8 +11,8 @@ from experiments.modular import accuracies, counts
 from slt.models import datasets
 from slt.models.base import phase_names
 from slt.models.modular_addition import ModularAddition
+from slt.phases.classification import label_ladder
 from slt.phases.local_free_energy import local_free_energy
-from slt.phases.occupancy import label_ladder
 from slt.posterior.data_tempering import DataTempering
 from slt.records.base import OK, Array
 from slt.runtime.long_computation import drive

@@ -10,7 +10,7 @@ import numpy as np
 from scripts.result import Result, table
 from slt.models.base import phase_names
 from slt.models.superposition import Superposition
-from slt.phases.occupancy import label_ladder
+from slt.phases.classification import label_ladder
 from slt.posterior.data_tempering import DataTempering
 from slt.posterior.nuts import NUTS
 from slt.records.phases import Occupancy

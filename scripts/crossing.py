@@ -14,7 +14,8 @@ from scripts.result import Result, table
 from slt.models.base import Params, as_model, phase_names
 from slt.models.superposition import Superposition, kgons
 from slt.phases import classification
-from slt.phases.occupancy import label_ladder, merge_families, occupancy_summary
+from slt.phases.classification import label_ladder
+from slt.phases.occupancy import merge_families, occupancy_summary
 from slt.posterior.data_tempering import DataTempering
 from slt.records.phases import Occupancy
 from slt.records.posterior import Ladder

@@ -10,6 +10,7 @@ from sklearn.metrics import adjusted_rand_score
 import slt
 from slt.models.superposition import Superposition
 from slt.phases import classification, discovery
+from slt.phases.families import families
 from slt.pipeline.outputs import outputs
 
 SMALL = (
@@ -59,7 +60,7 @@ def test_clustering_finds_the_families_that_the_classifier_knows(run):
     stored = outputs(run)
     found = discovery.find(Superposition(), stored.get("training"), stored.get("posterior"))
     facts = classification.phase_facts(Superposition())
-    _, family = classification.families(facts)
+    _, family = families(facts)
     labeled = stored.get("phases")
     known = np.concatenate([labels.label.ravel() for labels in (labeled.labels, labeled.path)])
     clustered = np.concatenate([found.draws.ravel(), found.path.label.ravel()])

@@ -28,7 +28,8 @@ from slt.models.base import phase_names
 from slt.models.common.boolean_network import TwoLayer
 from slt.models.staircase import Staircase, Terms, leap
 from slt.phases import classification
-from slt.phases.occupancy import label_ladder, mean_of, occupancy_summary
+from slt.phases.classification import label_ladder
+from slt.phases.occupancy import mean_of, occupancy_summary
 from slt.posterior.data_tempering import DataTempering
 from slt.records.comparison import Comparison
 from slt.records.phases import Occupancy

@@ -138,9 +138,10 @@ def _is_hexagon(draws: Any, where: tuple[int, int]) -> np.ndarray:
 
     from slt.models.superposition import Superposition
     from slt.phases import classification
+    from slt.phases.families import families
 
     model = Superposition()
-    names, family = classification.families(classification.phase_facts(model))
+    names, family = families(classification.phase_facts(model))
     w = {name: jnp.asarray(leaf[where]) for name, leaf in draws.items()}
     label = np.asarray(jax.jit(jax.vmap(jax.vmap(model.classify)))(w))
     return np.append(family, len(names))[label] == names.index("6")

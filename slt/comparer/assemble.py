@@ -10,7 +10,7 @@ import numpy as np
 from slt.comparer import verdicts
 from slt.comparer.barriers import with_barriers
 from slt.models.base import Model
-from slt.phases.classification import family_members
+from slt.phases.families import family_members
 from slt.records.base import OK, Array
 from slt.records.comparison import Comparison
 from slt.records.llc import LLCPath

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from slt.phases import classification
+from slt.phases.families import families, family_members, merge_path
 from slt.phases.occupancy import merge_families
 from slt.records.base import Array
 from slt.records.phases import Occupancy, PhaseFacts, PhasePath
@@ -93,14 +93,14 @@ def family_level(
     population: Occupancy | None,
 ) -> Level:
     """The same evidence, read as families."""
-    names, members = classification.families(facts)[0], classification.family_members(facts)
+    names, members = families(facts)[0], family_members(facts)
     held: list[list[str]] | None = None
     dynamical: tuple[DynamicalTransition, ...] = ()
     bayesian: tuple[BayesianTransition, ...] = ()
     occupancy = None
     spent: list[list[float]] = []
     if path is not None:
-        _, path = classification.merge_path(path, facts)
+        _, path = merge_path(path, facts)
         known = np.full(path.label.shape, np.nan) if loss is None else loss
         held, spent = phases_and_steps(path, names, hysteresis, status)
         dynamical = in_steps.find(path, known, names, hysteresis, status, unlabeled)

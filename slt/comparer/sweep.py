@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from slt.phases import classification
+from slt.phases.families import families
 from slt.records.comparison import VERDICTS
 from slt.records.phases import PhaseFacts
 from slt.storage.runs import DONE
@@ -125,7 +125,7 @@ class _Judged:
         self.members: dict[str, list[str]] = {}
         for fact in facts:
             self.members.setdefault(fact.family, []).append(fact.name)
-        family = dict(zip(classification.families(facts)[0], self.members, strict=False))
+        family = dict(zip(families(facts)[0], self.members, strict=False))
         self.verdicts: dict[Pair, Mapping[str, Any]] = {}
         for row in summary["comparison"]:
             level = row["evidence"].get("level", PHASE)

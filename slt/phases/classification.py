@@ -1,4 +1,4 @@
-"""Which phase each draw and each checkpoint is in, by the model's one classifier, and which family each phase is of.
+"""Which phase each draw and each checkpoint is in, by the model's one classifier.
 
 SGD and the posterior are labeled by the same `Model.classify`, so that their phases are the same phases.
 """
@@ -14,8 +14,9 @@ import jax
 import numpy as np
 
 from slt.models.base import Model
+from slt.phases.occupancy import occupancy_of
 from slt.records.base import Array
-from slt.records.phases import PhaseFacts, PhasePath
+from slt.records.phases import Occupancy, PhaseFacts, PhasePath
 from slt.records.posterior import Ladder
 from slt.records.training import Trajectory
 from slt.runtime.jax_setup import require_float64
@@ -79,27 +80,6 @@ def label_draws(model: Model, ladder: Ladder) -> Array:
     return _label(model, ladder.draws, axes=4)
 
 
-def families(facts: tuple[PhaseFacts, ...]) -> tuple[tuple[str, ...], Array]:
-    """Names of families in the order they first appear, then "other"; and (phase,) the family of each label.
-
-    A family of several phases is called "5-family"; a family of one keeps its phase's name.
-    """
-    order = list(dict.fromkeys(fact.family for fact in facts))
-    members = {family: [fact.name for fact in facts if fact.family == family] for family in order}
-    names = (*(members[f][0] if len(members[f]) == 1 else f"{f}-family" for f in order), "other")
-    return names, np.array([*(order.index(fact.family) for fact in facts), len(order)], int)
-
-
-def family_members(facts: tuple[PhaseFacts, ...]) -> dict[str, tuple[PhaseFacts, ...]]:
-    """The phases of each family, by the family's name."""
-    names, index = families(facts)
-    return {
-        name: tuple(fact for fact, family in zip(facts, index, strict=False) if family == i)
-        for i, name in enumerate(names[:-1])
-    }
-
-
-def merge_path(path: PhasePath, facts: tuple[PhaseFacts, ...]) -> tuple[tuple[str, ...], PhasePath]:
-    """The path read as families."""
-    names, index = families(facts)
-    return names, PhasePath(steps=path.steps, label=index[path.label].astype(np.int32))
+def label_ladder(model: Model, ladder: Ladder, ordered: bool) -> Occupancy:
+    """How the draws of every sample size are shared among the model's phases; see `occupancy_of`."""
+    return occupancy_of(ladder, label_draws(model, ladder), len(model.phases()), ordered)

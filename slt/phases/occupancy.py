@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from slt.models.base import Model
-from slt.phases.classification import families, label_draws
+from slt.phases.families import families
 from slt.records.base import Array
 from slt.records.phases import Occupancy, PhaseFacts
 from slt.records.posterior import Ladder
@@ -20,11 +19,6 @@ class Estimate(NamedTuple):
     mean: Array
     error: Array
     method: str
-
-
-def label_ladder(model: Model, ladder: Ladder, ordered: bool) -> Occupancy:
-    """How the draws of every sample size are shared among the model's phases; see `occupancy_of`."""
-    return occupancy_of(ladder, label_draws(model, ladder), len(model.phases()), ordered)
 
 
 def occupancy_of(ladder: Ladder, label: Array, phases: int, ordered: bool) -> Occupancy:

@@ -64,6 +64,16 @@ def seen(names, share, words=(), crossings=(), ends=(0,), sample_sizes=None, llc
     return {"run_preset": always(run)}
 
 
+FORMER = {"predicted": "predictions", "level": "approximation", "went": "count"}  # keys of data kept before
+
+
+def renamed(kept):
+    """The rows of a summary as they are called now."""
+    if isinstance(kept, dict):
+        return {FORMER.get(key, key): renamed(value) for key, value in kept.items()}
+    return [renamed(one) for one in kept] if isinstance(kept, list) else kept
+
+
 def kept_seen(data):
     """The run that was kept as `data`; which seed is which is not kept, only how many are where."""
     seeds = data["seeds"]
@@ -72,8 +82,8 @@ def kept_seen(data):
     judged_row = [data["judged"]] if data.get("judged") else []
     llc = [data.get("expected exponent"), 0.0]  # only the difference counts
     summary = {
-        "comparison": judged_row + data["verdicts"],
-        "bayesian": data["crossings"],
+        "comparison": renamed(judged_row + data["verdicts"]),
+        "bayesian": renamed(data["crossings"]),
         "phases": [{"llc": value} for value in llc],
     }
     share = np.array(data["posterior share"])

@@ -8,8 +8,10 @@ import pytest
 from slt.models.base import Phase, as_model
 from slt.models.superposition import Superposition
 from slt.phases import classification
+from slt.phases.classification import label_ladder
+from slt.phases.families import merge_path
 from slt.phases.local_free_energy import free_energy_summary, local_free_energy
-from slt.phases.occupancy import estimate, label_ladder, merge_families, occupancy_summary
+from slt.phases.occupancy import estimate, merge_families, occupancy_summary
 from slt.records.phases import Occupancy
 from slt.records.posterior import Ladder
 from slt.records.training import Trajectory
@@ -170,7 +172,7 @@ def test_families_of_one_phase_each_change_nothing():
 
 def test_a_path_reads_as_families():
     path = classification.PhasePath(steps=np.arange(5), label=np.array([[0, 1, 2, 3, 0]]))
-    names, merged = classification.merge_path(path, classification.phase_facts(Halves()))
+    names, merged = merge_path(path, classification.phase_facts(Halves()))
     assert [names[i] for i in merged.label[0]] == ["low-family", "low-family", "right", "other", "low-family"]
 
 

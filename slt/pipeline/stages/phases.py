@@ -10,7 +10,7 @@ import numpy as np
 from slt.config import derived
 from slt.phases import classification, discovery
 from slt.phases.exemplars import Exemplar, exemplars
-from slt.phases.occupancy import label_ladder, occupancy_of
+from slt.phases.occupancy import occupancy_of
 from slt.pipeline.stage import Plan
 from slt.records.base import Array
 from slt.records.phases import Occupancy, PhaseFacts, PhasePath
@@ -91,7 +91,7 @@ def run(experiment: Experiment, inputs: Inputs, drive: Driver) -> Output:
     if ladder is not None and labels is not None:
         occupancy = occupancy_of(ladder, labels, len(facts), ordered=_chains(ladder))
     if inputs.population is not None and model.phases():
-        population = label_ladder(model, inputs.population, ordered=_chains(inputs.population))
+        population = classification.label_ladder(model, inputs.population, ordered=_chains(inputs.population))
     return Output(
         facts,
         names,
