@@ -1,1 +1,1 @@
-"""Learning coefficients: one question, every common estimator, one record with an error and its flags."""
+"""Learning coefficients: one problem, every common estimator, one record with an error and its flags."""

@@ -89,9 +89,9 @@ class Volume(Estimator):
             fits.append(_fit(middle, slope, problem.dimension))
         table = {name: np.array([getattr(fit, name) for fit in fits]) for name in power_law.PowerLaw._fields}
         flags = flag.Flags(problem.count)
-        t = np.exp(-np.array([middle[-1] for middle, _ in found]))
+        nbeta = np.exp(-np.array([middle[-1] for middle, _ in found]))
         decrement = np.asarray(newton_decrement(problem.full(1.0), problem.points, problem.selected))
-        flag.common(flags, table["llc"], table["error"], np.minimum(t, 1e30), lower, decrement)
+        flag.common(flags, table["llc"], table["error"], np.minimum(nbeta, 1e30), lower, decrement)
         with np.errstate(invalid="ignore"):
             flags.add("power law", table["misfit"] > 2, "the volume does not follow one power law")
         return LLCEstimate(
@@ -156,7 +156,8 @@ def _slopes(log_eps: Array, log_volume: Array) -> tuple[Array, Array]:
 
 
 def _fit(middle: Array, slope: Array, dimension: int) -> power_law.PowerLaw:
-    """The same power law as in heat, with 1 / eps for t: d log V / d log eps = lambda - (m - 1) / (-log eps + c)."""
+    """The power law of a thermodynamic path, with 1 / eps for nbeta:
+    d log V / d log eps = lambda - (m - 1) / (-log eps + c)."""
     repeats = len(slope)
     variance = np.broadcast_to(slope.var(axis=0, ddof=1), slope.shape)
     if not np.isfinite(slope).all():
