@@ -63,9 +63,14 @@ class Hessian(Estimator):
         llc = rank / 2
         flags = flag.Flags(problem.count)
         decrement = np.asarray(newton_decrement(full, problem.points, problem.selected))
-        t = problem.observations or 1e5
+        nbeta = problem.observations or 1e5
         flag.common(
-            flags, llc, np.zeros(problem.count), np.full(problem.count, t), np.zeros(problem.count), decrement
+            flags,
+            llc,
+            np.zeros(problem.count),
+            np.full(problem.count, nbeta),
+            np.zeros(problem.count),
+            decrement,
         )
         flags.add(
             "escaped",
