@@ -13,8 +13,7 @@ from rich.table import Table
 
 from slt.config.schema import experiment
 from slt.config.validation import TARGET
-from slt.pipeline.plan import stages
-from slt.pipeline.stage import Stage
+from slt.pipeline.plan import Stage, stages
 from slt.storage.store import Store
 
 

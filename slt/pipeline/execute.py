@@ -20,7 +20,7 @@ from slt.errors import ConfigError, RunError, suggestion
 from slt.pipeline import plan
 from slt.pipeline.obtain import obtain
 from slt.pipeline.outputs import Outputs
-from slt.pipeline.stage import Stage
+from slt.pipeline.plan import Stage
 from slt.pipeline.stages import report
 from slt.runtime.jax_setup import configure_jax, require_float64
 from slt.runtime.progress import Silent, progress_for

@@ -7,7 +7,7 @@ import time
 from slt.config.schema import Experiment
 from slt.pipeline.codec import encode
 from slt.pipeline.outputs import Outputs
-from slt.pipeline.stage import Stage
+from slt.pipeline.plan import Stage
 from slt.runtime.jax_setup import in_float64
 from slt.runtime.progress import Silent
 from slt.storage.files import StoreError

@@ -4,9 +4,9 @@ Comments, docstrings and layout do not count. Nor does how a model draws itself 
 for: another picture is no reason to train again.
 
 Imports are followed as they stand in the source, those inside functions too, but not those for type checkers alone
-(`if TYPE_CHECKING`). Followed is what belongs to slt, and for code of a user's own all that lies where Python looks
-for modules, save the standard library and installed packages. The package `slt` itself is left out: it holds
-nothing but the doors to everything else.
+(`if TYPE_CHECKING`): to modules of slt, to modules of the package that a named module belongs to, wherever it is
+installed, and to all other modules but those of installed packages and of the standard library. The package `slt`
+itself is left out: it holds nothing but the public names of everything else.
 """
 
 from __future__ import annotations
@@ -38,8 +38,14 @@ def code_version(modules: Iterable[str], *, drawings: bool = False) -> str:
 
     Raises UserError for a module that has no source file, such as one typed into a notebook.
     """
-    files = closure({module: _source(module) for module in modules}, find, drawings=drawings)
-    return version_of(files, drawings=drawings)
+    start = {module: _source(module) for module in modules}
+    homes = {module.split(".")[0]: _home(module, path) for module, path in start.items()}
+
+    def found(module: str) -> Path | None:
+        top = module.split(".")[0]
+        return module_file(module, [homes[top]]) if top in homes else find(module)
+
+    return version_of(closure(start, found, drawings=drawings), drawings=drawings)
 
 
 def version_of(files: Mapping[str, Path], *, drawings: bool = False) -> str:
@@ -87,6 +93,11 @@ def _source(module: str) -> Path:
             f"{module} has no source file, so that its version cannot be known\nPut it in a .py file"
         )
     return Path(file)
+
+
+def _home(module: str, path: Path) -> Path:
+    """The folder from which an imported module's dotted name leads to its file."""
+    return path.parents[module.count(".") + (path.name == "__init__.py")]
 
 
 @functools.lru_cache(maxsize=8)

@@ -180,7 +180,10 @@ def test_phases_carry_names_lambdas_and_prior_densities():
         ({"positions": (0.5, math.nan, 3.0)}, "must be finite numbers"),
         ({"prior_scale": 0.0}, "prior_scale must be positive"),
         ({"init_scale": -1.0}, "init_scale not negative"),
-        (dict.fromkeys(("positions", "heights", "curvatures", "orders"), ()), "there must be at least one well"),
+        (
+            dict.fromkeys(("positions", "heights", "curvatures", "orders"), ()),
+            "there must be at least one well",
+        ),
     ],
 )
 def test_what_is_not_a_set_of_wells_is_refused_in_plain_words(change, message):

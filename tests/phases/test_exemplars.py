@@ -11,7 +11,8 @@ from scripts.linear_gaussian import LinearGaussian
 from slt.models.base import Phase
 from slt.models.drawing import Drawing
 from slt.phases.exemplars import exemplars
-from slt.pipeline.stage import Plan, planned
+from slt.pipeline.plan import planned
+from slt.pipeline.stage import Plan
 from slt.pipeline.stages import phases
 from slt.records.phases import PhasePath
 from slt.records.posterior import Ladder

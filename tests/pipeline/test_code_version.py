@@ -1,6 +1,7 @@
 """The version of a stage's code: nothing that a stage is made by can change without it."""
 
 import functools
+import importlib
 import shutil
 import subprocess
 import sys
@@ -13,8 +14,7 @@ import slt
 from slt.config.composition import compose
 from slt.config.schema import experiment
 from slt.errors import UserError
-from slt.pipeline.plan import MODULES, stages
-from slt.pipeline.stage import rests_on
+from slt.pipeline.plan import MODULES, rests_on, stages
 from slt.storage import code_version
 from slt.storage.code_version import closure, module_file, version_of
 
@@ -230,3 +230,23 @@ def test_imports_for_type_checkers_alone_do_not_count(tmp_path):
         (tmp_path / f"{name}.py").write_text(text)
     find = functools.partial(module_file, folders=[tmp_path])
     assert set(closure({"one": find("one")}, find)) == {"one", "three", "four"}
+
+
+def test_a_package_of_a_users_own_counts_where_it_is_installed(tmp_path, monkeypatch):
+    """All of the package that a named module belongs to, but not the other packages beside it."""
+    for name, text in {
+        "mine_installed/__init__.py": "",
+        "mine_installed/model.py": "import other_installed\nfrom mine_installed import helper\n",
+        "mine_installed/helper.py": "VALUE = 1\n",
+        "other_installed.py": "VALUE = 1\n",
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(code_version.site, "getsitepackages", lambda: [str(tmp_path)])
+    importlib.import_module("mine_installed.model")
+    first = code_version.code_version(["mine_installed.model"])
+    (tmp_path / "other_installed.py").write_text("VALUE = 2\n")
+    assert code_version.code_version(["mine_installed.model"]) == first
+    (tmp_path / "mine_installed/helper.py").write_text("VALUE = 22\n")
+    assert code_version.code_version(["mine_installed.model"]) != first
