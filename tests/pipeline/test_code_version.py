@@ -2,6 +2,7 @@
 
 import functools
 import importlib
+import itertools
 import shutil
 import subprocess
 import sys
@@ -102,8 +103,13 @@ def test_the_closures_hold_what_used_to_be_missed():
     assert {"slt.comparer.barriers", "slt.transitions.barrier", "slt.transitions.sigmoids"} <= set(
         of("superposition", "comparison")
     )
-    assert "slt.training.trainer" not in of("superposition", "posterior")
-    assert "slt.posterior.data_tempering" not in of("superposition", "training")
+    for stage in ("data", "posterior", "population", "phases", "comparison"):
+        assert "slt.training.trainer" not in of("superposition", stage)
+    for stage in ("data", "training", "phases", "comparison", "llc"):
+        assert "slt.posterior.data_tempering" not in of("superposition", stage)
+    for name, stage in itertools.product(RUNS, ("training", "posterior", "llc", "phases", "comparison")):
+        if stage in _stages(name):
+            assert not [m for m in of(name, stage) if m.startswith(("slt.storage", "slt.report", "slt.cli"))]
 
 
 @pytest.mark.parametrize(

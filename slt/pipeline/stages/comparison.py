@@ -47,7 +47,7 @@ def plan(experiment: Experiment) -> Plan:
         "phases": True,
     }
     inputs = tuple(name for name in there if there[name])
-    config = {"model": experiment.model, "comparison": experiment.comparison}
+    config = {"model": experiment.model, "hysteresis": experiment.comparison.hysteresis}
     return Plan(config, inputs, "matches SGD's transitions with the posterior's")
 
 

@@ -30,7 +30,7 @@ def plan(experiment: Experiment) -> Plan | None:
     rows = derived.rows(experiment)
     if experiment.data is None or rows == 0:
         return None
-    config = {"model": experiment.model, "seed": experiment.seed, "data": experiment.data}
+    config = {"model": experiment.model, "seed": experiment.seed, "datasets": experiment.data.datasets}
     count = experiment.data.datasets
     shape = jax.eval_shape(lambda: experiment.model.sample(random_key(0), rows))
     description = f"{times(count, 'data set')} of {rows:,} observations"

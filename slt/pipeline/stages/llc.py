@@ -61,7 +61,10 @@ def plan(experiment: Experiment) -> Plan | None:
     llc, training = experiment.llc, experiment.training
     if llc is None:
         return None
-    config = {"model": experiment.model, "seed": experiment.seed, "llc": llc}
+    # without the class of the plan, whose module imports every part of an experiment
+    options = {field.name: getattr(llc, field.name) for field in dataclasses.fields(llc)}
+    refined = {name: dataclasses.asdict(part) for name, part in llc.refined.items()}
+    config = {"model": experiment.model, "seed": experiment.seed, **options, "refined": refined}
     if llc.at == "phases":
         count = len(experiment.model.phases())
         return Plan(config, (), f"learning coefficients of {times(count, 'phase')}", Work(count, "points"))
