@@ -69,6 +69,6 @@ def test_the_page_shows_them(run):
     page = (run.path / "report.html").read_text()
     for title in ("Stages of learning", "Refined learning coefficients", "Where the function goes"):
         assert title in page
-    assert "what the formula says of them" in page
+    assert "what the formula predicts" in page
     for name in ("stages", "llc_refined", "essential"):
         assert (run.path / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
