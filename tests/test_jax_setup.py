@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from scripts.linear_gaussian import LinearGaussian
 from slt.errors import ConfigError
 from slt.llc.problem import LLCProblem
 from slt.models import datasets
@@ -21,7 +22,6 @@ from slt.runtime.cache import cache_directory, writable
 from slt.runtime.jax_setup import owned, require_float64
 from slt.runtime.random_keys import named_key, random_key
 from slt.training.trainer import Trainer
-from tests.toys import LinearGaussian
 
 ROOT = Path(__file__).parents[1]
 TINY = [
@@ -123,12 +123,12 @@ def test_configure_jax_respects_what_the_user_set(tmp_path, before, environment,
 
 
 def test_without_a_home_there_is_no_cache(monkeypatch):
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    def no_entry(user):
+        raise KeyError(user)
 
-    def no_home():
-        raise RuntimeError("Could not determine home directory.")
-
-    monkeypatch.setattr(Path, "home", no_home)
+    for name in ("XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", no_entry)
     assert cache_directory("jax") is None
     assert not writable(Path("/dev/null/slt"))
 

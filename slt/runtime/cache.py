@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from platformdirs import user_cache_path
+
 
 def cache_directory(kind: str) -> Path | None:
-    """The directory `kind` of slt's cache, made or not: under XDG_CACHE_HOME, or under .cache at home.
+    """The directory `kind` of slt's cache, made or not: under XDG_CACHE_HOME, or the system's place for caches.
 
     None where no home directory is known.
     """
-    given = os.environ.get("XDG_CACHE_HOME")
     try:
-        return (Path(given) if given else Path.home() / ".cache") / "slt" / kind
-    except RuntimeError:  # neither HOME nor an entry for the user
+        directory = user_cache_path("slt", appauthor=False) / kind
+    except RuntimeError:
         return None
+    return directory if directory.is_absolute() else None  # earlier platformdirs leave "~" as it is
 
 
 def writable(directory: Path) -> bool:
