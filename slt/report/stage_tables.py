@@ -3,14 +3,14 @@ predicts."""
 
 from __future__ import annotations
 
-from slt.report.markup import Markup, element, table
+from slt.report.markup import Markup, parts
 from slt.report.summaries import whole
 from slt.transitions.stages import Pooled, SeedStages, headline, pool
 
 _NAMED = 4  # curves that are named
 
 
-def stages(found: tuple[SeedStages, ...]) -> tuple[Markup, ...]:
+def stages(found: tuple[SeedStages, ...]) -> Markup:
     headers = (
         "Transition",
         "Seeds",
@@ -22,15 +22,14 @@ def stages(found: tuple[SeedStages, ...]) -> tuple[Markup, ...]:
         "From n, by n L + λ̂ log n",
     )
     rows = [_row(boundary) for boundary in pool(found)]
-    text = element("p", headline(found))
+    text = parts.paragraph(headline(found))
     if not rows:
-        return (text,)
-    note = element(
-        "p",
+        return text
+    note = parts.paragraph(
         "Of the seeds that have as many transitions as most. λ̂ is measured at one temperature under one "
-        "localization, so that n holds in order of magnitude; its range is over seeds.",
+        "localization, so that n holds in order of magnitude; its range is over seeds."
     )
-    return text, table(headers, rows), note
+    return text + parts.table(headers, rows) + note
 
 
 def _row(boundary: Pooled) -> tuple[object, ...]:

@@ -11,7 +11,7 @@ from slt.records.base import OK, Array
 from slt.records.comparison import VERDICTS, Comparison, Verdict
 from slt.records.posterior import Ladder
 from slt.report.inputs import ReportInputs
-from slt.report.markup import Markup, element, join, table
+from slt.report.markup import Markup, parts
 from slt.report.style import Palette
 from slt.report.summaries import number, plural
 from slt.report.verdict_style import VERDICT_COLORS, VERDICT_COLORS_ON_DARK, by_level, is_direct
@@ -19,31 +19,14 @@ from slt.report.verdict_style import VERDICT_COLORS, VERDICT_COLORS_ON_DARK, by_
 MOST_LINES, MOST_PAIRS = 6, 6
 
 
-def chip(name: str, palette: Palette) -> Markup:
-    """A phase's name beside a spot of its color."""
-    return element(
-        "span",
-        element("span", class_="chip", style=f"--hue:{palette[name]};--hue-dark:{palette.on_dark(name)}"),
-        element("b", name),
-        class_="pair",
-    )
-
-
 def arrows(words: str) -> str:
     """Words with their arrows drawn."""
     return words.replace(" -> ", " → ")
 
 
-def arrow(source: str, target: str, palette: Palette) -> Markup:
-    return element("span", chip(source, palette), " → ", chip(target, palette), class_="pair")
-
-
 def sentence(words: str) -> Markup:
     """Words with their arrows drawn, in which no line ends inside a short name such as "4-family"."""
-    return join(
-        element("span", word, class_="nowrap") if "-" in word and len(word) < 24 else word
-        for word in re.split(r"(\s+)", arrows(words))
-    )
+    return parts.sentence(re.split(r"(\s+)", arrows(words)))
 
 
 def answer(comparison: Comparison, palette: Palette) -> Markup:
@@ -52,25 +35,21 @@ def answer(comparison: Comparison, palette: Palette) -> Markup:
     families, phases_ = by_level(comparison.verdicts)
     level = _ranked(families or phases_)
     shown = [v for v in level if is_direct(v)] or level
-    lines = [
-        element("li", _pill(v.verdict), " ", arrow(v.source, v.target, palette)) for v in shown[:MOST_PAIRS]
-    ]
+    lines = [_pill(v.verdict) + " " + parts.arrow(v.source, v.target, palette) for v in shown[:MOST_PAIRS]]
     if len(shown) > MOST_PAIRS:
-        lines.append(element("li", f"and {plural(len(shown) - MOST_PAIRS, 'more pair')}, below"))
-    return element("ul", *lines, class_="answer") if lines else join([])
+        lines.append(f"and {plural(len(shown) - MOST_PAIRS, 'more pair')}, below")
+    return parts.items(lines, "answer") if lines else Markup()
 
 
 def verdicts(comparison: Comparison, palette: Palette) -> Markup:
     """Families in the open and phases folded away, where there are families of several phases."""
     if not comparison.verdicts:
-        return element("p", "No pair of phases has a verdict.")
+        return parts.paragraph("No pair of phases has a verdict.")
     families, phases_ = by_level(comparison.verdicts)
     if not families:
         return _folding_table(phases_, palette)
-    folded = element("summary", f"Phase by phase: {plural(len(phases_), 'pair')}")
-    return join(
-        [_folding_table(families, palette), element("details", folded, _folding_table(phases_, palette))]
-    )
+    words = f"Phase by phase: {plural(len(phases_), 'pair')}"
+    return _folding_table(families, palette) + parts.folded(words, _folding_table(phases_, palette))
 
 
 def _folding_table(level: list[Verdict], palette: Palette) -> Markup:
@@ -81,12 +60,7 @@ def _folding_table(level: list[Verdict], palette: Palette) -> Markup:
     if not first or not rest:
         return _verdict_table(ranked, palette)
     words = f"{plural(len(rest), 'more pair')}, which change order while a third phase holds more"
-    return join(
-        [
-            _verdict_table(first, palette),
-            element("details", element("summary", words), _verdict_table(rest, palette)),
-        ]
-    )
+    return _verdict_table(first, palette) + parts.folded(words, _verdict_table(rest, palette))
 
 
 def _ranked(level: list[Verdict]) -> list[Verdict]:
@@ -95,15 +69,13 @@ def _ranked(level: list[Verdict]) -> list[Verdict]:
 
 
 def _verdict_table(verdicts_: list[Verdict], palette: Palette) -> Markup:
-    rows = [(arrow(v.source, v.target, palette), _pill(v.verdict), arrows(v.why)) for v in verdicts_]
-    return table(("From → to", "Verdict", "Why"), rows, class_="verdicts")
+    rows = [(parts.arrow(v.source, v.target, palette), _pill(v.verdict), arrows(v.why)) for v in verdicts_]
+    return parts.table(("From → to", "Verdict", "Why"), rows, "verdicts")
 
 
 def _pill(verdict: str) -> Markup:
     known = verdict if verdict in VERDICT_COLORS else "inconclusive"
-    (fill, text), (fill_dark, text_dark) = VERDICT_COLORS[known], VERDICT_COLORS_ON_DARK[known]
-    colors = f"--fill:{fill};--text:{text};--fill-dark:{fill_dark};--text-dark:{text_dark}"
-    return element("span", verdict, class_="pill", style=colors)
+    return parts.pill(verdict, VERDICT_COLORS[known], VERDICT_COLORS_ON_DARK[known])
 
 
 def phases(
@@ -112,7 +84,7 @@ def phases(
     """What is known of each phase; `measured`: by name, the estimate, its standard error and its status."""
     rows = [
         (
-            chip(p.name, palette),
+            parts.chip(p.name, palette),
             number(p.loss, 5),
             "unknown" if p.llc is None else number(p.llc),
             "unknown" if p.multiplicity is None else str(p.multiplicity),
@@ -122,7 +94,7 @@ def phases(
         for p in comparison.phases
     ]
     if not rows:
-        return element("p", "The model names no phases.")
+        return parts.paragraph("The model names no phases.")
     extra = ("λ measured",) if measured else ()
     headers = (
         "Phase",
@@ -132,7 +104,7 @@ def phases(
         *extra,
         "Source",
     )
-    return table(headers, rows)
+    return parts.table(headers, rows)
 
 
 def _measured(llc: float, error: float, status: str) -> str:
@@ -155,7 +127,7 @@ def sampler(ladder: Ladder) -> Markup:
         "r hat": "R-hat of the loss",
         "correlation": "energy correlation left",
     }
-    return table(("n", *(words.get(name, name) for name in shown)), rows)
+    return parts.table(("n", *(words.get(name, name) for name in shown)), rows)
 
 
 def _range(values: Array) -> str:
@@ -205,7 +177,7 @@ def _grouped(status: Array) -> list[tuple[str, int]]:
 
 def provenance(facts: Mapping[str, object]) -> Markup:
     rows = list(_flat(facts))
-    return table(("What", "Value"), rows) if rows else element("p", "Nothing is recorded.")
+    return parts.table(("What", "Value"), rows) if rows else parts.paragraph("Nothing is recorded.")
 
 
 def _flat(facts: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:

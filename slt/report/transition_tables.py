@@ -5,10 +5,9 @@ from __future__ import annotations
 from slt.records.comparison import Comparison
 from slt.records.transitions import DynamicalTransition, Prediction
 from slt.report.crossings import APPROXIMATIONS
-from slt.report.markup import Markup, element, join, table
+from slt.report.markup import Markup, parts
 from slt.report.style import Palette
 from slt.report.summaries import interval, number, percent, whole
-from slt.report.tables import arrow, chip
 
 TWO_MODES = 2.0  # Ashman's D above which two phases make two modes
 
@@ -16,7 +15,7 @@ TWO_MODES = 2.0  # Ashman's D above which two phases make two modes
 def dynamical(comparison: Comparison, palette: Palette) -> Markup:
     rows = [
         (
-            arrow(d.source, d.target, palette),
+            parts.arrow(d.source, d.target, palette),
             f"{d.count} of {d.at_risk}",
             whole(d.step),
             interval(d.step_low, d.step_high),
@@ -27,7 +26,7 @@ def dynamical(comparison: Comparison, palette: Palette) -> Markup:
         for d in comparison.dynamical
     ]
     if not rows:
-        return element("p", "No transition of SGD was seen.")
+        return parts.paragraph("No transition of SGD was seen.")
     headers = (
         "Transition",
         "Seeds, of those in the first phase",
@@ -37,7 +36,7 @@ def dynamical(comparison: Comparison, palette: Palette) -> Markup:
         "Width, share of log-steps",
         "Character",
     )
-    return table(headers, rows)
+    return parts.table(headers, rows)
 
 
 def _character(d: DynamicalTransition) -> str:
@@ -56,7 +55,7 @@ def endpoints(comparison: Comparison, palette: Palette) -> Markup:
     """Where SGD ends against where the posterior's mass is, by disagreement."""
     rows = [
         (
-            chip(k.phase, palette),
+            parts.chip(k.phase, palette),
             f"{k.ended} of {k.seeds}",
             f"{percent(k.share)} ({percent(k.share_low)} to {percent(k.share_high)})",
             percent(k.mass) + ("" if k.mass_error is None else f" ± {percent(k.mass_error)}"),
@@ -64,7 +63,7 @@ def endpoints(comparison: Comparison, palette: Palette) -> Markup:
         for k in comparison.endpoints
     ]
     n = f"{comparison.endpoints[0].n:,.0f}" if rows else ""
-    return table(("Phase", "Seeds that end there", "Share (95 %)", f"Posterior mass at n = {n}"), rows)
+    return parts.table(("Phase", "Seeds that end there", "Share (95 %)", f"Posterior mass at n = {n}"), rows)
 
 
 def bayesian(comparison: Comparison, palette: Palette) -> Markup:
@@ -75,9 +74,9 @@ def bayesian(comparison: Comparison, palette: Palette) -> Markup:
         predictions = {p.approximation: _predicted(p) for p in b.predictions}
         rows.append(
             (
-                arrow(b.source, b.target, palette),
+                parts.arrow(b.source, b.target, palette),
                 "not seen" if b.n is None else whole(b.n),
-                join([interval(b.n_low, b.n_high), _mark(methods, b.method)]),
+                Markup.escape(interval(b.n_low, b.n_high)) + _mark(methods, b.method),
                 f"{b.crossed} of {b.datasets}",
                 *(predictions.get(level, "–") for level in levels),
                 f"{percent(b.peak_source)}, {percent(b.peak_target)}",
@@ -87,11 +86,11 @@ def bayesian(comparison: Comparison, palette: Palette) -> Markup:
             )
         )
     if not rows:
-        return element("p", "No transition of the posterior was seen or predicted.")
+        return parts.paragraph("No transition of the posterior was seen or predicted.")
     headers = ["Transition", "Equal mass at n", "95 % interval", "Data sets that crossed"]
     headers += [f"Predicted n, {APPROXIMATIONS.get(level, level)}" for level in levels]
-    notes = [element("p", _mark(methods, method), " ", method, class_="footnote") for method in methods]
-    return join([table([*headers, "Largest share of each", "Modes of the loss"], rows), *notes])
+    notes = [parts.paragraph(_mark(methods, method) + " " + method, "footnote") for method in methods]
+    return parts.table([*headers, "Largest share of each", "Modes of the loss"], rows) + Markup().join(notes)
 
 
 def _predicted(prediction: Prediction) -> str:
@@ -104,4 +103,4 @@ def _predicted(prediction: Prediction) -> str:
 
 def _mark(methods: list[str], method: str) -> Markup:
     """The number of the footnote on how an interval was made."""
-    return element("sup", str(methods.index(method) + 1)) if method in methods else join([])
+    return parts.mark(methods.index(method) + 1) if method in methods else Markup()

@@ -17,6 +17,7 @@ import pytest
 from slt.report import interactive, style
 from slt.report.explorer import chosen_seeds, drawing, explorer
 from slt.report.figures_weights import corners
+from slt.report.markup import TEMPLATES
 from slt.report.page import draw, page, write_report
 from slt.report.summaries import estimate, evenly, posterior_loss, sgd_shares, units
 from slt.storage.files import write_bytes
@@ -160,7 +161,7 @@ def test_nothing_known_is_null_and_still_a_page(full):
     assert json.loads(json.dumps(data, allow_nan=False)) == data
     assert set(data["sgd"]["seeds"][0]["loss"]) == {None}
     assert data_of(fakes.training_only())["posterior"] is None
-    assert interactive.frame({"sgd": None, "posterior": None}) == ""
+    assert TEMPLATES.get_template("interactive.html").module.frame(None, None) == ""
 
 
 def test_every_figure_is_in_the_page_as_svg_and_as_numbers(report):
