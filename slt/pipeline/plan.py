@@ -1,8 +1,7 @@
 """The stages of an experiment, in order, and what their records are named by.
 
 The name of a stored record is a hash of its stage's configuration, of the names of its inputs, and of the version
-of its
-code: the stage's module and the classes that its configuration names, with all that these import
+of its code: the stage's module and the classes that its configuration names, with all that these import
 (`slt.storage.code_version`), and the observations that a user hands over.
 """
 

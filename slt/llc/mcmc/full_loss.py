@@ -90,9 +90,8 @@ class FullLossChains(FullLossOptions):
             if self.draws is None:
                 llc, error, _ = diagnostics.moments(np.concatenate(blocks, axis=2))
                 with np.errstate(invalid="ignore"):
-                    asked = (
-                        llc > 0
-                    )  # a number below zero only says that the point is no minimum, however exact
+                    # a number below zero only says that the point is no minimum, however exact
+                    asked = llc > 0
                     enough = error[asked] <= self.precision * llc[asked]
                 if not asked.any() or enough.mean() >= 0.5:
                     break
