@@ -32,13 +32,13 @@ class TemperedEstimator(ParticleOptions, Estimator):
     def __post_init__(self) -> None:
         self._check(particles=16, repeats=4)
 
-    def count(self, question: LLCProblem) -> int:
+    def count(self, problem: LLCProblem) -> int:
         """Particles of each repeat."""
-        return self.particles or int(np.clip(BUDGET // question.dimension, FEWEST, MOST))
+        return self.particles or int(np.clip(BUDGET // problem.dimension, FEWEST, MOST))
 
     def tempered(
         self,
-        question: LLCProblem,
+        problem: LLCProblem,
         gamma: float | None,
         end: float | None,
         key: jax.Array,
@@ -49,16 +49,16 @@ class TemperedEstimator(ParticleOptions, Estimator):
         """The curve of every point from the prior N(point, 1 / gamma), or the model's own, to nbeta = `end` or
         `decades` beyond the onset, by these kinds of moves."""
         options = self.chosen(
-            particles=self.count(question),
-            target_ess=self.target_ess or (0.9 if question.dimension <= LOW else 0.8),
+            particles=self.count(problem),
+            target_ess=self.target_ess or (0.9 if problem.dimension <= LOW else 0.8),
             kinds=kinds,
         )
-        around = question.around(None if gamma is None else jnp.full(question.count, gamma))
+        around = problem.around(None if gamma is None else jnp.full(problem.count, gamma))
         with np.errstate(divide="ignore"):
-            limit = 3e-3 / (np.finfo(float).eps * np.abs(np.asarray(question.losses())))
+            limit = 3e-3 / (np.finfo(float).eps * np.abs(np.asarray(problem.losses())))
         return temper(
             around,
-            None if end is None else np.full(question.count, end),
+            None if end is None else np.full(problem.count, end),
             decades,
             np.minimum(limit, LARGEST),
             self.repeats,
@@ -69,13 +69,13 @@ class TemperedEstimator(ParticleOptions, Estimator):
 
 
 def mean_over_repeats(
-    question: LLCProblem, values: Array, nbeta: float, lower: Array
+    problem: LLCProblem, values: Array, nbeta: float, lower: Array
 ) -> tuple[dict[str, Any], flag.Flags]:
     """The fields of an `LLCEstimate` that follow from estimates (point, repeat): their mean with its standard error
     and Student's 95 % interval; and the flags that any estimator may raise.
 
     Args:
-      question: what was asked.
+      problem: what was asked.
       values: (point, repeat).
       nbeta: inverse temperature in observations of the draws.
       lower: (point,) share of draws at a loss lower than the point's.
@@ -83,16 +83,16 @@ def mean_over_repeats(
     repeats = values.shape[1]
     llc, error = values.mean(axis=1), values.std(axis=1, ddof=1) / np.sqrt(repeats)
     half_width = student.ppf(0.975, repeats - 1) * error
-    flags = flag.Flags(question.count)
-    gain = np.asarray(newton_decrement(question.full(1.0), question.points, question.selected))
-    flag.common(flags, llc, error, np.full(question.count, nbeta), lower, gain)
+    flags = flag.Flags(problem.count)
+    gain = np.asarray(newton_decrement(problem.full(1.0), problem.points, problem.selected))
+    flag.common(flags, llc, error, np.full(problem.count, nbeta), lower, gain)
     fields = {
         "llc": llc,
         "error": error,
         "low": llc - half_width,
         "high": llc + half_width,
-        "multiplicity": np.zeros(question.count, int),
-        "loss": np.asarray(question.losses()),
+        "multiplicity": np.zeros(problem.count, int),
+        "loss": np.asarray(problem.losses()),
     }
     return fields, flags
 

@@ -41,13 +41,13 @@ class BetaRegression(TemperedEstimator):
             raise ValueError(f"span is a factor above 1, not {self.span}")
         check_localization(self.localization)
 
-    def __call__(self, question: LLCProblem, key: jax.Array) -> LLCEstimate:
-        n = observations(question, self.n)
+    def __call__(self, problem: LLCProblem, key: jax.Array) -> LLCEstimate:
+        n = observations(problem, self.n)
         middle = n / np.log(n)
-        curve = self.tempered(question, self.localization, middle * self.span, key)
-        slopes = np.full((question.count, self.repeats), np.nan)
-        bend, used = np.full(question.count, np.nan), np.zeros(question.count)
-        for i in range(question.count):
+        curve = self.tempered(problem, self.localization, middle * self.span, key)
+        slopes = np.full((problem.count, self.repeats), np.nan)
+        bend, used = np.full(problem.count, np.nan), np.zeros(problem.count)
+        for i in range(problem.count):
             on_line = curve.nbeta[i] >= middle / self.span * (1 - 1e-9)
             used[i] = on_line.sum()
             if curve.finished[i] and used[i] >= LEAST:
@@ -60,7 +60,7 @@ class BetaRegression(TemperedEstimator):
                         _slopes(inverse[half:], height[:, half:])
                     )
         lower = np.nanmax(np.nan_to_num(curve.lower.mean(axis=1)), axis=1)
-        fields, flags = mean_over_repeats(question, slopes, middle, lower)
+        fields, flags = mean_over_repeats(problem, slopes, middle, lower)
         flags.add(
             "power law",
             used < LEAST,

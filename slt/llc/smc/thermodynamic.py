@@ -62,19 +62,19 @@ class Thermodynamic(TemperedEstimator):
             raise ValueError(f"decades must lie between 1 and 30, not {self.decades}")
         super().__post_init__()
 
-    def __call__(self, question: LLCProblem, key: jax.Array) -> LLCEstimate:
+    def __call__(self, problem: LLCProblem, key: jax.Array) -> LLCEstimate:
         """One estimate for each point. The curve holds "log_z", "mean" (nbeta E[K]), "variance" (of nbeta K), each
         (point, repeat, level); info: "localization" (NaN: the model's prior), "onset" and "nbeta_low" (where the loss
         begins to matter and where the power law begins), "misfit" (chi^2 per degree of freedom), "probability" (of
         the multiplicity), "particles", "temperatures", "acceptance" and "correlation" of the last moves."""
         if self.prior == "model" or self.localization:
-            return self._at(question, None if self.prior == "model" else self.localization, key)
-        todo = np.arange(question.count)
+            return self._at(problem, None if self.prior == "model" else self.localization, key)
+        todo = np.arange(problem.count)
         answers: dict[int, LLCEstimate] = {}
-        grid = LOCALIZATIONS if question.data is None else ON_DATA
+        grid = LOCALIZATIONS if problem.data is None else ON_DATA
         for i, gamma in enumerate(grid):
-            points = jax.tree.map(lambda leaf, todo=todo: leaf[todo], question.points)
-            asked = dataclasses.replace(question, points=points)
+            points = jax.tree.map(lambda leaf, todo=todo: leaf[todo], problem.points)
+            asked = dataclasses.replace(problem, points=points)
             estimate = self._at(asked, gamma, jax.random.fold_in(key, i))
             escaped = np.array(["escaped" in flag_names(status) for status in estimate.status])
             for row in np.flatnonzero(~escaped | (i + 1 == len(grid))).tolist():
@@ -82,27 +82,27 @@ class Thermodynamic(TemperedEstimator):
             todo = todo[escaped]
             if not len(todo):
                 break
-        return join([answers[point] for point in range(question.count)])
+        return join([answers[point] for point in range(problem.count)])
 
-    def _at(self, question: LLCProblem, gamma: float | None, key: jax.Array) -> LLCEstimate:
-        decades = self.decades or next(far for most, far in DECADES if question.dimension <= most)
-        fine = self.fine(question.dimension)
-        curve = fine.tempered(question, gamma, question.observations, key, decades, True, ALL_KINDS)
-        particles = fine.count(question)
-        fits = [self._fit(curve, i, particles, question.dimension) for i in range(question.count)]
+    def _at(self, problem: LLCProblem, gamma: float | None, key: jax.Array) -> LLCEstimate:
+        decades = self.decades or next(far for most, far in DECADES if problem.dimension <= most)
+        fine = self.fine(problem.dimension)
+        curve = fine.tempered(problem, gamma, problem.observations, key, decades, True, ALL_KINDS)
+        particles = fine.count(problem)
+        fits = [self._fit(curve, i, particles, problem.dimension) for i in range(problem.count)]
         largest = np.array([np.nanmax(nbeta, initial=0.0) for nbeta in curve.nbeta])
         table = {name: np.array([getattr(one, name) for one in fits]) for name in power_law.PowerLaw._fields}
-        flags = self._flags(question, curve, table, largest)
+        flags = self._flags(problem, curve, table, largest)
         return LLCEstimate(
             **{name: table[name] for name in ("llc", "error", "low", "high", "multiplicity")},
-            loss=np.asarray(question.losses()),
+            loss=np.asarray(problem.losses()),
             nbeta=curve.nbeta,
             curve={"log_z": curve.log_z, "mean": curve.mean, "variance": curve.variance},
             info={
-                "localization": np.full(question.count, np.nan if gamma is None else gamma),
+                "localization": np.full(problem.count, np.nan if gamma is None else gamma),
                 "onset": curve.onset,
                 **{name: table[name] for name in ("nbeta_low", "misfit", "probability")},
-                "particles": np.full(question.count, float(particles)),
+                "particles": np.full(problem.count, float(particles)),
                 "temperatures": np.isfinite(curve.nbeta).sum(axis=1).astype(float),
                 "acceptance": last(curve, curve.acceptance).mean(axis=1),
                 "correlation": last(curve, curve.correlation).mean(axis=1),
@@ -130,12 +130,12 @@ class Thermodynamic(TemperedEstimator):
         )
 
     def _flags(
-        self, question: LLCProblem, curve: Curve, table: dict[str, Array], largest: Array
+        self, problem: LLCProblem, curve: Curve, table: dict[str, Array], largest: Array
     ) -> flag.Flags:
-        flags = flag.Flags(question.count)
+        flags = flag.Flags(problem.count)
         beyond = curve.nbeta >= np.maximum(curve.onset, np.nan_to_num(table["nbeta_low"]))[:, None]
         lower = np.max(np.where(beyond, curve.lower.mean(axis=1), 0.0), axis=1)
-        gain = np.asarray(newton_decrement(question.full(1.0), question.points, question.selected))
+        gain = np.asarray(newton_decrement(problem.full(1.0), problem.points, problem.selected))
         flag.common(flags, table["llc"], table["error"], largest, lower, gain)
         flat = ~(curve.onset < 1e40)
         flags.add("flat", flat, "the loss does not vary around the point")

@@ -40,29 +40,29 @@ class WAIC(TemperedEstimator):
         super().__post_init__()
         check_localization(self.localization)
 
-    def __call__(self, question: LLCProblem, key: jax.Array) -> LLCEstimate:
-        n = question.observations
+    def __call__(self, problem: LLCProblem, key: jax.Array) -> LLCEstimate:
+        n = problem.observations
         if n is None:
             raise ConfigError(
                 "WAIC is made of losses of observations, and the population loss has none: give data"
             )
-        curve = self.tempered(question, self.localization, n, key)
+        curve = self.tempered(problem, self.localization, n, key)
         mean = reached(curve, curve.mean)
-        gamma = None if self.localization is None else jnp.full(question.count, self.localization)
+        gamma = None if self.localization is None else jnp.full(problem.count, self.localization)
         training, variance = _fluctuation(
-            question.around(gamma),
+            problem.around(gamma),
             curve.populations.particles,
-            question.data,
-            jnp.asarray(question.weights),
+            problem.data,
+            jnp.asarray(problem.weights),
         )
         training, variance = np.asarray(training), np.asarray(variance)
         # at beta = 1 half of all draws may well fit these data better than the truth does: no escape
-        fields, flags = mean_over_repeats(question, mean + variance / 2, 1.0, np.zeros(question.count))
+        fields, flags = mean_over_repeats(problem, mean + variance / 2, 1.0, np.zeros(problem.count))
         flags.add("not decorrelated", ~curve.finished, "nbeta = n was not reached")
         functional = variance.mean(axis=1)
         return LLCEstimate(
             **fields,
-            nbeta=np.full((question.count, 1), n),
+            nbeta=np.full((problem.count, 1), n),
             curve={"mean": mean[:, :, None]},
             info={
                 "waic": training.mean(axis=1) + functional / n,

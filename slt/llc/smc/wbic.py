@@ -16,7 +16,7 @@ from slt.records.llc import LLCEstimate
 @dataclasses.dataclass(frozen=True)
 class WBIC(TemperedEstimator):
     """lambda = (E_beta[n L_n] - n L_n(point)) / log n under the model's own prior: theorem 4 and definition 3. The
-    coefficient is the global one, so all points of a question share it where they share their loss.
+    coefficient is the global one, so all points of a problem share it where they share their loss.
 
     Attributes:
       n: observations that the population loss stands for; on data it must be null.
@@ -28,16 +28,16 @@ class WBIC(TemperedEstimator):
 
     n: float | None = None
 
-    def __call__(self, question: LLCProblem, key: jax.Array) -> LLCEstimate:
-        n = observations(question, self.n)
+    def __call__(self, problem: LLCProblem, key: jax.Array) -> LLCEstimate:
+        n = observations(problem, self.n)
         nbeta = n / np.log(n)
-        curve = self.tempered(question, None, nbeta, key)
+        curve = self.tempered(problem, None, nbeta, key)
         mean = reached(curve, curve.mean)
-        fields, flags = mean_over_repeats(question, mean, nbeta, last(curve, curve.lower).mean(axis=1))
+        fields, flags = mean_over_repeats(problem, mean, nbeta, last(curve, curve.lower).mean(axis=1))
         flags.add("not decorrelated", ~curve.finished, "nbeta = n / log n was not reached")
         return LLCEstimate(
             **fields,
-            nbeta=np.full((question.count, 1), nbeta),
+            nbeta=np.full((problem.count, 1), nbeta),
             curve={"mean": mean[:, :, None]},
             info={
                 "wbic": n * fields["loss"] + fields["llc"] * np.log(n),
@@ -48,9 +48,9 @@ class WBIC(TemperedEstimator):
         )
 
 
-def observations(question: LLCProblem, n: float | None) -> float:
+def observations(problem: LLCProblem, n: float | None) -> float:
     """n of the data, or the one that was given for the population loss. Raises ConfigError where it is neither."""
-    own = question.observations
+    own = problem.observations
     if own is None and n is None:
         raise ConfigError(
             "on the population loss this estimator needs n, the observations that it stands for"
