@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-import slt
 from scripts.llc_cases import cases
 from scripts.llc_measurements import CAREFUL, ENOUGH, WAYS, Measurement, applies, measure
 from scripts.result import Result, table
 from slt.records.base import OK
+from slt.runtime.jax_setup import configure_jax
 
 
 def study() -> Result:
@@ -223,7 +223,7 @@ def _label(m: Measurement) -> str:
 
 
 if __name__ == "__main__":
-    slt.configure_jax()
+    configure_jax()
     for name in sys.argv[1:] or list(WAYS):
         for example in cases():
             if applies(example, name):

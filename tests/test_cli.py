@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from slt.cli import main
+from slt.storage.files import FORMAT
 
 TINY = [
     "experiment=two_bump",
@@ -33,7 +34,7 @@ def home(tmp_path_factory):
     (folder / "foreign").mkdir()
     config = {"model": {"_target_": "os.system", "command": "touch executed"}}
     manifest = {
-        "format": 1,
+        "format": FORMAT,
         "kind": "run",
         "name": "foreign",
         "hash": "0" * 8,
@@ -41,6 +42,8 @@ def home(tmp_path_factory):
         "config": config,
     }
     (folder / "foreign/manifest.json").write_text(json.dumps(manifest | {"provenance": {}, "stages": {}}))
+    (folder / "former").mkdir()
+    (folder / "former/manifest.json").write_text(json.dumps(manifest | {"format": FORMAT - 1}))
     (folder / "empty").mkdir()
     (folder / "a_file").write_text("not a directory")
     return folder
@@ -135,6 +138,8 @@ WRONG = [
     (["run", "model._target_=os.system"], "os.system is not a dataclass"),
     (["show", "foreign"], "has no summary.json"),
     (["report", "foreign"], "has no comparison yet"),
+    (["show", "former"], f"in format {FORMAT - 1}, and this slt reads format {FORMAT}"),
+    (["report", "former"], f"in format {FORMAT - 1}, and this slt reads format {FORMAT}"),
 ]
 
 

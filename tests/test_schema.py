@@ -3,6 +3,7 @@
 import pytest
 
 from slt.config.composition import compose
+from slt.config.derived import rows
 from slt.config.schema import experiment
 from slt.errors import ConfigError
 from slt.storage.files import digest
@@ -39,9 +40,9 @@ def test_lists_become_tuples_so_that_options_hash():
 
 
 def test_each_learner_sees_only_the_rows_it_needs():
-    assert _typed("posterior.sample_sizes=[10,3000]")[0].rows == 3000
-    assert _typed("posterior.sample_sizes=[10,20]")[0].rows == 1000
-    assert _typed("posterior=null")[0].rows == 1000
+    assert rows(_typed("posterior.sample_sizes=[10,3000]")[0]) == 3000
+    assert rows(_typed("posterior.sample_sizes=[10,20]")[0]) == 1000
+    assert rows(_typed("posterior=null")[0]) == 1000
 
 
 @pytest.mark.parametrize(

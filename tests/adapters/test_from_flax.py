@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from slt.adapters.flax_model import FlaxModel
-from slt.adapters.user_model import Outside
 from slt.llc import trajectory
 
 HERE = "tests.adapters.networks"
@@ -50,7 +49,7 @@ def test_a_loss_of_ones_own_sees_one_observation():
     np.testing.assert_allclose(
         net.losses(w, rows), np.abs(outputs(w, rows["x"])[:, 0] - rows["y"]), rtol=1e-12
     )
-    assert net.outside() == Outside((HERE,), ())
+    assert net.modules() == (HERE,)
 
 
 @pytest.mark.parametrize("module", ["Mlp", "NnxMlp"])
