@@ -185,7 +185,7 @@ def test_what_a_user_hands_over_belongs_to_the_version(tmp_path):
                     numpyro.sample("y", dist.Normal(helper.line(slope, x), 1), obs=y)
 
             if __name__ == "__main__":
-                slt.configure_jax() if hasattr(slt, 'configure_jax') else None
+                slt.configure_jax()
                 config = compose([
                     "experiment=own", "posterior.sample_sizes=[20,40]", "training=null",
                 ], "configs")
